@@ -1,0 +1,151 @@
+"""OAuth 2.0 sign-ins as pure functions over immutable states.
+
+Every public name is here, and loads the part of the library that it needs on first use
+(PEP 562): ``import grantflow`` alone loads nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grantflow.core.client import Client
+    from grantflow.core.client_auth import ClientSecretBasic, ClientSecretPost, Public
+    from grantflow.core.client_credentials import ClientCredentialsFlow
+    from grantflow.core.device import DeviceFlow
+    from grantflow.core.effects import Send
+    from grantflow.core.errors import Cancelled, Denied, Garbled, Refused, Unreachable
+    from grantflow.core.events import (
+        CodeExpired,
+        CodeIssued,
+        GaveUp,
+        Rejected,
+        SlowDownAsked,
+        StillPending,
+        TokenIssued,
+        Unanswered,
+    )
+    from grantflow.core.flow import Flow, Run, begin, outcome
+    from grantflow.core.pacing import Backoff
+    from grantflow.core.problems import PersonNeeded, Problem
+    from grantflow.core.provider import Provider
+    from grantflow.core.refresh import RefreshFlow
+    from grantflow.core.secret import Secret
+    from grantflow.core.states import Authorized, Expired, Failed, Pending, SlowDown, Started
+    from grantflow.core.values import (
+        DeviceAuthorization,
+        Fault,
+        Instant,
+        Moment,
+        Request,
+        Response,
+        Token,
+    )
+    from grantflow.shell.blocking import run
+    from grantflow.shell.source import GrantError, TokenSource
+    from grantflow.shell.stores import FileStore, MemoryStore
+
+__all__ = [
+    "Authorized",
+    "Backoff",
+    "Cancelled",
+    "Client",
+    "ClientCredentialsFlow",
+    "ClientSecretBasic",
+    "ClientSecretPost",
+    "CodeExpired",
+    "CodeIssued",
+    "Denied",
+    "DeviceAuthorization",
+    "DeviceFlow",
+    "Expired",
+    "Failed",
+    "Fault",
+    "FileStore",
+    "Flow",
+    "Garbled",
+    "GaveUp",
+    "GrantError",
+    "Instant",
+    "MemoryStore",
+    "Moment",
+    "Pending",
+    "PersonNeeded",
+    "Problem",
+    "Provider",
+    "Public",
+    "RefreshFlow",
+    "Refused",
+    "Rejected",
+    "Request",
+    "Response",
+    "Run",
+    "Secret",
+    "Send",
+    "SlowDown",
+    "SlowDownAsked",
+    "Started",
+    "StillPending",
+    "Token",
+    "TokenIssued",
+    "TokenSource",
+    "Unanswered",
+    "Unreachable",
+    "begin",
+    "outcome",
+    "run",
+]
+
+_HOMES = {
+    "core.client": ("Client",),
+    "core.client_auth": ("ClientSecretBasic", "ClientSecretPost", "Public"),
+    "core.client_credentials": ("ClientCredentialsFlow",),
+    "core.device": ("DeviceFlow",),
+    "core.effects": ("Send",),
+    "core.errors": ("Cancelled", "Denied", "Garbled", "Refused", "Unreachable"),
+    "core.events": (
+        "CodeExpired",
+        "CodeIssued",
+        "GaveUp",
+        "Rejected",
+        "SlowDownAsked",
+        "StillPending",
+        "TokenIssued",
+        "Unanswered",
+    ),
+    "core.flow": ("Flow", "Run", "begin", "outcome"),
+    "core.pacing": ("Backoff",),
+    "core.problems": ("PersonNeeded", "Problem"),
+    "core.provider": ("Provider",),
+    "core.refresh": ("RefreshFlow",),
+    "core.secret": ("Secret",),
+    "core.states": ("Authorized", "Expired", "Failed", "Pending", "SlowDown", "Started"),
+    "core.values": (
+        "DeviceAuthorization",
+        "Fault",
+        "Instant",
+        "Moment",
+        "Request",
+        "Response",
+        "Token",
+    ),
+    "shell.blocking": ("run",),
+    "shell.source": ("GrantError", "TokenSource"),
+    "shell.stores": ("FileStore", "MemoryStore"),
+}
+
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on first use and keep it."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'grantflow' has no attribute {name!r}")
+    value: object = getattr(import_module(f"grantflow.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,63 @@
+"""The client credentials grant (RFC 6749 section 4.4): a machine signs itself in.
+
+Rules:
+
+1. A request may be repeated even if it perhaps arrived: a second token does no harm.
+2. How often and how far apart: ``grant`` and ``pacing``.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import final
+
+from attrs import field, frozen
+
+from grantflow.core import grant, wire
+from grantflow.core.client import Client
+from grantflow.core.effects import Due
+from grantflow.core.events import Event
+from grantflow.core.pacing import Backoff
+from grantflow.core.states import GrantState, Started
+from grantflow.core.values import Moment
+
+
+@final
+@frozen
+class ClientCredentialsFlow:
+    """A ``Flow[GrantState]`` that asks for a machine's own token.
+
+    ``budget`` is the time for all attempts together.
+
+    >>> from datetime import datetime, timezone
+    >>> from grantflow.core.events import SlowDownAsked
+    >>> from grantflow.core.provider import Provider
+    >>> from grantflow.core.values import Instant
+    >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    >>> flow = ClientCredentialsFlow(Client(provider=acme, client_id="app"))
+    >>> s = lambda seconds: Instant(timedelta(seconds=seconds))
+    >>> state = flow.start(Moment(s(0), datetime(2026, 1, 1, tzinfo=timezone.utc)))
+    >>> state = flow.step(state, SlowDownAsked(s(0), retry_after=timedelta(seconds=20)))
+    >>> type(state).__name__, state.not_before.seconds
+    ('SlowDown', 20)
+    """
+
+    client: Client
+    backoff: Backoff = field(default=Backoff(), kw_only=True)
+    budget: timedelta = field(default=timedelta(minutes=5), kw_only=True)
+
+    def start(self, now: Moment, /) -> Started:
+        """Return the first state: the token is asked for at once."""
+        return grant.started(now, self.budget)
+
+    def due(self, state: GrantState, /) -> Due:
+        """Return the request for a token, or the end."""
+        form = (("grant_type", "client_credentials"), *self.client.wishes())
+        request = self.client.request(self.client.provider.token_endpoint, form)
+        read = partial(wire.grant_reply, request, self.client.scope)
+        return grant.due(state, request, read)
+
+    def step(self, state: GrantState, event: Event, /) -> GrantState:
+        """Return the state after an event; final states absorb every event."""
+        return grant.stepped(state, event, self.backoff, twice=True)

@@ -1,0 +1,115 @@
+"""Tokens as versioned JSON, for stores. The one place where a store sees a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from returns.result import Failure, Result, Success
+
+from grantflow.core.errors import Garbled
+from grantflow.core.members import maybe_sendable, moment_of, sendable, text_of, words
+from grantflow.core.values import Json, Members, Token
+
+VERSION: Final = 1
+
+MEMBERS: Final = frozenset(
+    {
+        "version",
+        "access_token",
+        "token_type",
+        "expires_at",
+        "refresh_token",
+        "scope",
+        "id_token",
+        "extra",
+        "issued_at",
+    }
+)
+"""What ``dump_token`` may write; a store keeps every other member that it finds."""
+
+
+def dump_token(token: Token) -> dict[str, object]:
+    """Return a token as a JSON object: a secret text, to be kept where only its owner reads.
+
+    >>> sorted(dump_token(Token(access_token="at")))
+    ['access_token', 'token_type', 'version']
+    """
+    found: dict[str, object] = {
+        "version": VERSION,
+        "access_token": token.access_token.reveal(),
+        "token_type": token.token_type,
+        "expires_at": _text(token.expires_at),
+        "refresh_token": None if token.refresh_token is None else token.refresh_token.reveal(),
+        "scope": list(token.scope) or None,
+        "id_token": None if token.id_token is None else token.id_token.reveal(),
+        "extra": plain(token.extra) or None,
+        "issued_at": _text(token.issued_at),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def load_token(document: Mapping[str, object]) -> Result[Token, Garbled]:
+    """Read what ``dump_token`` wrote; members of later versions are left alone.
+
+    >>> load_token(dump_token(Token(access_token="at"))).unwrap().access_token.reveal()
+    'at'
+    >>> load_token({"version": 1}).failure()
+    Garbled(problem='stored token: access_token is missing', status=None)
+    """
+    return (
+        _members(document)
+        .bind(_version)
+        .bind(_read)
+        .alt(lambda problem: Garbled(f"stored token: {problem}"))
+    )
+
+
+def _members(document: Mapping[str, object]) -> Result[Members, str]:
+    try:
+        return Success(Members(document))
+    except ValueError as error:
+        return Failure(str(error))
+
+
+def _version(found: Members) -> Result[Members, str]:
+    if found.get("version") == VERSION:
+        return Success(found)
+    return Failure("written by another version of grantflow")
+
+
+def _read(found: Members) -> Result[Token, str]:
+    extra = found.get("extra")
+    return Result.do(
+        Token(
+            access_token=access_token,
+            token_type=text_of(found.get("token_type")) or "Bearer",
+            expires_at=moment_of(found.get("expires_at")),
+            refresh_token=refresh_token,
+            scope=words(found.get("scope")) or (),
+            id_token=id_token,
+            extra=extra if isinstance(extra, Members) else Members(),
+            issued_at=moment_of(found.get("issued_at")),
+        )
+        for access_token in sendable(found, "access_token")
+        for refresh_token in maybe_sendable(found, "refresh_token")
+        for id_token in maybe_sendable(found, "id_token")
+    )
+
+
+def plain(value: Json) -> object:
+    """Return a JSON value made of dicts and lists, for ``json.dumps``.
+
+    >>> plain(Members({"aud": ["a"]}))
+    {'aud': ['a']}
+    """
+    if isinstance(value, Members):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    return value
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,195 @@
+"""The device authorization grant (RFC 8628) as a pure state machine.
+
+Rules:
+
+1. What is due depends on the state alone; nothing here reads a clock.
+2. The first poll leaves one interval after the code arrived, every other one at least one interval
+   after the reply to the last (RFC 8628 section 3.5).
+3. No poll leaves at or after the code's expiry, and none before it that is legal is skipped.
+4. ``authorization_pending`` and ``slow_down`` go on; every other error code ends the flow.
+5. An unreadable 200 ends the flow, for the code may be spent. Any other unreadable answer is
+   trouble on the way, and trouble is met with backoff (``pacing``).
+6. Final states absorb everything.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import assert_never, final
+
+from attrs import field, frozen
+
+from grantflow.core import wire
+from grantflow.core.client import Client
+from grantflow.core.effects import Due, Send
+from grantflow.core.errors import Cancelled, Garbled, Unreachable
+from grantflow.core.events import (
+    CodeExpired,
+    CodeIssued,
+    Event,
+    GaveUp,
+    Rejected,
+    SlowDownAsked,
+    StillPending,
+    TokenIssued,
+    Unanswered,
+)
+from grantflow.core.pacing import SECOND, Backoff, grown, legal, soonest
+from grantflow.core.states import (
+    Authorized,
+    DeviceState,
+    Expired,
+    Failed,
+    Final,
+    Pending,
+    SlowDown,
+    Started,
+)
+from grantflow.core.values import DeviceAuthorization, Instant, Moment, Request
+
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+def _has_an_endpoint(_: object, __: object, value: Client) -> None:
+    if value.provider.device_authorization_endpoint is None:
+        raise ValueError(
+            f"client: provider {value.provider.name!r} has no device_authorization_endpoint"
+        )
+
+
+@final
+@frozen
+class DeviceFlow:
+    """Sign a person in who has a browser elsewhere: a ``Flow[DeviceState]``.
+
+    ``budget`` ends the run even where the code would live longer. A provider without a device
+    authorization endpoint raises ``ValueError``.
+
+    >>> from datetime import datetime, timezone
+    >>> from grantflow.core.provider import Provider
+    >>> acme = Provider(
+    ...     name="acme",
+    ...     token_endpoint="https://acme.example/token",
+    ...     device_authorization_endpoint="https://acme.example/device",
+    ... )
+    >>> flow = DeviceFlow(Client(provider=acme, client_id="app"))
+    >>> s = lambda seconds: Instant(timedelta(seconds=seconds))
+    >>> state = flow.start(Moment(s(0), datetime(2026, 1, 1, tzinfo=timezone.utc)))
+    >>> code = DeviceAuthorization("dc-1", "WDJB-MJHT", "https://acme.example/go", s(600))
+    >>> state = flow.step(state, CodeIssued(s(1), code))
+    >>> state.not_before.seconds
+    6
+    >>> state = flow.step(state, SlowDownAsked(s(6)))
+    >>> type(state).__name__, state.interval.seconds, state.not_before.seconds
+    ('SlowDown', 10, 16)
+    >>> flow.step(state, CodeExpired(s(17)))
+    Expired(fault=None)
+    """
+
+    client: Client = field(validator=_has_an_endpoint)
+    backoff: Backoff = field(default=Backoff(), kw_only=True)
+    budget: timedelta | None = field(default=None, kw_only=True)
+
+    def start(self, now: Moment, /) -> Started:
+        """Return the first state: the code is asked for at once."""
+        deadline = None if self.budget is None else Instant(now.mono + self.budget)
+        return Started(now.mono, deadline=deadline)
+
+    def due(self, state: DeviceState, /) -> Due:
+        """Return the request for a code, the next poll, or the end."""
+        match state:
+            case Started():
+                ask = self._ask()
+                return Send(ask, state.not_before, partial(wire.device_reply, ask))
+            case Pending() | SlowDown():
+                poll = self._poll(state.authorization)
+                return Send(
+                    poll, state.not_before, partial(wire.poll_reply, poll, self.client.scope)
+                )
+            case Authorized() | Expired() | Failed():
+                return state
+
+    def step(self, state: DeviceState, event: Event, /) -> DeviceState:
+        """Return the state after an event; final states absorb every event."""
+        match state:
+            case Started():
+                return self._started(state, event)
+            case Pending() | SlowDown():
+                return self._waiting(state, event)
+            case Authorized() | Expired() | Failed():
+                return state
+
+    def _ask(self) -> Request:
+        endpoint = self.client.provider.device_authorization_endpoint
+        return self.client.request(endpoint or "", self.client.wishes())
+
+    def _poll(self, authorization: DeviceAuthorization) -> Request:
+        form = (("grant_type", GRANT_TYPE), ("device_code", authorization.device_code))
+        return self.client.request(self.client.provider.token_endpoint, form)
+
+    def _started(
+        self, state: Started, event: Event
+    ) -> Started | Pending[DeviceAuthorization] | Expired | Failed:
+        match event:
+            case CodeIssued(at, code):
+                interval = max(code.interval, SECOND)
+                first = legal(at, interval, interval, soonest(code.expires_at, state.deadline))
+                if first is None:
+                    return Expired()
+                return Pending(code, interval, first, deadline=state.deadline)
+            case Unanswered(at, fault, pause, roll):
+                faults = state.faults + 1
+                if faults >= self.backoff.tries:
+                    return Failed(Unreachable(fault, faults))
+                law = max(SECOND, pause or timedelta())
+                wish = max(law, self.backoff.wait(faults, roll))
+                again = legal(at, law, wish, state.deadline)
+                return Expired(fault) if again is None else Started(again, faults, state.deadline)
+            case Rejected(_, error):
+                return Failed(error)
+            case GaveUp():
+                return Failed(Cancelled())
+            case TokenIssued() | StillPending() | SlowDownAsked() | CodeExpired():
+                return Failed(Garbled("a token answer came where a device code was asked for"))
+            case _:
+                assert_never(event)
+
+    def _waiting(
+        self, state: Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization], event: Event
+    ) -> Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization] | Final:
+        code, polls = state.authorization, state.polls + 1
+        end = soonest(code.expires_at, state.deadline)
+        match event:
+            case TokenIssued(_, token):
+                return Authorized(token)
+            case StillPending(at, pause):
+                after = legal(at, state.interval, pause or state.interval, end)
+                if after is None:
+                    return Expired()
+                return Pending(code, state.interval, after, polls, 0, state.deadline)
+            case SlowDownAsked(at, asked, pause):
+                longer = grown(state.interval, asked)
+                after = legal(at, longer, pause or longer, end)
+                if after is None:
+                    return Expired()
+                return SlowDown(code, longer, after, polls, 0, state.deadline)
+            case Unanswered(at, fault, pause, roll):
+                faults = state.faults + 1
+                if faults >= self.backoff.tries:
+                    return Failed(Unreachable(fault, faults))
+                wish = max(pause or timedelta(), self.backoff.wait(faults, roll, state.interval))
+                after = legal(at, state.interval, wish, end)
+                if after is None:
+                    return Expired(fault)
+                return type(state)(code, state.interval, after, polls, faults, state.deadline)
+            case CodeExpired():
+                return Expired()
+            case Rejected(_, error):
+                return Failed(error)
+            case GaveUp():
+                return Failed(Cancelled())
+            case CodeIssued():
+                return Failed(Garbled("a device code came where a token was asked for"))
+            case _:
+                assert_never(event)

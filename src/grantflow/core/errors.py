@@ -1,0 +1,62 @@
+"""Why a sign-in failed, as values. Remote misbehaviour is a value; only local mistakes raise."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, final
+
+from attrs import frozen
+
+from grantflow.core.values import Fault
+
+
+@final
+@frozen
+class Denied:
+    """The person, or a rule made for them, said no (``access_denied``, RFC 8628 section 3.5)."""
+
+    description: str | None = None
+
+
+@final
+@frozen
+class Refused:
+    """The server refused with an error code (RFC 6749 section 5.2).
+
+    ``code`` is in the RFC's spelling, ``raw`` as it was sent, ``status`` the HTTP status.
+    """
+
+    code: str
+    description: str | None = None
+    uri: str | None = None
+    status: int | None = None
+    raw: str | None = None
+
+
+@final
+@frozen
+class Garbled:
+    """The server answered something that is no OAuth answer.
+
+    ``problem`` says what was wrong and where. It never holds the body, which may hold secrets.
+    """
+
+    problem: str
+    status: int | None = None
+
+
+@final
+@frozen
+class Unreachable:
+    """No usable answer came: the last ``fault``, after ``tries`` requests."""
+
+    fault: Fault
+    tries: int
+
+
+@final
+@frozen
+class Cancelled:
+    """The caller gave up."""
+
+
+Error: TypeAlias = Denied | Refused | Garbled | Unreachable | Cancelled

@@ -1,0 +1,106 @@
+"""What happened, in the past tense. Every event knows when: ``at``, on the monotonic clock."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TypeAlias, final
+
+from attrs import frozen
+
+from grantflow.core.errors import Denied, Garbled, Refused
+from grantflow.core.values import DeviceAuthorization, Fault, Instant, Token
+
+
+@final
+@frozen
+class CodeIssued:
+    """The device authorization endpoint gave a code (RFC 8628 section 3.2)."""
+
+    at: Instant
+    authorization: DeviceAuthorization
+
+
+@final
+@frozen
+class TokenIssued:
+    """The token endpoint gave a token (RFC 6749 section 5.1)."""
+
+    at: Instant
+    token: Token
+
+
+@final
+@frozen
+class StillPending:
+    """``authorization_pending``: the person has not decided yet (RFC 8628 section 3.5).
+
+    ``retry_after`` is the wait that a ``Retry-After`` header asked for.
+    """
+
+    at: Instant
+    retry_after: timedelta | None = None
+
+
+@final
+@frozen
+class SlowDownAsked:
+    """``slow_down``, or a 429 or 503 without a code: ask less often from now on.
+
+    ``interval`` is the new interval if the server named one; ``retry_after`` as above; ``roll`` is
+    the jitter of the moment, for the flows that back off.
+    """
+
+    at: Instant
+    interval: timedelta | None = None
+    retry_after: timedelta | None = None
+    roll: float = 0.0
+
+
+@final
+@frozen
+class CodeExpired:
+    """``expired_token``: the device code is dead (RFC 8628 section 3.5)."""
+
+    at: Instant
+
+
+@final
+@frozen
+class Rejected:
+    """A final no, or an answer after which asking again would be wrong."""
+
+    at: Instant
+    error: Denied | Refused | Garbled
+
+
+@final
+@frozen
+class Unanswered:
+    """No usable answer: trouble on the network, or an answer that says nothing.
+
+    ``retry_after`` is the wait that a ``Retry-After`` header asked for, ``roll`` the jitter.
+    """
+
+    at: Instant
+    fault: Fault
+    retry_after: timedelta | None = None
+    roll: float = 0.0
+
+
+@final
+@frozen
+class GaveUp:
+    """The caller does not want to wait any longer."""
+
+    at: Instant
+
+
+StartReply: TypeAlias = CodeIssued | Rejected | Unanswered
+"""What the device authorization endpoint may have said."""
+
+TokenReply: TypeAlias = (
+    TokenIssued | StillPending | SlowDownAsked | CodeExpired | Rejected | Unanswered
+)
+"""What the token endpoint may have said."""
+
+Event: TypeAlias = StartReply | TokenReply | GaveUp

@@ -1,0 +1,147 @@
+"""A provider is data: where its endpoints are and how it spells things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from typing import Literal, final
+from urllib.parse import urlsplit
+
+from attrs import Attribute, field, frozen
+from attrs.validators import in_, optional
+from returns.result import Failure, Result, Success
+
+from grantflow.core.errors import Garbled
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether ``host`` is this machine, where http is allowed.
+
+    >>> [is_loopback(host) for host in ("localhost", "127.0.0.9", "::1", "example.org")]
+    [True, True, True, False]
+    """
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def endpoint_problem(url: str) -> str | None:
+    """Say why ``url`` must not be sent a secret, or ``None`` (RFC 6749 section 3.2).
+
+    >>> endpoint_problem("https://as.example/token")
+    >>> endpoint_problem("http://as.example/token")
+    'must be https (http is only for loopback), not http://as.example'
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL"
+    if any(ord(each) <= 0x20 or ord(each) == 0x7F for each in url):
+        return "contains spaces or control characters"
+    if not host or parts.scheme not in ("http", "https"):
+        return "must be an absolute https URL"
+    if parts.username is not None or parts.password is not None:
+        return "must not hold a user name or password"
+    if parts.fragment:
+        return "must not hold a fragment"
+    if parts.scheme == "http" and not is_loopback(host):
+        return f"must be https (http is only for loopback), not http://{host}"
+    return None
+
+
+def _endpoint(_: object, attribute: Attribute[str], value: str) -> None:
+    problem = endpoint_problem(value)
+    if problem is not None:
+        raise ValueError(f"{attribute.name}: {problem}")
+
+
+@final
+@frozen(kw_only=True)
+class Provider:
+    """Where an authorization server is and how it spells things.
+
+    Endpoints are absolute https URLs (http on loopback only); anything else raises ``ValueError``
+    with the name of the argument. ``encoding`` is that of the request bodies.
+
+    >>> Provider(name="acme", token_endpoint="http://acme.example/token")
+    Traceback (most recent call last):
+    ValueError: token_endpoint: must be https (http is only for loopback), not http://acme.example
+    """
+
+    name: str
+    token_endpoint: str = field(validator=_endpoint)
+    device_authorization_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    revocation_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    introspection_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    userinfo_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    issuer: str | None = None
+    encoding: Literal["form", "json"] = field(default="form", validator=in_(("form", "json")))
+    auth_methods: tuple[str, ...] = ()
+
+    @staticmethod
+    def from_metadata(mapping: Mapping[str, object]) -> Result[Provider, Garbled]:
+        """Read an RFC 8414 or OpenID Connect discovery document.
+
+        >>> Provider.from_metadata({"issuer": "https://as.example"}).failure().problem
+        'metadata: token_endpoint is missing'
+        """
+        return _issuer(mapping).bind(lambda issuer: _provider(mapping, issuer)).alt(Garbled)
+
+
+def _issuer(mapping: Mapping[str, object]) -> Result[str, str]:
+    return _text(mapping, "issuer").bind(
+        lambda issuer: Failure("metadata: issuer is missing") if issuer is None else Success(issuer)
+    )
+
+
+def _text(mapping: Mapping[str, object], name: str) -> Result[str | None, str]:
+    value = mapping.get(name)
+    if value is None or isinstance(value, str):
+        return Success(value)
+    return Failure(f"metadata: {name} is no text")
+
+
+def _methods(mapping: Mapping[str, object]) -> tuple[str, ...]:
+    listed = mapping.get("token_endpoint_auth_methods_supported")
+    if not isinstance(listed, Iterable):
+        return ()
+    return tuple(each for each in listed if isinstance(each, str))
+
+
+def _provider(mapping: Mapping[str, object], issuer: str) -> Result[Provider, str]:
+    return Result.do(
+        (token, device, revocation, introspection, userinfo)
+        for token in _text(mapping, "token_endpoint")
+        for device in _text(mapping, "device_authorization_endpoint")
+        for revocation in _text(mapping, "revocation_endpoint")
+        for introspection in _text(mapping, "introspection_endpoint")
+        for userinfo in _text(mapping, "userinfo_endpoint")
+    ).bind(lambda endpoints: _built(issuer, endpoints, _methods(mapping)))
+
+
+def _built(
+    issuer: str,
+    endpoints: tuple[str | None, str | None, str | None, str | None, str | None],
+    methods: tuple[str, ...],
+) -> Result[Provider, str]:
+    token, device, revocation, introspection, userinfo = endpoints
+    if token is None:
+        return Failure("metadata: token_endpoint is missing")
+    try:
+        provider = Provider(
+            name=urlsplit(issuer).hostname or issuer,
+            issuer=issuer,
+            token_endpoint=token,
+            device_authorization_endpoint=device,
+            revocation_endpoint=revocation,
+            introspection_endpoint=introspection,
+            userinfo_endpoint=userinfo,
+            auth_methods=methods,
+        )
+    except ValueError as error:
+        return Failure(f"metadata: {error}")
+    return Success(provider)

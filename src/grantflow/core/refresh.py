@@ -1,0 +1,73 @@
+"""The refresh grant (RFC 6749 section 6).
+
+Rules:
+
+1. A refresh that may have arrived is never sent again: with rotation the token is spent, and a
+   second use looks like theft and may end the whole grant (RFC 9700 section 4.14.2).
+2. A 429 or 503 says that it was not acted on, so it may be sent again later; a 500 does not.
+3. An answer without a refresh token means that the old one stays good.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import final
+
+from attrs import evolve, field, frozen
+
+from grantflow.core import grant, wire
+from grantflow.core.client import Client
+from grantflow.core.effects import Due
+from grantflow.core.events import Event, TokenIssued, TokenReply
+from grantflow.core.pacing import Backoff
+from grantflow.core.secret import Secret, secret
+from grantflow.core.states import GrantState, Started
+from grantflow.core.values import Moment, Reply, Request
+
+
+@final
+@frozen
+class RefreshFlow:
+    """A ``Flow[GrantState]`` that renews a token.
+
+    ``scope`` is what the token was granted, for answers that omit it; by default the client's.
+
+    >>> from datetime import datetime, timezone
+    >>> from grantflow.core.provider import Provider
+    >>> from grantflow.core.values import Fault, Instant
+    >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    >>> flow = RefreshFlow(Client(provider=acme, client_id="app"), "rt-1")
+    >>> now = Moment(Instant(timedelta()), datetime(2026, 1, 1, tzinfo=timezone.utc))
+    >>> send = flow.due(flow.start(now))
+    >>> type(flow.step(flow.start(now), send.read(Fault("refused", "no"), now))).__name__
+    'Pending'
+    >>> type(flow.step(flow.start(now), send.read(Fault("timeout", "maybe"), now))).__name__
+    'Failed'
+    """
+
+    client: Client
+    refresh_token: Secret = field(converter=secret)
+    scope: tuple[str, ...] | None = field(default=None, kw_only=True)
+    backoff: Backoff = field(default=Backoff(), kw_only=True)
+    budget: timedelta = field(default=timedelta(minutes=5), kw_only=True)
+
+    def start(self, now: Moment, /) -> Started:
+        """Return the first state: the refresh is due at once."""
+        return grant.started(now, self.budget)
+
+    def due(self, state: GrantState, /) -> Due:
+        """Return the refresh request, or the end."""
+        form = (("grant_type", "refresh_token"), ("refresh_token", self.refresh_token))
+        request = self.client.request(self.client.provider.token_endpoint, form)
+        return grant.due(state, request, lambda reply, now: self._read(request, reply, now))
+
+    def step(self, state: GrantState, event: Event, /) -> GrantState:
+        """Return the state after an event; final states absorb every event."""
+        return grant.stepped(state, event, self.backoff, twice=False)
+
+    def _read(self, request: Request, reply: Reply, now: Moment) -> TokenReply:
+        scope = self.client.scope if self.scope is None else self.scope
+        event = wire.refresh_reply(request, scope, reply, now)
+        if isinstance(event, TokenIssued) and event.token.refresh_token is None:
+            return evolve(event, token=evolve(event.token, refresh_token=self.refresh_token))
+        return event

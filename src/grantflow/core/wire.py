@@ -1,0 +1,332 @@
+"""Replies to events. Total: any status and any bytes give exactly one event, never an exception.
+
+Rules:
+
+1. The error code in the body outranks the HTTP status (GitHub sends errors with 200, Google
+   ``authorization_pending`` with 428, Auth0 with 403).
+2. A 200 that cannot be read is final everywhere: what it carried may be spent.
+3. While polling, every other unreadable answer is trouble on the way. Where nobody waits for a
+   person, only what may pass by itself is (408, 429, 5xx); the rest is final.
+4. No message holds the body, and a description that echoes a secret of the request is masked.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final, TypeVar, final
+
+from attrs import frozen
+from returns.result import Result
+
+from grantflow.core.errors import Denied, Garbled, Refused
+from grantflow.core.events import (
+    CodeExpired,
+    CodeIssued,
+    Rejected,
+    SlowDownAsked,
+    StartReply,
+    StillPending,
+    TokenIssued,
+    TokenReply,
+    Unanswered,
+)
+from grantflow.core.members import (
+    absent,
+    expiry,
+    link,
+    maybe_sendable,
+    members,
+    retry_after,
+    sendable,
+    span,
+    text_of,
+    words,
+)
+from grantflow.core.values import (
+    DeviceAuthorization,
+    Fault,
+    Instant,
+    Json,
+    Members,
+    Moment,
+    Reply,
+    Request,
+    Response,
+    Token,
+)
+
+LIFETIME: Final = timedelta(minutes=30)
+"""How long a code lives whose server did not say: an end there must be."""
+
+INTERVAL: Final = timedelta(seconds=5)
+"""RFC 8628 section 3.2: "If no value is provided, clients MUST use 5 as the default"."""
+
+
+@final
+class _Nothing: ...
+
+
+_NOTHING: Final = _Nothing()
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+
+def either(result: Result[T, E]) -> T | E:
+    """Leave the railway: matching on a ``Result`` would lose its types.
+
+    >>> from returns.result import Success
+    >>> either(Success(1))
+    1
+    """
+    value = result.value_or(_NOTHING)
+    return result.failure() if isinstance(value, _Nothing) else value
+
+
+@final
+@frozen
+class _Answer:
+    """A response, read once: its members or what is wrong with them, its code and its pause."""
+
+    response: Response
+    found: Result[Members, str]
+    refused: Refused | None
+    pause: timedelta | None
+
+    @property
+    def interval(self) -> timedelta | None:
+        return span(self.found.value_or(Members()).get("interval"))
+
+    @property
+    def success(self) -> bool:
+        return 200 <= self.response.status < 300
+
+    def fault(self) -> Fault:
+        return Fault("http", "maybe", f"HTTP {self.response.status}{self._nature()}")
+
+    def garbled(self, problem: str) -> Garbled:
+        return Garbled(f"HTTP {self.response.status}: {problem}", self.response.status)
+
+    def no_answer(self, now: Moment) -> Rejected | Unanswered:
+        """Judge an answer without a code where nobody waits for a person."""
+        status = self.response.status
+        if status in (408, 429) or status >= 500:
+            return Unanswered(now.mono, self.fault(), self.pause, now.roll)
+        if 300 <= status < 400:
+            return Rejected(now.mono, self.garbled("a redirect, which is never followed"))
+        return Rejected(now.mono, self.garbled(f"no OAuth answer{self._nature()}"))
+
+    def _nature(self) -> str:
+        problem = either(self.found.map(lambda _: "JSON without an error code"))
+        return f" ({problem})"
+
+
+def _answer(request: Request, response: Response, now: Moment) -> _Answer:
+    found = members(response.body)
+    refused = _refused(request, response.status, found.value_or(Members()))
+    return _Answer(response, found, refused, retry_after(response.header("retry-after"), now.wall))
+
+
+def device_reply(request: Request, reply: Reply, now: Moment) -> StartReply:
+    """Read the answer of the device authorization endpoint (RFC 8628 section 3.2)."""
+    if isinstance(reply, Fault):
+        return Unanswered(now.mono, reply, roll=now.roll)
+    answer = _answer(request, reply, now)
+    match answer.refused:
+        case Refused(code="slow_down" | "temporarily_unavailable" | "server_error"):
+            return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
+        case Refused() as refused:
+            return Rejected(now.mono, refused)
+        case None:
+            pass
+    if not answer.success:
+        return answer.no_answer(now)
+    match either(answer.found.bind(lambda found: _authorization(found, now))):
+        case DeviceAuthorization() as authorization:
+            return CodeIssued(now.mono, authorization)
+        case str() as problem:
+            return Rejected(now.mono, answer.garbled(problem))
+
+
+def poll_reply(request: Request, scope: tuple[str, ...], reply: Reply, now: Moment) -> TokenReply:
+    """Read the answer to a poll (RFC 8628 section 3.5)."""
+    if isinstance(reply, Fault):
+        return Unanswered(now.mono, reply, roll=now.roll)
+    answer = _answer(request, reply, now)
+    match answer.refused:
+        case Refused(code="authorization_pending"):
+            return StillPending(now.mono, answer.pause)
+        case Refused(code="slow_down"):
+            return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
+        case Refused(code="expired_token"):
+            return CodeExpired(now.mono)
+        case Refused(code="access_denied", description=description):
+            return Rejected(now.mono, Denied(description))
+        case Refused(code="server_error" | "temporarily_unavailable"):
+            return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
+        case Refused() as refused:
+            return Rejected(now.mono, refused)
+        case None:
+            pass
+    if reply.status == 429:
+        return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
+    if not answer.success:
+        return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
+    match either(answer.found.bind(lambda found: _token(found, scope, now))):
+        case Token() as token:
+            return TokenIssued(now.mono, token)
+        case str() as problem if reply.status == 200:
+            return Rejected(now.mono, answer.garbled(problem))
+        case str():
+            return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
+
+
+def refresh_reply(
+    request: Request, scope: tuple[str, ...], reply: Reply, now: Moment
+) -> TokenReply:
+    """Read the answer to a refresh: only 429 and 503 say that it was not acted on."""
+    if isinstance(reply, Fault):
+        return Unanswered(now.mono, reply, roll=now.roll)
+    answer = _answer(request, reply, now)
+    match answer.refused:
+        case Refused(code="slow_down" | "temporarily_unavailable"):
+            return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
+        case Refused(code="server_error"):
+            return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
+        case Refused() as refused:
+            return Rejected(now.mono, refused)
+        case None:
+            pass
+    if reply.status in (429, 503):
+        return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
+    if not answer.success:
+        return answer.no_answer(now)
+    match either(answer.found.bind(lambda found: _token(found, scope, now))):
+        case Token() as token:
+            return TokenIssued(now.mono, token)
+        case str() as problem:
+            return Rejected(now.mono, answer.garbled(problem))
+
+
+def grant_reply(request: Request, scope: tuple[str, ...], reply: Reply, now: Moment) -> TokenReply:
+    """Read the answer to a request that may be repeated: any ``Retry-After`` is an invitation."""
+    event = refresh_reply(request, scope, reply, now)
+    if isinstance(event, Unanswered) and event.retry_after is not None:
+        return SlowDownAsked(now.mono, None, event.retry_after, now.roll)
+    return event
+
+
+_REGISTERED: Final = frozenset(
+    {
+        "access_denied",
+        "authorization_pending",
+        "expired_token",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_target",
+        "server_error",
+        "slow_down",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
+
+_LONGEST_DESCRIPTION: Final = 1000
+
+
+def _refused(request: Request, status: int, found: Members) -> Refused | None:
+    raw = text_of(found.get("error"))
+    if raw is None:
+        return None
+    code = raw.strip().lower()
+    # Web frameworks put "Internal Server Error" there. A word that no RFC knows does not turn
+    # trouble inside the server into its considered answer.
+    if code not in _REGISTERED and status >= 500:
+        return None
+    return Refused(
+        code if code in _REGISTERED else raw,
+        _masked(found.get("error_description"), request),
+        _masked(found.get("error_uri"), request),
+        status,
+        raw,
+    )
+
+
+def _masked(value: Json, request: Request) -> str | None:
+    text = text_of(value)
+    if text is None:
+        return None
+    for each in request.secrets():
+        text = each.hidden_in(text)
+    return text[:_LONGEST_DESCRIPTION]
+
+
+_CODE_MEMBERS: Final = frozenset(
+    {
+        "device_code",
+        "user_code",
+        "verification_uri",
+        "verification_url",
+        "verification_uri_complete",
+        "verification_url_complete",
+        "expires_in",
+        "interval",
+    }
+)
+
+
+def _authorization(found: Members, now: Moment) -> Result[DeviceAuthorization, str]:
+    # verification_url is the spelling of the drafts, and still Google's.
+    complete = link(found, "verification_uri_complete", "verification_url_complete")
+    return Result.do(
+        DeviceAuthorization(
+            device_code,
+            user_code,
+            uri,
+            Instant(now.mono + (span(found.get("expires_in")) or LIFETIME)),
+            span(found.get("interval")) or INTERVAL,
+            complete.value_or(None),
+            absent(found, _CODE_MEMBERS),
+        )
+        for device_code in sendable(found, "device_code")
+        for user_code in _user_code(found)
+        for uri in link(found, "verification_uri", "verification_url")
+    )
+
+
+def _user_code(found: Members) -> Result[str, str]:
+    return sendable(found, "user_code").map(lambda _: text_of(found["user_code"]) or "")
+
+
+_TOKEN_MEMBERS: Final = frozenset(
+    {
+        "access_token",
+        "token_type",
+        "expires_in",
+        "refresh_token",
+        "scope",
+        "id_token",
+    }
+)
+
+
+def _token(found: Members, scope: tuple[str, ...], now: Moment) -> Result[Token, str]:
+    granted = words(found.get("scope"))
+    return Result.do(
+        Token(
+            access_token=access_token,
+            token_type=text_of(found.get("token_type")) or "Bearer",
+            expires_at=expiry(found, now.wall),
+            refresh_token=refresh_token,
+            scope=scope if granted is None else granted,
+            id_token=id_token,
+            extra=absent(found, _TOKEN_MEMBERS),
+            issued_at=now.wall,
+        )
+        for access_token in sendable(found, "access_token")
+        for refresh_token in maybe_sendable(found, "refresh_token")
+        for id_token in maybe_sendable(found, "id_token")
+    )

@@ -1,0 +1,1 @@
+"""Effects: each file does one thing and decides nothing."""

@@ -1,0 +1,49 @@
+"""The blocking driver: perform what is due once, then tell the run what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, assert_never
+
+from grantflow.core.effects import Send
+from grantflow.core.flow import Flow, begin
+from grantflow.core.states import Authorized, Expired, Failed, Final
+from grantflow.shell.clock import SystemClock
+from grantflow.shell.ports import Clock, Transport
+
+S = TypeVar("S")
+
+
+def run(
+    flow: Flow[S],
+    transport: Transport | None = None,
+    clock: Clock | None = None,
+    watch: Callable[[S], None] | None = None,
+) -> Final:
+    """Run a flow to its end and return its final state.
+
+    ``transport`` is ``requests`` by default, ``clock`` this machine's. ``watch`` sees every state,
+    the first and the last included. Nothing is raised for what a server or a network does.
+    """
+    send = transport or _requests()
+    time = clock or SystemClock()
+    going = begin(flow, time.now())
+    while True:
+        if watch is not None:
+            watch(going.state)
+        match going.due:
+            case Send() as due:
+                time.sleep_until(due.not_before)
+                reply = send(due.request)
+                going = going.heard(due, reply, time.now())
+            case (Authorized() | Expired() | Failed()) as final:
+                return final
+            case other:
+                assert_never(other)
+
+
+def _requests() -> Transport:
+    # Imported where it is used: whoever brings a transport never loads requests.
+    from grantflow.shell.http.over_requests import RequestsTransport
+
+    return RequestsTransport()

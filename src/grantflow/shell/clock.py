@@ -1,0 +1,29 @@
+"""The clocks of this machine."""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from typing import final
+
+from grantflow.core.values import Instant, Moment
+
+
+@final
+class SystemClock:
+    """Both clocks of this machine, and one random number a reading."""
+
+    def now(self) -> Moment:
+        """Read the clocks and roll the dice, once."""
+        return Moment(
+            Instant(timedelta(seconds=time.monotonic())),
+            datetime.now(UTC),
+            random.random(),  # noqa: S311 - jitter, not a secret
+        )
+
+    def sleep_until(self, at: Instant, /) -> None:
+        """Sleep until the monotonic clock shows ``at``."""
+        # One long sleep may end a hair early, and be cut short by a signal handler.
+        while (left := at.total_seconds() - time.monotonic()) > 0:
+            time.sleep(left)

@@ -1,0 +1,59 @@
+"""A provider from its issuer's own metadata (RFC 8414, OpenID Connect Discovery 1.0)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+from returns.result import Failure, Result, Success
+
+from grantflow.core.errors import Garbled, Unreachable
+from grantflow.core.members import members
+from grantflow.core.provider import Provider, endpoint_problem
+from grantflow.core.values import Fault, Request, Response
+from grantflow.core.wire import either
+from grantflow.shell.ports import Transport
+
+
+def discover(issuer: str, transport: Transport) -> Provider | Garbled | Unreachable:
+    """Ask ``issuer`` for its metadata and read it.
+
+    Both well-known forms are tried. The document's issuer must be exactly the one that was asked
+    (RFC 8414 section 3.3), or anybody's document could speak for it. ``ValueError`` for an issuer
+    that is not https.
+    """
+    problem = endpoint_problem(issuer)
+    if problem is not None:
+        raise ValueError(f"issuer: {problem}")
+    failure: Garbled | Unreachable = Garbled("metadata: not found")
+    for url in _locations(issuer):
+        match transport(Request(url, method="GET")):
+            case Fault() as fault:
+                return Unreachable(fault, 1)
+            case Response(status=200, body=body):
+                return either(_read(body, issuer))
+            case Response(status=status):
+                failure = Garbled(f"no metadata at {url}: HTTP {status}", status)
+    return failure
+
+
+def _locations(issuer: str) -> Iterator[str]:
+    parts = urlsplit(issuer)
+    path = parts.path.rstrip("/")
+    for name in ("oauth-authorization-server", "openid-configuration"):
+        # RFC 8414 section 3.1 puts the well-known part before the issuer's path ...
+        yield urlunsplit(parts._replace(path=f"/.well-known/{name}{path}"))
+    if path:
+        # ... OpenID Connect behind it.
+        yield urlunsplit(parts._replace(path=f"{path}/.well-known/openid-configuration"))
+
+
+def _read(body: bytes, issuer: str) -> Result[Provider, Garbled]:
+    found = members(body).alt(lambda problem: Garbled(f"metadata: {problem}"))
+    return found.bind(Provider.from_metadata).bind(lambda provider: _of(provider, issuer))
+
+
+def _of(provider: Provider, issuer: str) -> Result[Provider, Garbled]:
+    if provider.issuer == issuer:
+        return Success(provider)
+    return Failure(Garbled(f"metadata: it is of {provider.issuer}, not of {issuer}"))

@@ -1,0 +1,1 @@
+"""Transports: a request value to an HTTP answer, or to a fault."""

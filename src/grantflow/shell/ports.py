@@ -1,0 +1,62 @@
+"""What a driver needs from outside: anyone may bring their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeAlias
+
+from grantflow.core.values import (
+    DeviceAuthorization,
+    Fault,
+    Instant,
+    Moment,
+    Request,
+    Response,
+    Token,
+)
+
+Transport: TypeAlias = Callable[[Request], Response | Fault]
+"""Sends a request once. It never raises for trouble on the network: it returns a ``Fault``."""
+
+Prompt: TypeAlias = Callable[[DeviceAuthorization], None]
+"""Shows a person what to do."""
+
+
+class Clock(Protocol):
+    """Both clocks, and waiting."""
+
+    def now(self) -> Moment:
+        """Read the clocks and roll the dice, once."""
+        ...
+
+    def sleep_until(self, at: Instant, /) -> None:
+        """Return when the monotonic clock shows ``at``, at once if it does already."""
+        ...
+
+
+class Store(Protocol):
+    """Where tokens live between runs, one under each key.
+
+    What cannot be stored raises ``StoreError``; a token that cannot be read is ``None``.
+    """
+
+    def claim(self, key: str, /) -> AbstractContextManager[Token | None]:
+        """Hold the key's lock, and give what is stored under it."""
+        ...
+
+    def read(self, key: str, /) -> Token | None:
+        """Return what is stored under the key, without a lock."""
+        ...
+
+    def save(self, key: str, token: Token, /) -> None:
+        """Store a token durably; when this returns, a crash cannot lose it."""
+        ...
+
+    def forget(self, key: str, /) -> None:
+        """Remove what is stored under the key, if anything is."""
+        ...
+
+
+class StoreError(OSError):
+    """A store could not be used; the message says which, why and what to do."""
