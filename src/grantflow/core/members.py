@@ -56,8 +56,7 @@ _JSON_NAMES: Final[dict[type, str]] = {
 
 
 def _is_form(text: str) -> Result[Members, str]:
-    pairs = parse_qsl(text.strip(), keep_blank_values=True)
-    return Success(Members(pairs)) if pairs else Failure("a body that is neither JSON nor a form")
+    return Success(Members(parse_qsl(text, keep_blank_values=True)))
 
 
 def members(body: bytes) -> Result[Members, str]:
