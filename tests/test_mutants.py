@@ -16,6 +16,8 @@ SOURCE = TESTS.parent / "src" / "grantflow"
 COUNT = "                faults = state.faults + 1\n"
 TIRED = "                    return Failed(Unreachable(fault, faults))\n"
 WISH = "                wish = max(pause"
+FINAL = "            case Authorized() | Expired() | Failed():\n                "
+NEVER = "\n            case _:\n                assert_never(state)\n\n    def _ask"
 PENDING = '        case Refused(code="authorization_pending"):'
 
 MUTANTS = {
@@ -87,8 +89,8 @@ MUTANTS = {
     ),
     "a final state that listens": (
         "core/device.py",
-        "                return state\n\n    def _ask",
-        "                return Failed(Cancelled())\n\n    def _ask",
+        FINAL + "return state" + NEVER,
+        FINAL + "return Failed(Cancelled())" + NEVER,
         "space.py",
     ),
     "retry-after ignored by a grant": (

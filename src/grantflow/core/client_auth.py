@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Literal, TypeAlias, final
+from typing import Literal, TypeAlias, assert_never, final
 from urllib.parse import quote, quote_plus
 
 from attrs import evolve, field, frozen, validators
@@ -70,6 +70,8 @@ def authenticated(
         case ClientSecretBasic(password, encoding):
             header = _basic(client_id, password, encoding)
             return evolve(named, headers=(*named.headers, ("Authorization", header)))
+        case _:
+            assert_never(authentication)
 
 
 def _basic(client_id: str, password: Secret, encoding: Literal["rfc6749", "plus", "raw"]) -> Secret:
@@ -85,3 +87,5 @@ def _spelt(text: str, encoding: Literal["rfc6749", "plus", "raw"]) -> str:
             return quote_plus(text, safe="")
         case "raw":
             return text
+        case _:
+            assert_never(encoding)

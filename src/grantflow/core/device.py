@@ -109,6 +109,8 @@ class DeviceFlow:
                 )
             case Authorized() | Expired() | Failed():
                 return state
+            case _:
+                assert_never(state)
 
     def step(self, state: DeviceState, event: Event, /) -> DeviceState:
         """Return the state after an event; final states absorb every event."""
@@ -119,6 +121,8 @@ class DeviceFlow:
                 return self._waiting(state, event)
             case Authorized() | Expired() | Failed():
                 return state
+            case _:
+                assert_never(state)
 
     def _ask(self) -> Request:
         endpoint = self.client.provider.device_authorization_endpoint

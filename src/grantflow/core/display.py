@@ -3,21 +3,18 @@ r"""What people read: one sentence a problem, and nothing in it that a terminal 
 Rules:
 
 1. Everything a server sent is escaped: control characters, bidirectional and invisible formatting,
-   line separators and lone surrogates are written as ``\u....``.
+   odd spaces, line separators and lone surrogates are written as ``\u....``.
 2. The link stands alone on its line, with the code beside it on the next.
 """
 
 from __future__ import annotations
 
 from typing import assert_never
-from unicodedata import category
 
 from grantflow.core.errors import Cancelled, Denied, Error, Garbled, Refused, Unreachable
 from grantflow.core.problems import PersonNeeded, Problem
 from grantflow.core.states import Expired, Failed
 from grantflow.core.values import DeviceAuthorization, Fault
-
-_OBEYED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def escaped(text: str) -> str:
@@ -26,7 +23,7 @@ def escaped(text: str) -> str:
     >>> escaped("safe\x1b[31m\u202etxt.exe")
     'safe\\u001b[31m\\u202etxt.exe'
     """
-    return "".join(f"\\u{ord(each):04x}" if category(each) in _OBEYED else each for each in text)
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
 def invitation(authorization: DeviceAuthorization) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ The driver rule: **perform what is due once, then tell the run what happened.**
 
 from __future__ import annotations
 
-from typing import Generic, Protocol, TypeVar, final
+from typing import Generic, Protocol, TypeVar, assert_never, final
 
 from attrs import evolve, frozen
 from returns.result import Failure, Result, Success
@@ -84,3 +84,5 @@ def outcome(final: Final) -> Result[Token, Expired | Failed]:
             return Success(token)
         case Expired() | Failed():
             return Failure(final)
+        case _:
+            assert_never(final)

@@ -57,6 +57,8 @@ def due(state: GrantState, request: Request, read: Callable[[Reply, Moment], Tok
             return Send(request, state.not_before, read)
         case Authorized() | Expired() | Failed():
             return state
+        case _:
+            assert_never(state)
 
 
 def stepped(state: GrantState, event: Event, backoff: Backoff, *, twice: bool) -> GrantState:
@@ -66,6 +68,8 @@ def stepped(state: GrantState, event: Event, backoff: Backoff, *, twice: bool) -
             return _waiting(state, event, backoff, twice=twice)
         case Authorized() | Expired() | Failed():
             return state
+        case _:
+            assert_never(state)
 
 
 def _waiting(

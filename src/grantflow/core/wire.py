@@ -13,7 +13,7 @@ Rules:
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, TypeVar, final
+from typing import Final, TypeVar, assert_never, final
 
 from attrs import frozen
 from returns.result import Result
@@ -137,7 +137,7 @@ def device_reply(request: Request, reply: Reply, now: Moment) -> StartReply:
             return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
         case Refused() as refused:
             return Rejected(now.mono, refused)
-        case None:
+        case _:
             pass
     if not answer.success:
         return answer.no_answer(now)
@@ -146,6 +146,8 @@ def device_reply(request: Request, reply: Reply, now: Moment) -> StartReply:
             return CodeIssued(now.mono, authorization)
         case str() as problem:
             return Rejected(now.mono, answer.garbled(problem))
+        case never:
+            assert_never(never)
 
 
 def poll_reply(request: Request, scope: tuple[str, ...], reply: Reply, now: Moment) -> TokenReply:
@@ -166,7 +168,7 @@ def poll_reply(request: Request, scope: tuple[str, ...], reply: Reply, now: Mome
             return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
         case Refused() as refused:
             return Rejected(now.mono, refused)
-        case None:
+        case _:
             pass
     if reply.status == 429:
         return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
@@ -179,6 +181,8 @@ def poll_reply(request: Request, scope: tuple[str, ...], reply: Reply, now: Mome
             return Rejected(now.mono, answer.garbled(problem))
         case str():
             return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
+        case never:
+            assert_never(never)
 
 
 def refresh_reply(
@@ -195,7 +199,7 @@ def refresh_reply(
             return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
         case Refused() as refused:
             return Rejected(now.mono, refused)
-        case None:
+        case _:
             pass
     if reply.status in (429, 503):
         return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
@@ -206,6 +210,8 @@ def refresh_reply(
             return TokenIssued(now.mono, token)
         case str() as problem:
             return Rejected(now.mono, answer.garbled(problem))
+        case never:
+            assert_never(never)
 
 
 def grant_reply(request: Request, scope: tuple[str, ...], reply: Reply, now: Moment) -> TokenReply:

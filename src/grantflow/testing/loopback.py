@@ -1,0 +1,370 @@
+"""The scripted authorization server behind HTTP on loopback, with a page for a person.
+
+Rules:
+
+1. ``answer`` and ``visit`` decide; here is only HTTP, one lock and the time.
+2. It listens on 127.0.0.1 alone, and answers only who asked for a loopback name: a page elsewhere
+   whose name was rebound to this machine gets nothing (421).
+3. Nothing that a client sends is logged. A body is read up to 64 KiB, an idle connection is closed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import SHUT_RD, socket
+from socketserver import BaseServer, TCPServer
+from types import TracebackType
+from typing import Final, Literal, Self, final
+from urllib.parse import parse_qsl, urlsplit
+
+from attrs import evolve
+
+from grantflow.core.provider import Provider, endpoint_problem
+from grantflow.core.secret import Secret
+from grantflow.core.values import Fault, Pairs, Reply, Request, Response
+from grantflow.shell.clock import SystemClock
+from grantflow.testing import page
+from grantflow.testing.clock import VirtualClock
+from grantflow.testing.script import Script
+from grantflow.testing.server import Server, Verdict, answer, decided
+
+LARGEST_BODY: Final = 64 * 1024
+IDLE_SECONDS: Final = 30.0
+
+_log: Final = logging.getLogger("grantflow")
+
+
+def serve(
+    server: Server | Script | None = None, *, port: int = 0, clock: VirtualClock | None = None
+) -> Loopback:
+    """Start a scripted server on a port of this machine, any free one unless told; it is running.
+
+    Its time is real, unless ``clock`` is given; the script's latency is then not waited for. Its
+    codes cannot be guessed, whatever the seed was. ``OSError`` where the port is taken.
+
+    >>> from grantflow import Client, ClientCredentialsFlow, run
+    >>> with serve() as loopback:
+    ...     client = Client(provider=loopback.provider, client_id="app")
+    ...     type(run(ClientCredentialsFlow(client))).__name__
+    'Authorized'
+    """
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port: a number from 0 to 65535 is needed, not {port}")
+    started = Server(server) if isinstance(server, Script) else server or Server()
+    return Loopback(started, port, clock)
+
+
+@final
+class Loopback:
+    """A server that runs until ``close()``, or until the end of a ``with`` block."""
+
+    def __init__(self, server: Server, port: int, clock: VirtualClock | None) -> None:
+        self._clock = clock or SystemClock()
+        now = self._clock.now()
+        self._started = timedelta() if clock else now.mono
+        self._half = timedelta() if clock else server.script.latency / 2
+        self._lock = threading.Lock()
+        self._key = secrets.token_bytes(32)
+        self._requests = 0
+        self._stopping = threading.Event()
+        self._listener = _Listener(self._reply, self._stopping, port)
+        self._server = evolve(
+            server,
+            issuer=f"http://127.0.0.1:{self._listener.server_port}",
+            epoch=now.wall - (now.mono - self._started),
+            seed=secrets.token_hex(),
+        )
+        self._thread = threading.Thread(
+            target=self._listener.serve_forever,
+            # How long close() may take; serve_forever asks that often whether it shall stop.
+            kwargs={"poll_interval": 0.05},
+            name="grantflow-loopback",
+            daemon=True,
+        )
+        self._thread.start()
+
+    @property
+    def issuer(self) -> str:
+        """Return where it stands: ``http://127.0.0.1:PORT``."""
+        return self._server.issuer
+
+    @property
+    def provider(self) -> Provider:
+        """Return this server as a provider, for a ``Client``."""
+        return self._server.provider
+
+    @property
+    def server(self) -> Server:
+        """Return the server as it is now."""
+        return self._server
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests came in, those for pages included."""
+        return self._requests
+
+    def approve(self, user_code: str) -> None:
+        """Play the person who says yes; ``LookupError`` where nobody waits under this code."""
+        self._decide(user_code, "approved")
+
+    def deny(self, user_code: str) -> None:
+        """Play the person who says no; ``LookupError`` where nobody waits under this code."""
+        self._decide(user_code, "denied")
+
+    def close(self) -> None:
+        """Stop: finish what is being answered, close every connection. Safe to call twice."""
+        self._stopping.set()
+        self._listener.stop()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _at(self) -> timedelta:
+        return self._clock.now().mono - self._started
+
+    def _decide(self, user_code: str, verdict: Verdict) -> None:
+        with self._lock:
+            why = page.obstacle(self._server.sign_in(user_code), self._at())
+            if why is not None:
+                raise LookupError(f"user_code: no sign-in waits under {user_code!r}: {why}")
+            self._server = decided(self._server, user_code, verdict)
+
+    def _reply(self, request: Request) -> Reply:
+        self._stopping.wait(self._half.total_seconds())
+        with self._lock:
+            self._requests += 1
+            self._server, reply = self._answered(request)
+        self._stopping.wait(self._half.total_seconds())
+        return reply
+
+    def _answered(self, request: Request) -> tuple[Server, Reply]:
+        match urlsplit(request.url).path, request.method:
+            case "/", "GET":
+                return self._server, page.shown(page.front(self._server.issuer))
+            case "/activate", _:
+                fresh = secrets.token_hex(16)
+                return page.visit(self._server, request, self._at(), key=self._key, fresh=fresh)
+            case _:
+                return answer(self._server, request, self._at())
+
+
+@final
+class _Listener(ThreadingHTTPServer):
+    """The listening socket, and a thread for each connection."""
+
+    daemon_threads = True
+    request_queue_size = 128
+    # On Windows this option would let another process share the port.
+    allow_reuse_address = sys.platform != "win32"
+
+    def __init__(
+        self, reply: Callable[[Request], Reply], stopping: threading.Event, port: int
+    ) -> None:
+        self._connections: dict[threading.Thread, _Socket] = {}
+        super().__init__(("127.0.0.1", port), partial(_Connection, reply, stopping))
+
+    def server_bind(self) -> None:
+        """Bind the port, without asking a resolver for this machine's name as the base does."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.socket.getsockname()[1]
+
+    def process_request(self, request: _Socket, client_address: object) -> None:
+        """Give a connection its thread, and remember both for the end."""
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        alive = {each: at for each, at in self._connections.items() if each.is_alive()}
+        self._connections = alive | {thread: request}
+        thread.start()
+
+    def handle_error(self, request: _Socket, client_address: object) -> None:
+        """Say where it went wrong, and not what was said: a message may quote a secret."""
+        error = sys.exception()
+        if error is None or isinstance(error, OSError):
+            return  # the client went away
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("the loopback server failed: %s\n%s", type(error).__name__, frames)
+
+    def stop(self) -> None:
+        """Accept nothing any more, let every thread finish its answer, and wait for them."""
+        self.shutdown()
+        for connection in self._connections.values():
+            if isinstance(connection, socket):
+                with suppress(OSError):  # closed already
+                    connection.shutdown(SHUT_RD)
+        for thread in self._connections:
+            thread.join(_STOP_SECONDS)
+        self.server_close()
+
+
+_Socket: TypeAlias = socket | tuple[bytes, socket]
+_STOP_SECONDS: Final = 2.0
+
+
+@final
+class _Connection(BaseHTTPRequestHandler):
+    """One client's connection: from HTTP to request values, from replies to HTTP."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "grantflow"
+    sys_version = ""
+    timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True
+    error_content_type = "text/plain; charset=utf-8"
+    error_message_format = "%(code)d %(message)s\n"
+
+    def __init__(
+        self,
+        reply: Callable[[Request], Reply],
+        stopping: threading.Event,
+        request: socket,
+        client_address: object,
+        server: BaseServer,
+    ) -> None:
+        self._reply = reply
+        self._stopping = stopping
+        super().__init__(request, client_address, server)
+
+    def do_GET(self) -> None:
+        """Answer a GET."""
+        self._exchange("GET")
+
+    def do_HEAD(self) -> None:
+        """Answer like a GET, but for the body."""
+        self._exchange("GET")
+
+    def do_POST(self) -> None:
+        """Answer a POST."""
+        self._exchange("POST")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing: a request line may hold a code."""
+
+    def _exchange(self, method: Literal["GET", "POST"]) -> None:
+        body = self._body()
+        if body is None:
+            return
+        hosts = self.headers.get_all("Host", [])
+        # The one rule for endpoints holds here as well: http is for loopback only.
+        if len(hosts) != 1 or endpoint_problem(f"http://{hosts[0]}") is not None:
+            self.send_error(421, "Ask for 127.0.0.1 or localhost")
+            return
+        if not self.path.startswith("/"):
+            self.send_error(400, "Ask for a path")
+            return
+        media = self.headers.get_content_type()
+        form = _pairs(media, body) if method == "POST" and body else ()
+        if form is None:
+            self._send(_UNREADABLE)
+            return
+        headers = tuple(
+            (name, Secret(value) if name.lower() in _SECRET_HEADERS else value)
+            for name, value in self.headers.items()
+        )
+        encoding: Literal["form", "json"] = "json" if media == _JSON else "form"
+        url = f"http://{hosts[0]}{self.path}"
+        match self._reply(Request(url, form, headers, encoding, method)):
+            case Response() as response:
+                self._send(response)
+            case Fault():
+                self.close_connection = True
+            case other:
+                assert_never(other)
+
+    def _body(self) -> bytes | None:
+        """Return the body, or ``None`` where there is none to be had and the client knows."""
+        announced = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers:
+            self.send_error(411)
+            return None
+        if not (announced.isascii() and announced.isdigit()):
+            self.send_error(400, "Content-Length is no number")
+            return None
+        if len(announced) > _DIGITS or int(announced) > LARGEST_BODY:
+            self.send_error(413, "A body of more than 64 KiB")
+            # Closing over unread bytes resets the connection, and the answer is lost with it.
+            self.rfile.read(min(int(announced[:_DIGITS]), _HEARD_OUT))
+            return None
+        body = self.rfile.read(int(announced))
+        if len(body) < int(announced):
+            self.close_connection = True
+            return None
+        return body
+
+    def _send(self, response: Response) -> None:
+        self.send_response(response.status)
+        length = {"content-length": str(len(response.body))}
+        # A script may say anything; HTTP must still hold together.
+        for name, value in (dict(response.headers) | length).items():
+            self.send_header(name, value)
+        if self._stopping.is_set():
+            self.send_header("connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
+
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_JSON: Final = "application/json"
+_DIGITS: Final = 9
+_HEARD_OUT: Final = 1024 * 1024
+_SECRET_HEADERS: Final = frozenset({"authorization", "cookie"})
+_SECRET_PARAMETERS: Final = frozenset(
+    {"client_assertion", "client_secret", "device_code", "refresh_token", "token"}
+)
+_UNREADABLE: Final = Response(
+    400,
+    {"Content-Type": _JSON, "Cache-Control": "no-store"},
+    b'{"error": "invalid_request", "error_description": "neither a form nor a JSON object"}',
+)
+
+
+def _pairs(media: str, body: bytes) -> Pairs | None:
+    """Read parameters; one without a value counts as omitted (RFC 6749 section 3.1)."""
+    if media == _FORM:
+        pairs = parse_qsl(body.decode("utf-8", "replace"))
+    elif media == _JSON:
+        members = _members(body)
+        if members is None:
+            return None
+        pairs = members
+    else:
+        return None
+    return tuple(
+        (name, Secret(text) if name in _SECRET_PARAMETERS else text) for name, text in pairs
+    )
+
+
+def _members(body: bytes) -> list[tuple[str, str]] | None:
+    """Read a JSON object of texts and lists of texts, the way ``Request.body()`` writes one."""
+    try:
+        found: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    pairs = [
+        (name, text)
+        for name, value in found.items()
+        for text in (value if isinstance(value, list) else [value])
+    ]
+    return [pair for pair in pairs if pair[1]] if _are_texts(pairs) else None

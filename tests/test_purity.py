@@ -1,0 +1,104 @@
+"""The core reads no clock, file, socket, environment, thread or random source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "grantflow"
+CORE = sorted((SOURCE / "core").glob("*.py"))
+
+ALLOWED = {
+    "__future__",
+    "attrs",
+    "attrs.validators",
+    "base64",
+    "collections.abc",
+    "datetime",
+    "enum",
+    "functools",
+    "hashlib",
+    "hmac",
+    "ipaddress",
+    "json",
+    "math",
+    "returns.result",
+    "types",
+    "typing",
+    "urllib.parse",
+}
+IMPURE = {
+    "now",
+    "utcnow",
+    "today",
+    "open",
+    "input",
+    "print",
+    "eval",
+    "exec",
+    "__import__",
+    "breakpoint",
+}
+ONE_HOME = {
+    "requests": {"shell/http/over_requests.py"},
+    "platformdirs": {"shell/environment.py"},
+    "filelock": {"shell/stores/file.py"},
+}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module or ""
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_there_is_a_core() -> None:
+    assert len(CORE) > 10
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
+def test_the_core_imports_only_what_is_pure(path: Path) -> None:
+    foreign = {name for name in imported(parsed(path)) if not name.startswith("grantflow.core")}
+    assert foreign <= ALLOWED
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
+def test_the_core_calls_nothing_impure(path: Path) -> None:
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+    }
+    assert not called & IMPURE
+
+
+def test_dependencies_point_one_way() -> None:
+    layers = {"core": 0, "providers": 1, "shell": 2, "testing": 3, "cli": 3, "compat": 3}
+    for path in SOURCE.rglob("*.py"):
+        parts = path.relative_to(SOURCE).parts
+        if len(parts) == 1:
+            continue
+        for name in imported(parsed(path)):
+            words = name.split(".")
+            if words[0] == "grantflow" and len(words) > 1:
+                assert layers[words[1]] <= layers[parts[0]], f"{path}: {name}"
+
+
+@pytest.mark.parametrize("package", ONE_HOME)
+def test_each_third_party_package_has_one_home(package: str) -> None:
+    homes = {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if any(name.split(".")[0] == package for name in imported(parsed(path)))
+    }
+    assert homes == ONE_HOME[package]
