@@ -38,7 +38,9 @@ class Clock(Protocol):
 class Store(Protocol):
     """Where tokens live between runs, one under each key.
 
-    What cannot be stored raises ``StoreError``; a token that cannot be read is ``None``.
+    A store that cannot be used raises ``StoreError``; an entry that cannot be read is moved aside
+    or dropped with a warning, and counts as none. ``save`` and ``forget`` take the key's lock
+    unless the caller's thread holds it by ``claim``.
     """
 
     def claim(self, key: str, /) -> AbstractContextManager[Token | None]:
@@ -55,6 +57,14 @@ class Store(Protocol):
 
     def forget(self, key: str, /) -> None:
         """Remove what is stored under the key, if anything is."""
+        ...
+
+    def keys(self) -> list[str]:
+        """Return the keys under which something is stored, in order."""
+        ...
+
+    def clear(self) -> None:
+        """Remove everything that is stored."""
         ...
 
 

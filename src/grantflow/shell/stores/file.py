@@ -81,6 +81,16 @@ class FileStore:
         with self._lock(key), _told(f"cannot remove {self._path(key)}"):
             self._path(key).unlink(missing_ok=True)
 
+    def keys(self) -> list[str]:
+        """Return the keys under which something is stored, in order."""
+        with _told(f"cannot list {self.directory}"):
+            return sorted(path.stem for path in self.directory.glob("*.json"))
+
+    def clear(self) -> None:
+        """Remove every token; locks and damaged files stay."""
+        for key in self.keys():
+            self.forget(key)
+
     def _path(self, key: str) -> Path:
         return self.directory / f"{key}.json"
 

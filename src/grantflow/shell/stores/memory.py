@@ -31,8 +31,18 @@ class MemoryStore:
 
     def save(self, key: str, token: Token, /) -> None:
         """Store a token."""
-        self._tokens[key] = token
+        with self._locks[key]:
+            self._tokens[key] = token
 
     def forget(self, key: str, /) -> None:
         """Remove what is stored under the key, if anything is."""
-        self._tokens.pop(key, None)
+        with self._locks[key]:
+            self._tokens.pop(key, None)
+
+    def keys(self) -> list[str]:
+        """Return the keys under which something is stored, in order."""
+        return sorted(self._tokens)
+
+    def clear(self) -> None:
+        """Remove everything that is stored."""
+        self._tokens.clear()
