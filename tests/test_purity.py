@@ -25,6 +25,7 @@ ALLOWED = {
     "ipaddress",
     "json",
     "math",
+    "re",
     "returns.result",
     "types",
     "typing",

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grantflow import Client, ClientSecretPost, Token
-from grantflow.core.tokens import Freshness, Skew, freshness, key_of, renewed
+from grantflow.core.tokens import (
+    Freshness,
+    Skew,
+    alive,
+    fresh_until,
+    freshness,
+    key_of,
+    renewed,
+)
 from strategies import spans
 from values import ACME, CLIENT, WALL, seconds
 
@@ -20,25 +28,67 @@ def living(life: timedelta) -> Token:
 
 
 @pytest.mark.parametrize(
-    ("life", "skew"), [(3600, 60), (300, 60), (299, 59.8), (100, 20), (10, 2), (0, 0), (-5, 0)]
+    ("life", "soft", "hard"),
+    [
+        (36000, 300, 30),
+        (3600, 300, 30),
+        (600, 120, 30),
+        (100, 20, 5),
+        (10, 2, 0.5),
+        (0, 0, 0),
+        (-5, 0, 0),
+    ],
 )
-def test_the_skew_is_the_smaller_of_a_span_and_a_fraction(life: float, skew: float) -> None:
-    assert Skew().of(living(seconds(life))) == seconds(skew)
+def test_a_window_is_the_smaller_of_a_span_and_a_fraction(
+    life: float, soft: float, hard: float
+) -> None:
+    assert Skew().soft.of(living(seconds(life))) == seconds(soft)
+    assert Skew().hard.of(living(seconds(life))) == seconds(hard)
 
 
-def test_a_token_of_unknown_age_has_the_fixed_skew() -> None:
-    assert Skew().of(Token(access_token="a", expires_at=WALL)) == seconds(60)
-    assert Skew().of(Token(access_token="a", issued_at=WALL)) == seconds(60)
+def test_a_token_of_unknown_age_has_the_fixed_window() -> None:
+    assert Skew().soft.of(Token(access_token="a", expires_at=WALL)) == seconds(300)
+    assert Skew().soft.of(Token(access_token="a", issued_at=WALL)) == seconds(300)
 
 
 @given(spans(0.001, 100_000), st.floats(0, 0.79))
 def test_a_token_is_fresh_for_most_of_its_life(life: timedelta, part: float) -> None:
-    assert freshness(living(life), WALL + life * part) is Freshness.FRESH
-    assert freshness(living(life), WALL + life) is Freshness.STALE
+    token = living(life)
+    assert freshness(token, WALL + life * part) is Freshness.FRESH
+    assert freshness(token, WALL + life) is Freshness.STALE
+    assert alive(token, WALL + life * part)
+    assert not alive(token, WALL + life)
+
+
+@given(spans(1, 100_000), st.floats(0, 1), spans(0, 600))
+def test_fresh_until_is_when_freshness_changes(
+    life: timedelta, part: float, needed: timedelta
+) -> None:
+    token, skew = living(life), Skew(needed=needed)
+    end, now = fresh_until(token, skew), WALL + life * part
+    assert end is not None
+    assert (now < end) == (freshness(token, now, skew) is Freshness.FRESH)
+
+
+def test_a_token_ages_before_it_is_stale() -> None:
+    token = living(seconds(3600))
+    ages = {age: freshness(token, WALL + seconds(age)) for age in (3299, 3300, 3569, 3570)}
+    assert list(ages.values()) == [
+        Freshness.FRESH,
+        Freshness.AGING,
+        Freshness.AGING,
+        Freshness.STALE,
+    ]
+    needing = Skew(needed=seconds(600))
+    assert freshness(token, WALL + seconds(3000), needing) is Freshness.STALE
+    assert freshness(token, WALL + seconds(2999), needing) is Freshness.FRESH
 
 
 def test_a_token_without_an_end_is_unknown() -> None:
-    assert freshness(Token(access_token="a"), WALL) is Freshness.UNKNOWN
+    token = Token(access_token="a")
+    assert freshness(token, WALL) is Freshness.UNKNOWN
+    assert fresh_until(token) is None
+    assert alive(token, WALL)
 
 
 def test_a_renewed_token_keeps_what_its_answer_left_out() -> None:
@@ -52,6 +102,7 @@ def test_a_renewed_token_keeps_what_its_answer_left_out() -> None:
 
 DIFFERENT = {
     "plain": (CLIENT, "device", ""),
+    "an app token": (CLIENT, "app_token", ""),
     "another grant": (CLIENT, "client_credentials", ""),
     "a profile": (CLIENT, "device", "work"),
     "another client": (evolve(CLIENT, client_id="app2"), "device", ""),

@@ -12,7 +12,12 @@ from grantflow.core.states import Expired, Failed
 @final
 @frozen
 class PersonNeeded:
-    """Only a person could sign in, and nobody may be asked (``interactive=False``)."""
+    """Only a person could help, and nobody may be asked (``interactive=False``).
+
+    ``because`` says what became of the credentials that were there, if any were.
+    """
+
+    because: str | None = None
 
 
 Problem: TypeAlias = Expired | Failed | PersonNeeded

@@ -2,8 +2,8 @@
 
 Rules:
 
-1. A token is stale a little before it ends: by the smaller of a fixed span and a fraction of its
-   life, so that a short-lived token is still used (a fixed five minutes would never serve it).
+1. A token ages, and is stale, a little before it ends: by the smaller of a fixed span and a
+   fraction of its life, so that a short-lived one is still used (five minutes would never do).
 2. A token whose end is unknown is used until a 401 says otherwise.
 3. A store key never holds a secret, and two different asks never share one.
 """
@@ -13,14 +13,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import Enum
 from hashlib import sha256
-from typing import Final, Literal, final
+from typing import Final, Literal, TypeAlias, final
 
 from attrs import evolve, frozen
 
 from grantflow.core.client import Client
 from grantflow.core.values import Token
 
-Grant = Literal["device", "client_credentials"]
+Grant: TypeAlias = Literal["device", "client_credentials"]
 
 
 @final
@@ -28,24 +28,40 @@ class Freshness(Enum):
     """Whether a token may still be used."""
 
     FRESH = "fresh"
+    AGING = "aging"
+    """It may be used, and somebody should renew it."""
     STALE = "stale"
     UNKNOWN = "unknown"
+    """Its end is not known: it is used until somebody refuses it."""
 
 
 @final
 @frozen
-class Skew:
-    """How long before its end a token is stale: ``span``, but at most ``fraction`` of its life."""
+class Window:
+    """A time before a token's end: ``span``, but at most ``fraction`` of the token's life."""
 
-    span: timedelta = timedelta(seconds=60)
-    fraction: float = 0.2
+    span: timedelta
+    fraction: float
 
     def of(self, token: Token) -> timedelta:
-        """Return the skew for one token; its life is unknown without ``issued_at``."""
+        """Return the window of one token; its life is unknown without ``issued_at``."""
         if token.expires_at is None or token.issued_at is None:
             return self.span
         life = max(token.expires_at - token.issued_at, timedelta())
         return min(self.span, life * self.fraction)
+
+
+@final
+@frozen(kw_only=True)
+class Skew:
+    """When a token is renewed: in ``soft`` by one caller, in ``hard`` before anyone gets it.
+
+    ``needed`` is how long a token must still live to be of use to this caller.
+    """
+
+    soft: Window = Window(timedelta(minutes=5), 0.2)
+    hard: Window = Window(timedelta(seconds=30), 0.05)
+    needed: timedelta = timedelta()
 
 
 SKEW: Final = Skew()
@@ -57,12 +73,28 @@ def freshness(token: Token, now: datetime, skew: Skew = SKEW) -> Freshness:
     >>> from datetime import UTC
     >>> at = datetime(2026, 1, 1, tzinfo=UTC)
     >>> token = Token(access_token="a", issued_at=at, expires_at=at + timedelta(seconds=100))
-    >>> freshness(token, at + timedelta(seconds=79)), freshness(token, at + timedelta(seconds=80))
-    (<Freshness.FRESH: 'fresh'>, <Freshness.STALE: 'stale'>)
+    >>> [freshness(token, at + timedelta(seconds=age)).value for age in (79, 80, 94, 95)]
+    ['fresh', 'aging', 'aging', 'stale']
     """
     if token.expires_at is None:
         return Freshness.UNKNOWN
-    return Freshness.FRESH if now < token.expires_at - skew.of(token) else Freshness.STALE
+    left = token.expires_at - now
+    hard = max(skew.hard.of(token), skew.needed)
+    if left <= hard:
+        return Freshness.STALE
+    return Freshness.FRESH if left > max(skew.soft.of(token), hard) else Freshness.AGING
+
+
+def fresh_until(token: Token, skew: Skew = SKEW) -> datetime | None:
+    """Return until when ``token`` is fresh; ``None`` where its end is not known."""
+    if token.expires_at is None:
+        return None
+    return token.expires_at - max(skew.soft.of(token), skew.hard.of(token), skew.needed)
+
+
+def alive(token: Token, now: datetime) -> bool:
+    """Tell whether ``token`` has not ended yet, however soon it will."""
+    return token.expires_at is None or now < token.expires_at
 
 
 def renewed(old: Token, new: Token) -> Token:
@@ -80,7 +112,7 @@ def renewed(old: Token, new: Token) -> Token:
     )
 
 
-def key_of(client: Client, grant: Grant, profile: str = "") -> str:
+def key_of(client: Client, grant: Grant | Literal["app_token"], profile: str = "") -> str:
     """Return where the token of this ask is stored; the scope counts as a set.
 
     Length-prefixed before it is hashed, so that no two asks meet.

@@ -85,7 +85,7 @@ def either(result: Result[T, E]) -> T | E:
 
 @final
 @frozen
-class _Answer:
+class Answer:
     """A response, read once: its members or what is wrong with them, its code and its pause."""
 
     response: Response
@@ -95,16 +95,20 @@ class _Answer:
 
     @property
     def interval(self) -> timedelta | None:
+        """Return the new interval that an error names (GitHub does)."""
         return span(self.found.value_or(Members()).get("interval"))
 
     @property
     def success(self) -> bool:
+        """Tell whether the status is a 2xx."""
         return 200 <= self.response.status < 300
 
     def fault(self) -> Fault:
+        """Return the answer as trouble on the way."""
         return Fault("http", "maybe", f"HTTP {self.response.status}{self._nature()}")
 
     def garbled(self, problem: str) -> Garbled:
+        """Return the answer as one that is no OAuth answer."""
         return Garbled(f"HTTP {self.response.status}: {problem}", self.response.status)
 
     def no_answer(self, now: Moment) -> Rejected | Unanswered:
@@ -121,17 +125,18 @@ class _Answer:
         return f" ({problem})"
 
 
-def _answer(request: Request, response: Response, now: Moment) -> _Answer:
+def read_answer(request: Request, response: Response, now: Moment) -> Answer:
+    """Read a response once; the request tells which secrets it might echo."""
     found = members(response.body)
     refused = _refused(request, response.status, found.value_or(Members()))
-    return _Answer(response, found, refused, retry_after(response.header("retry-after"), now.wall))
+    return Answer(response, found, refused, retry_after(response.header("retry-after"), now.wall))
 
 
 def device_reply(request: Request, reply: Reply, now: Moment) -> StartReply:
     """Read the answer of the device authorization endpoint (RFC 8628 section 3.2)."""
     if isinstance(reply, Fault):
         return Unanswered(now.mono, reply, roll=now.roll)
-    answer = _answer(request, reply, now)
+    answer = read_answer(request, reply, now)
     match answer.refused:
         case Refused(code="slow_down" | "temporarily_unavailable" | "server_error"):
             return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
@@ -154,7 +159,7 @@ def poll_reply(request: Request, scope: tuple[str, ...], reply: Reply, now: Mome
     """Read the answer to a poll (RFC 8628 section 3.5)."""
     if isinstance(reply, Fault):
         return Unanswered(now.mono, reply, roll=now.roll)
-    answer = _answer(request, reply, now)
+    answer = read_answer(request, reply, now)
     match answer.refused:
         case Refused(code="authorization_pending"):
             return StillPending(now.mono, answer.pause)
@@ -191,7 +196,7 @@ def refresh_reply(
     """Read the answer to a refresh: only 429 and 503 say that it was not acted on."""
     if isinstance(reply, Fault):
         return Unanswered(now.mono, reply, roll=now.roll)
-    answer = _answer(request, reply, now)
+    answer = read_answer(request, reply, now)
     match answer.refused:
         case Refused(code="slow_down" | "temporarily_unavailable"):
             return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)

@@ -25,7 +25,7 @@ def run(
     ``transport`` is ``requests`` by default, ``clock`` this machine's. ``watch`` sees every state,
     the first and the last included. Nothing is raised for what a server or a network does.
     """
-    send = transport or _requests()
+    send = transport or default_transport()
     time = clock or SystemClock()
     going = begin(flow, time.now())
     while True:
@@ -42,7 +42,8 @@ def run(
                 assert_never(other)
 
 
-def _requests() -> Transport:
+def default_transport() -> Transport:
+    """Return a transport over ``requests``."""
     # Imported where it is used: whoever brings a transport never loads requests.
     from grantflow.shell.http.over_requests import RequestsTransport
 

@@ -24,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RD, socket
 from socketserver import BaseServer, TCPServer
 from types import TracebackType
-from typing import Final, Literal, Self, final
+from typing import ClassVar, Final, Literal, Self, TypeAlias, assert_never, final
 from urllib.parse import parse_qsl, urlsplit
 
 from attrs import evolve
@@ -36,7 +36,7 @@ from grantflow.shell.clock import SystemClock
 from grantflow.testing import page
 from grantflow.testing.clock import VirtualClock
 from grantflow.testing.script import Script
-from grantflow.testing.server import Server, Verdict, answer, decided
+from grantflow.testing.server import Server, SignIn, Verdict, answer, decided
 
 LARGEST_BODY: Final = 64 * 1024
 IDLE_SECONDS: Final = 30.0
@@ -143,9 +143,9 @@ class Loopback:
 
     def _decide(self, user_code: str, verdict: Verdict) -> None:
         with self._lock:
-            why = page.obstacle(self._server.sign_in(user_code), self._at())
-            if why is not None:
-                raise LookupError(f"user_code: no sign-in waits under {user_code!r}: {why}")
+            found = page.waiting(self._server, user_code, self._at())
+            if not isinstance(found, SignIn):
+                raise LookupError(f"user_code: no sign-in waits under {user_code!r}: {found}")
             self._server = decided(self._server, user_code, verdict)
 
     def _reply(self, request: Request) -> Reply:
@@ -196,7 +196,7 @@ class _Listener(ThreadingHTTPServer):
         self._connections = alive | {thread: request}
         thread.start()
 
-    def handle_error(self, request: _Socket, client_address: object) -> None:
+    def handle_error(self, request: _Socket, client_address: object) -> None:  # noqa: ARG002
         """Say where it went wrong, and not what was said: a message may quote a secret."""
         error = sys.exception()
         if error is None or isinstance(error, OSError):
@@ -227,7 +227,8 @@ class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "grantflow"
     sys_version = ""
-    timeout = IDLE_SECONDS
+    timeout: ClassVar[float | None] = IDLE_SECONDS
+    # Headers and body are two writes, and the second would wait 40 ms to be acknowledged.
     disable_nagle_algorithm = True
     error_content_type = "text/plain; charset=utf-8"
     error_message_format = "%(code)d %(message)s\n"
@@ -256,7 +257,7 @@ class _Connection(BaseHTTPRequestHandler):
         """Answer a POST."""
         self._exchange("POST")
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Log nothing: a request line may hold a code."""
 
     def _exchange(self, method: Literal["GET", "POST"]) -> None:
@@ -280,7 +281,7 @@ class _Connection(BaseHTTPRequestHandler):
             (name, Secret(value) if name.lower() in _SECRET_HEADERS else value)
             for name, value in self.headers.items()
         )
-        encoding: Literal["form", "json"] = "json" if media == _JSON else "form"
+        encoding: Literal["form", "json"] = "json" if media == "application/json" else "form"
         url = f"http://{hosts[0]}{self.path}"
         match self._reply(Request(url, form, headers, encoding, method)):
             case Response() as response:
@@ -323,8 +324,6 @@ class _Connection(BaseHTTPRequestHandler):
             self.wfile.write(response.body)
 
 
-_FORM: Final = "application/x-www-form-urlencoded"
-_JSON: Final = "application/json"
 _DIGITS: Final = 9
 _HEARD_OUT: Final = 1024 * 1024
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie"})
@@ -333,21 +332,24 @@ _SECRET_PARAMETERS: Final = frozenset(
 )
 _UNREADABLE: Final = Response(
     400,
-    {"Content-Type": _JSON, "Cache-Control": "no-store"},
+    {"Content-Type": "application/json", "Cache-Control": "no-store"},
     b'{"error": "invalid_request", "error_description": "neither a form nor a JSON object"}',
 )
 
 
 def _pairs(media: str, body: bytes) -> Pairs | None:
     """Read parameters; one without a value counts as omitted (RFC 6749 section 3.1)."""
-    if media == _FORM:
-        pairs = parse_qsl(body.decode("utf-8", "replace"))
-    elif media == _JSON:
-        members = _members(body)
-        if members is None:
+    match media:
+        case "application/x-www-form-urlencoded":
+            return _guarded(parse_qsl(body.decode("utf-8", "replace")))
+        case "application/json":
+            return _guarded(_members(body))
+        case _:
             return None
-        pairs = members
-    else:
+
+
+def _guarded(pairs: list[tuple[str, str]] | None) -> Pairs | None:
+    if pairs is None:
         return None
     return tuple(
         (name, Secret(text) if name in _SECRET_PARAMETERS else text) for name, text in pairs
@@ -362,9 +364,10 @@ def _members(body: bytes) -> list[tuple[str, str]] | None:
         return None
     if not isinstance(found, dict):
         return None
-    pairs = [
-        (name, text)
-        for name, value in found.items()
-        for text in (value if isinstance(value, list) else [value])
-    ]
-    return [pair for pair in pairs if pair[1]] if _are_texts(pairs) else None
+    pairs: list[tuple[str, str]] = []
+    for name, value in found.items():
+        texts = value if isinstance(value, list) else [value]
+        if not all(isinstance(text, str) for text in texts):
+            return None
+        pairs += [(name, text) for text in texts if text]
+    return pairs

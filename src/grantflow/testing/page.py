@@ -66,9 +66,13 @@ main {
   box-shadow: 0 1px 2px rgb(0 0 0 / .05), 0 12px 32px -12px rgb(0 0 0 / .15);
 }
 footer { color: var(--quiet); font-size: .875rem; text-align: center; }
-h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.01em; }
+h1 {
+  margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.01em;
+  text-wrap: balance;
+}
 h2 { margin: 1.75rem 0 .25rem; font-size: 1.0625rem; }
 p { margin: 0 0 1rem; }
+main > :last-child, main > :last-child > :last-child { margin-bottom: 0; }
 a { color: var(--accent); text-underline-offset: .2em; }
 a:hover { color: var(--accent-hover); }
 .quiet { color: var(--quiet); }
@@ -95,11 +99,13 @@ dd li { padding: .1rem .5rem; }
 pre { margin: 0 0 1rem; padding: .75rem 1rem; white-space: pre-wrap; }
 .notice { margin: 0 0 1.5rem; padding: .85rem 1rem; border-radius: .75rem; }
 .notice p:last-child, .notice h1:last-child { margin: 0; }
-.care { background: var(--care-panel); color: var(--care); }
-.good { background: var(--good-panel); color: var(--good); }
-.bad { background: var(--bad-panel); color: var(--bad); }
-.result { margin: 0; text-align: center; padding: 1.5rem 1rem; }
-.result svg { width: 3rem; height: 3rem; }
+.notice.care { background: var(--care-panel); color: var(--care); }
+.notice.good, .good svg { background: var(--good-panel); color: var(--good); }
+.notice.bad, .bad svg { background: var(--bad-panel); color: var(--bad); }
+.result { padding: .5rem 0 .75rem; text-align: center; }
+.result svg {
+  width: 4rem; height: 4rem; margin-bottom: .75rem; padding: .9rem; border-radius: 50%;
+}
 label { display: block; margin-bottom: .375rem; font-weight: 600; }
 input, button { width: 100%; min-height: 3.25rem; border-radius: .75rem; }
 input {
@@ -157,15 +163,16 @@ def shown(html: str, status: int = 200, *, browser: str | None = None) -> Respon
     return Response(status, headers, html.encode())
 
 
-def obstacle(found: SignIn | None, at: timedelta) -> Obstacle | None:
-    """Say why nobody can decide about this sign-in at ``at``, or ``None`` where a person can."""
+def waiting(server: Server, user_code: str, at: timedelta) -> SignIn | Obstacle:
+    """Return the sign-in that a person can decide about at ``at``, or why there is none."""
+    found = server.sign_in(user_code)
     if found is None:
         return "unknown"
     if found.verdict is not None:
         return found.verdict
     if found.used:
         return "used"
-    return "expired" if at >= found.ends_at else None
+    return "expired" if at >= found.ends_at else found
 
 
 def proof(key: bytes, browser: str, user_code: str) -> str:
@@ -192,23 +199,20 @@ def visit(
     if browser is None or _foreign(headers) or not _proven(key, browser, user_code, given):
         return server, shown(refusal(), 403)
     verdict = _VERDICTS.get(form.get("verdict", ""))
-    if verdict is None or obstacle(server.sign_in(user_code), at) is not None:
+    if verdict is None or not isinstance(waiting(server, user_code, at), SignIn):
         return server, _opened(server, user_code, at, key=key, browser=browser, fresh=fresh)
     return decided(server, user_code, verdict), shown(result(verdict))
 
 
 _VERDICTS: Final[Mapping[str, Verdict]] = {"approved": "approved", "denied": "denied"}
-_STATUS: Final[Mapping[Obstacle, int]] = {"unknown": 404}
 
 
 def _opened(
     server: Server, user_code: str, at: timedelta, *, key: bytes, browser: str | None, fresh: str
 ) -> Response:
-    found = server.sign_in(user_code)
-    why = obstacle(found, at)
-    if found is None or why is not None:
-        why = why or "unknown"
-        return shown(entry(user_code, why), _STATUS.get(why, 410))
+    found = waiting(server, user_code, at)
+    if not isinstance(found, SignIn):
+        return shown(entry(user_code, found), 404 if found == "unknown" else 410)
     form = question(found, proof(key, browser or fresh, found.user_code))
     return shown(form, browser=fresh if browser is None else None)
 
@@ -257,17 +261,21 @@ revocation and introspection. It forgets everything when it stops.</p>
 def entry(typed: str = "", why: Obstacle | None = None) -> str:
     """Return the form in which a person types the code, and what was wrong with the last one."""
     title = "Connect a device" if why is None else _OBSTACLES[why][0]
-    invalid = "" if why in (None, "approved") else ' aria-invalid="true"'
+    # Only a mistyped code is worth mending.
+    shown_again = typed[:_LONGEST_ECHO] if why == "unknown" else ""
+    described = "hint" if why is None else "hint why"
+    invalid = ' aria-invalid="true"' if why == "unknown" else ""
     return _page(
         title,
         f"""{_notice(why)}
 <h1>Connect a device</h1>
 <form method="get" action="/activate">
-<p id="hint" class="quiet">Type the code that your device shows. Dashes and capitals do not matter.</p>
+<p id="hint" class="quiet">Type the code that your device shows. Dashes and capitals do not
+matter.</p>
 <label for="user_code">Code</label>
-<input id="user_code" name="user_code" value="{_text(typed[:_LONGEST_ECHO])}" required autofocus
+<input id="user_code" name="user_code" value="{_text(shown_again)}" required autofocus
  maxlength="{_LONGEST_ECHO}" autocomplete="off" autocapitalize="characters" spellcheck="false"
- aria-describedby="hint{"" if why is None else " why"}"{invalid}>
+ aria-describedby="{described}"{invalid}>
 <button type="submit">Continue</button>
 </form>""",
     )
@@ -289,7 +297,7 @@ def question(found: SignIn, given: str) -> str:
 <div><dt>Application</dt><dd>{_text(found.client_id)}</dd></div>
 <div><dt>Asks for</dt><dd>{f"<ul>{scopes}</ul>" if scopes else "no particular scope"}</dd></div>
 </dl>
-<p class="notice care"><strong>You did not start this sign-in yourself?</strong> Then deny it.
+<p class="notice care"><strong>If you did not start this sign-in yourself, deny it.</strong>
 Whoever sent you the link or the code would get in as you.</p>
 <form method="post" action="/activate" class="choice">
 <input type="hidden" name="user_code" value="{_text(found.user_code)}">
@@ -307,18 +315,18 @@ def result(verdict: Verdict) -> str:
             return _page(
                 "Approved",
                 f"""
-<div role="status" class="notice result good">{_icon(_TICK)}
+<div role="status" class="result good">{_icon(_TICK)}
 <h1>Approved</h1>
-<p>You can go back to your device. This window is no longer needed.</p>
+<p>You can go back to your device.<br>This window is no longer needed.</p>
 </div>""",
             )
         case "denied":
             return _page(
                 "Denied",
                 f"""
-<div role="status" class="notice result bad">{_icon(_CROSS)}
+<div role="status" class="result bad">{_icon(_CROSS)}
 <h1>Denied</h1>
-<p>The device was not signed in. This window is no longer needed.</p>
+<p>The device was not signed in.<br>This window is no longer needed.</p>
 </div>""",
             )
 
@@ -359,11 +367,9 @@ def _text(text: str) -> str:
     return escape(escaped(text))
 
 
-_KEY: Final = (
-    '<circle cx="8" cy="12" r="4.5"/><path d="M12.5 12H22v4M17.5 12v3"/>'  # a key, lying
-)
-_TICK: Final = '<circle cx="12" cy="12" r="10"/><path d="m7.5 12.5 3 3 6-6.5"/>'
-_CROSS: Final = '<circle cx="12" cy="12" r="10"/><path d="m8.5 8.5 7 7m0-7-7 7"/>'
+_KEY: Final = '<circle cx="8" cy="12" r="4.5"/><path d="M12.5 12H22v4M17.5 12v3"/>'
+_TICK: Final = '<path d="m4 12.5 5.5 5.5L20 6.5"/>'
+_CROSS: Final = '<path d="m5.5 5.5 13 13m0-13-13 13"/>'
 
 
 def _icon(paths: str, colour: str = "currentColor") -> str:

@@ -70,6 +70,7 @@ class Access:
 
     grant: int
     ends_at: timedelta | None
+    scope: str
     revoked: bool = False
 
 
@@ -132,7 +133,7 @@ class Server:
 def decided(server: Server, user_code: str, verdict: Verdict) -> Server:
     """Return the server after the person approved or denied; an unknown code changes nothing."""
     found = server.sign_in(user_code)
-    if found is None or found.verdict is not None:
+    if found is None or found.used or found.verdict is not None:
         return server
     return _kept(server, evolve(found, verdict=verdict))
 
@@ -146,22 +147,32 @@ def answer(server: Server, request: Request, at: timedelta) -> tuple[Server, Rep
     return _answer(server, request, at)
 
 
+_METADATA: Final = frozenset(
+    {
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
+    }
+)
+
 _Step: TypeAlias = tuple[Server, Response]
 
 
 def _answer(server: Server, request: Request, at: timedelta) -> _Step:
     path = urlsplit(request.url).path.removeprefix(urlsplit(server.issuer).path)
-    if path in ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"):
+    if path in _METADATA and request.method == "GET":
         return _counted(server, "metadata"), _json(200, server.metadata())
-    if path == "/userinfo":
+    if path == "/userinfo":  # GET or POST (OpenID Connect Core section 5.3.1)
         return _userinfo(_counted(server, "userinfo"), request, at)
     if path not in ("/device", "/token", "/revoke", "/introspect"):
         return _counted(server, "unknown"), _json(404, {"detail": "no such endpoint"})
     if request.method != "POST":
         return _counted(server, "unknown"), _json(405, {"detail": "POST only"})
+    names = [name for name, _ in request.form if name != "resource"]
+    if len(set(names)) < len(names):  # RFC 6749 section 3.1; RFC 8707 allows several resources
+        return _counted(server, "refused"), _error(400, "invalid_request", "a parameter came twice")
     form = _form(request)
     client_id = _client(server, request, form)
-    if client_id is None:
+    if not client_id:
         return _counted(server, "refused"), _error(401, "invalid_client", "wrong id or secret")
     match path, form.get("grant_type"):
         case "/device", _:
@@ -225,7 +236,8 @@ def _poll(server: Server, client_id: str, form: Mapping[str, str], at: timedelta
             waiting = _kept(server, evolve(found, asked_at=at))
             return waiting, _error(400, "authorization_pending", "")
         case "denied":
-            return server, _error(400, "access_denied", "the person said no")
+            ended = evolve(found, verdict="denied", used=True)
+            return _kept(server, ended), _error(400, "access_denied", "the person said no")
         case "approved":
             server = _kept(server, evolve(found, used=True))
             return _granted(server, client_id, "alice", found.scope, at, server.script.refresh)
@@ -255,14 +267,18 @@ def _granted(
     return _tokens(evolve(server, issued=number + 1), made, at, refresh=refresh)
 
 
-def _tokens(server: Server, grant: Grant, at: timedelta, *, refresh: bool) -> _Step:
+def _tokens(
+    server: Server, grant: Grant, at: timedelta, *, refresh: bool, scope: str | None = None
+) -> _Step:
+    granted = grant.scope if scope is None else scope
     server, access_token = _code(server, "at")
     if refresh:
         server, refresh_token = _code(server, "rt")
         grant = evolve(grant, refresh_token=refresh_token)
         server = evolve(server, refreshes=server.refreshes.with_(refresh_token, grant.number))
     lifetime = server.script.token_lifetime
-    issued = Access(grant=grant.number, ends_at=None if lifetime is None else at + lifetime)
+    ends_at = None if lifetime is None else at + lifetime
+    issued = Access(grant=grant.number, ends_at=ends_at, scope=granted)
     server = evolve(
         server,
         access=server.access.with_(access_token, issued),
@@ -273,7 +289,7 @@ def _tokens(server: Server, grant: Grant, at: timedelta, *, refresh: bool) -> _S
         "token_type": "Bearer",
         "expires_in": None if lifetime is None else _number(lifetime),
         "refresh_token": grant.refresh_token if refresh else None,
-        "scope": grant.scope,
+        "scope": granted,
     }
     return server, _json(200, {name: value for name, value in body.items() if value is not None})
 
@@ -288,7 +304,10 @@ def _refresh(server: Server, client_id: str, form: Mapping[str, str], at: timede
         if script.reuse_detection:
             server = _revoked(_counted(server, "reuse"), grant)
         return server, _error(400, "invalid_grant", "this refresh token was replaced")
-    return _tokens(server, grant, at, refresh=script.rotation)
+    wished = form.get("scope", grant.scope)
+    if not set(wished.split()) <= set(grant.scope.split()):  # RFC 6749 section 6
+        return server, _error(400, "invalid_scope", "more than was granted")
+    return _tokens(server, grant, at, refresh=script.rotation, scope=wished)
 
 
 def _refreshable(server: Server, refresh_token: str) -> Grant | None:
@@ -303,7 +322,8 @@ def _revoke(server: Server, client_id: str, form: Mapping[str, str]) -> _Step:
     if grant is not None and grant.client_id == client_id:
         return _revoked(server, grant), _json(200, {})
     access = server.access.get(token)
-    if access is not None:
+    owner = None if access is None else server.grants.get(str(access.grant))
+    if access is not None and owner is not None and owner.client_id == client_id:
         revoked = evolve(access, revoked=True)
         server = evolve(server, access=server.access.with_(token, revoked))
     return server, _json(200, {})
@@ -323,9 +343,13 @@ def _introspect(server: Server, form: Mapping[str, str], at: timedelta) -> _Step
     grant = _valid(server, token, at)
     if grant is None:
         return server, _json(200, {"active": False})
-    ends_at = _ends_at(server, token)
-    expiry = {} if ends_at is None else {"exp": int((server.epoch + ends_at).timestamp())}
-    return server, _json(200, _told(grant) | {"token_type": "Bearer"} | expiry)
+    access = server.access.get(token)
+    told = _told(grant) | {"token_type": "Bearer"}
+    if access is not None:
+        told["scope"] = access.scope
+        if access.ends_at is not None:
+            told["exp"] = int((server.epoch + access.ends_at).timestamp())
+    return server, _json(200, told)
 
 
 def _told(grant: Grant) -> dict[str, object]:
@@ -356,11 +380,6 @@ def _valid(server: Server, token: str, at: timedelta) -> Grant | None:
     return None if grant is None or grant.revoked else grant
 
 
-def _ends_at(server: Server, token: str) -> timedelta | None:
-    access = server.access.get(token)
-    return None if access is None else access.ends_at
-
-
 def _client(server: Server, request: Request, form: Mapping[str, str]) -> str | None:
     """Return the client that asks, or ``None`` where it does not prove itself."""
     header = _headers(request).get("authorization", "")
@@ -371,7 +390,10 @@ def _client(server: Server, request: Request, form: Mapping[str, str]) -> str | 
         except (binascii.Error, UnicodeDecodeError):
             return None
         # RFC 6749 section 2.3.1; "+" for a space is left alone: most secrets are not encoded.
-        named, proof = (unquote(text) for text in pair.partition(":")[::2])
+        speaks_for, proof = (unquote(text) for text in pair.partition(":")[::2])
+        if named not in (None, speaks_for):
+            return None
+        named = speaks_for
     clients = server.script.clients
     if named is None or clients is None:
         return named

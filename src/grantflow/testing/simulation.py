@@ -73,7 +73,7 @@ class ServerTransport:
     """
 
     def __init__(self, server: Server, clock: VirtualClock) -> None:
-        self.server = server
+        self.server: Server = server
         self.requests: list[Request] = []
         self._clock = clock
         self._lock = threading.Lock()

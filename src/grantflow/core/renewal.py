@@ -1,0 +1,126 @@
+"""What a 401 means (RFC 6750 section 3).
+
+Rules, the first that applies:
+
+1. A token that lacks a scope is not made better by renewing it: surrender.
+2. What the caller or the environment gave is not ours to replace: surrender.
+3. A call is renewed for at most once: surrender.
+4. A body that cannot be sent again ends it: surrender.
+5. If somebody renewed meanwhile, the current token is tried, without a renewal.
+6. Else the token is renewed, and the call sent again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, TypeAlias, final
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+from grantflow.core.precedence import Origin
+from grantflow.core.values import Token
+
+
+@final
+@frozen(kw_only=True)
+class Rejection:
+    """A call that was answered with 401, and what is known about it.
+
+    ``sent`` is the token it carried and ``current`` the one that it would carry now; ``challenge``
+    is the ``WWW-Authenticate`` header; ``renewals`` counts what was already tried for this call.
+    """
+
+    sent: Token
+    origin: Origin
+    current: Token | None
+    challenge: str | None = None
+    renewals: int = 0
+    replayable: bool = True
+
+
+@final
+@frozen
+class Replay:
+    """Send the call again with this token, which somebody else renewed meanwhile."""
+
+    token: Token
+
+
+@final
+@frozen
+class RenewAndReplay:
+    """Renew the token, then send the call again."""
+
+
+@final
+@frozen
+class Surrender:
+    """Hand the 401 to the caller."""
+
+
+Verdict: TypeAlias = Replay | RenewAndReplay | Surrender
+
+
+def after_rejection(hit: Rejection) -> Verdict:
+    """Return what to do about a 401.
+
+    >>> token = Token(access_token="a")
+    >>> after_rejection(Rejection(sent=token, origin="stored", current=token))
+    RenewAndReplay()
+    >>> lacking = 'Bearer error="insufficient_scope"'
+    >>> after_rejection(Rejection(sent=token, origin="stored", current=token, challenge=lacking))
+    Surrender()
+    """
+    if challenged_for(hit.challenge) == "insufficient_scope":
+        return Surrender()
+    if hit.origin in ("given", "environment") or hit.renewals > 0 or not hit.replayable:
+        return Surrender()
+    if hit.current is not None and hit.current.access_token != hit.sent.access_token:
+        return Replay(hit.current)
+    return RenewAndReplay()
+
+
+_PARTS: Final = re.compile(r"""([\w.+-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))""")
+
+
+def challenged_for(header: str | None) -> str | None:
+    r"""Return the error code of a ``WWW-Authenticate`` header, if it names one.
+
+    >>> challenged_for('Bearer realm="error=x", error="invalid_token"')
+    'invalid_token'
+    """
+    if header is None:
+        return None
+    # Quoted text may hold anything, "error=" included: look outside of it.
+    for part in _PARTS.finditer(header):
+        name, quoted, plain = part.group(1, 2, 3)
+        if name.lower() == "error":
+            return plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+    return None
+
+
+def origin_of(url: str) -> str | None:
+    """Return scheme, host and port of a URL (RFC 6454), or ``None`` where it has none.
+
+    >>> origin_of("https://API.example/v1"), origin_of("https://api.example:443")
+    ('https://api.example:443', 'https://api.example:443')
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return None
+    if not parts.hostname or port is None:
+        return None
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def origins_of(urls: Iterable[str]) -> frozenset[str]:
+    """Return the origins that a token is meant for; ``ValueError`` for what is no http URL."""
+    found = {url: origin_of(url) for url in urls}
+    wrong = [url for url, origin in found.items() if origin is None]
+    if wrong:
+        raise ValueError(f"origins: {wrong[0]!r} is no http or https URL")
+    return frozenset(origin for origin in found.values() if origin is not None)

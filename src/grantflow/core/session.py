@@ -1,0 +1,282 @@
+"""A token, whatever it takes: the errand around the flows, as a machine of the same form.
+
+``step(state, event) -> state``, and what is due is a function of the state: ``Claim``, ``Send``,
+``Save``, ``Forget``, or an end. Rules:
+
+1. Nothing is asked of a server before the key is claimed and the store was read: whoever held the
+   lock before may have left a token.
+2. A new token is saved before anyone sees it. One that cannot be saved is still handed out, with a
+   note: a rotated token is never thrown away.
+3. After a refresh that failed, for whatever reason, the store is looked at again first: a sibling
+   without our lock may have renewed, and its token is adopted.
+4. Only ``invalid_grant`` with nothing newer in the store forgets a token. Trouble never does.
+5. A token that has not ended is handed out where renewing it failed.
+6. Where nobody may be asked, no device flow begins (``precedence``).
+"""
+
+from __future__ import annotations
+
+from typing import assert_never, final
+
+from attrs import evolve, field, frozen
+
+from grantflow.core.client import Client
+from grantflow.core.client_credentials import ClientCredentialsFlow
+from grantflow.core.device import DeviceFlow
+from grantflow.core.display import sentence
+from grantflow.core.effects import Send
+from grantflow.core.errand import (
+    Claim,
+    Claimed,
+    Clearing,
+    Consulting,
+    Forget,
+    Forgotten,
+    Heard,
+    Keeping,
+    Kept,
+    NotClaimed,
+    Notes,
+    NotKept,
+    Obtaining,
+    Ready,
+    Save,
+    SessionDue,
+    SessionEvent,
+    SessionState,
+    Stuck,
+    Tried,
+)
+from grantflow.core.errors import Cancelled, Refused
+from grantflow.core.events import GaveUp
+from grantflow.core.flow import Run, begin
+from grantflow.core.pacing import Backoff
+from grantflow.core.precedence import (
+    AskPerson,
+    Plan,
+    Renew,
+    Sources,
+    Stop,
+    Use,
+    UseSecret,
+    choose,
+    is_refused,
+    without_refresh,
+)
+from grantflow.core.problems import PersonNeeded
+from grantflow.core.refresh import RefreshFlow
+from grantflow.core.states import (
+    Authorized,
+    DeviceState,
+    Expired,
+    Failed,
+    GrantState,
+)
+from grantflow.core.tokens import SKEW, Grant, Skew, alive, renewed
+from grantflow.core.values import Moment, Token
+
+
+@final
+@frozen(kw_only=True)
+class Session:
+    """One errand for one token of ``client``.
+
+    ``given``, ``environment``, ``refused``, ``may_ask`` and ``early`` are as in ``Sources``.
+    """
+
+    client: Client
+    grant: Grant
+    key: str
+    given: Token | None = None
+    environment: Token | None = None
+    refused: Token | None = None
+    may_ask: bool = True
+    early: bool = False
+    skew: Skew = SKEW
+    backoff: Backoff = field(default=Backoff())
+
+    def start(self, now: Moment) -> SessionState:
+        """Return the first state; what was given needs no store."""
+        if self.given is not None or self.environment is not None:
+            found = self._sources(None, None)
+            return self._planned(choose(found, now.wall, self.skew), found, (), now)
+        return Consulting()
+
+    def due(self, state: SessionState) -> SessionDue:
+        """Return what is due, a function of the state."""
+        match state:
+            case Consulting():
+                return Claim(self.key)
+            case Obtaining():
+                return state.send
+            case Keeping(token):
+                return Save(self.key, token)
+            case Clearing():
+                return Forget(self.key)
+            case Ready() | Stuck():
+                return state
+            case _:
+                assert_never(state)
+
+    def step(self, state: SessionState, event: SessionEvent) -> SessionState:
+        """Return the state after an event; an event that answers nothing changes nothing."""
+        match state:
+            case Consulting():
+                return self._consulted(state, event)
+            case Obtaining():
+                return self._obtained(state, event)
+            case Keeping():
+                return _kept(state, event)
+            case Clearing():
+                return self._cleared(state, event)
+            case Ready() | Stuck():
+                return state
+            case _:
+                assert_never(state)
+
+    def _sources(self, stored: Token | None, app: Token | None) -> Sources:
+        return Sources(
+            given=self.given,
+            environment=self.environment,
+            app=app,
+            stored=stored,
+            refused=self.refused,
+            can_use_secret=self.grant == "client_credentials",
+            may_ask=self.may_ask and self.grant == "device",
+            early=self.early,
+        )
+
+    def _consulted(self, state: Consulting, event: SessionEvent) -> SessionState:
+        match event:
+            case Claimed(stored, app, now):
+                found = self._sources(stored, app)
+                return self._looked(state.tried, found, state.notes, now)
+            case NotClaimed(problem, now):
+                known = None if state.tried is None else state.tried.token
+                found = self._sources(known, None)
+                return self._looked(state.tried, found, (*state.notes, problem), now)
+            case GaveUp():
+                return Stuck(Failed(Cancelled()), state.notes)
+            case _:
+                return state
+
+    def _looked(
+        self, tried: Tried | None, found: Sources, notes: Notes, now: Moment
+    ) -> SessionState:
+        if tried is None:
+            return self._planned(choose(found, now.wall, self.skew), found, notes, now)
+        if found.stored is not None and found.stored != tried.token:
+            notes = (*notes, "somebody else renewed the token meanwhile")
+            return self._planned(choose(found, now.wall, self.skew), found, notes, now)
+        why = sentence(tried.problem)
+        good = self._good(tried.token, now)
+        match tried.problem:
+            case Failed(Refused(code="invalid_grant")) if not good:
+                return Clearing(evolve(found, stored=None), why, notes)
+            case Failed(Refused()) if found.can_use_secret:
+                return self._planned(UseSecret(), found, notes, now)
+            case _ if good:
+                return Ready(tried.token, "stored", (*notes, f"the token was not renewed: {why}"))
+            case problem:
+                return Stuck(problem, notes)
+
+    def _planned(
+        self,
+        plan: Plan,
+        found: Sources,
+        notes: Notes,
+        now: Moment,
+        because: str | None = None,
+    ) -> SessionState:
+        match plan:
+            case Use(token, origin):
+                return Ready(token, origin, notes)
+            case Renew(old, refresh_token):
+                flow = RefreshFlow(
+                    self.client, refresh_token, scope=old.scope, backoff=self.backoff
+                )
+                return self._going(begin(flow, now), found, old, notes, now)
+            case UseSecret():
+                machine = begin(ClientCredentialsFlow(self.client, backoff=self.backoff), now)
+                return self._going(machine, found, None, notes, now)
+            case AskPerson():
+                return self._going(
+                    begin(DeviceFlow(self.client, backoff=self.backoff), now),
+                    found,
+                    None,
+                    notes,
+                    now,
+                )
+            case Stop():
+                return Stuck(PersonNeeded(because or _what_was_refused(found)), notes)
+            case _:
+                assert_never(plan)
+
+    def _going(
+        self,
+        run: Run[DeviceState] | Run[GrantState],
+        found: Sources,
+        old: Token | None,
+        notes: Notes,
+        now: Moment,
+    ) -> SessionState:
+        match run.due:
+            case Send() as send:
+                return Obtaining(run, send, found, old, notes)
+            case Authorized(token):
+                return Keeping(token if old is None else renewed(old, token), notes)
+            case (Expired() | Failed()) as problem:
+                if old is not None:
+                    return Consulting(Tried(old, problem), notes)
+                if found.stored is not None and self._good(found.stored, now):
+                    why = f"the token was not renewed: {sentence(problem)}"
+                    return Ready(found.stored, "stored", (*notes, why))
+                return Stuck(problem, notes)
+            case _:
+                assert_never(run.due)
+
+    def _good(self, token: Token, now: Moment) -> bool:
+        return alive(token, now.wall) and not is_refused(token, self.refused)
+
+    def _obtained(self, state: Obtaining, event: SessionEvent) -> SessionState:
+        match event:
+            case Heard(reply, now):
+                run = state.run.heard(state.send, reply, now)
+                return self._going(run, state.found, state.old, state.notes, now)
+            case GaveUp():
+                return Stuck(Failed(Cancelled()), state.notes)
+            case _:
+                return state
+
+    def _cleared(self, state: Clearing, event: SessionEvent) -> SessionState:
+        match event:
+            case Forgotten(now, problem):
+                gone = f"the stored sign-in is no longer valid: {state.because}"
+                notes = (*state.notes, gone) if problem is None else (*state.notes, gone, problem)
+                plan = without_refresh(state.found, now.wall)
+                return self._planned(plan, state.found, notes, now, gone)
+            case GaveUp():
+                return Stuck(Failed(Cancelled()), state.notes)
+            case _:
+                return state
+
+
+def _kept(state: Keeping, event: SessionEvent) -> SessionState:
+    # GaveUp is not heard here: the token exists, and is not thrown away.
+    match event:
+        case Kept():
+            return Ready(state.token, "stored", state.notes)
+        case NotKept(problem):
+            return Ready(state.token, "stored", (*state.notes, problem))
+        case _:
+            return state
+
+
+def _what_was_refused(found: Sources) -> str | None:
+    if found.refused is None:
+        return None
+    if found.given is not None:
+        return "the token that was given was refused"
+    if found.environment is not None:
+        return "the token from the environment was refused"
+    return "the stored token was refused"

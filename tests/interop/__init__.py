@@ -1,0 +1,1 @@
+"""Real authorization servers, started and played with by the tests."""
