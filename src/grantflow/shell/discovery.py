@@ -31,7 +31,10 @@ def discover(issuer: str, transport: Transport) -> Provider | Garbled | Unreacha
             case Fault() as fault:
                 return Unreachable(fault, 1)
             case Response(status=200, body=body):
-                return either(_read(body, issuer))
+                read = either(_read(body, issuer))
+                if isinstance(read, Provider):
+                    return read
+                failure = read  # some sites answer every path with 200 and a page
             case Response(status=status):
                 failure = Garbled(f"no metadata at {url}: HTTP {status}", status)
     return failure
