@@ -11,6 +11,7 @@ from returns.result import Failure, Result, Success
 
 from grantflow.core.client import Client
 from grantflow.core.errors import Garbled, Refused, Unreachable
+from grantflow.core.provider import Provider
 from grantflow.core.secret import Secret
 from grantflow.core.states import Failed
 from grantflow.core.values import Fault, Members, Moment, Reply, Request, Token
@@ -45,24 +46,30 @@ def introspection(client: Client, token: Token) -> Request | None:
     return _about(client, endpoint, token.access_token, "access_token")
 
 
-def revoked(request: Request, reply: Reply, now: Moment) -> Result[None, Failed]:
+def revoked(
+    request: Request, provider: Provider, reply: Reply, now: Moment
+) -> Result[None, Failed]:
     """Read the answer to a revocation: 200 also says that the token was not known (section 2.2)."""
-    return _success(request, reply, now).map(lambda _: None)
+    return _success(request, provider, reply, now).map(lambda _: None)
 
 
-def introspected(request: Request, reply: Reply, now: Moment) -> Result[Members, Failed]:
+def introspected(
+    request: Request, provider: Provider, reply: Reply, now: Moment
+) -> Result[Members, Failed]:
     """Read the answer to an introspection: ``active`` must be there (section 2.2)."""
-    return _success(request, reply, now).bind(_active)
+    return _success(request, provider, reply, now).bind(_active)
 
 
 def _about(client: Client, endpoint: str, token: Secret, hint: Hint) -> Request:
     return client.request(endpoint, (("token", token), ("token_type_hint", hint)))
 
 
-def _success(request: Request, reply: Reply, now: Moment) -> Result[Answer, Failed]:
+def _success(
+    request: Request, provider: Provider, reply: Reply, now: Moment
+) -> Result[Answer, Failed]:
     if isinstance(reply, Fault):
         return Failure(Failed(Unreachable(reply, 1)))
-    answer = read_answer(request, reply, now)
+    answer = read_answer(request, provider, "token", reply, now)
     if isinstance(answer.refused, Refused):
         return Failure(Failed(answer.refused))
     if not answer.success:

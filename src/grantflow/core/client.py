@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from grantflow.core.client_auth import ClientAuthentication, Public, authenticated
 from grantflow.core.provider import Provider
+from grantflow.core.spelling import Asking
 from grantflow.core.values import Pairs, Request, as_pairs
 
 
@@ -32,6 +33,7 @@ def _one_word_each(_: object, __: object, value: tuple[str, ...]) -> None:
 
 
 _PUBLIC: Final = Public()
+_STANDARD: Final = Asking()
 
 
 @final
@@ -55,14 +57,17 @@ class Client:
     resource: tuple[str, ...] = field(default=(), converter=_listed)
     extra: Pairs = field(default=(), converter=as_pairs)
 
-    def request(self, endpoint: str, form: Pairs) -> Request:
-        """Return an authenticated request of this client."""
-        plain = Request(endpoint, form=form, encoding=self.provider.encoding)
-        return authenticated(plain, self.client_id, self.authentication)
+    def request(self, endpoint: str, form: Pairs, asking: Asking = _STANDARD) -> Request:
+        """Return an authenticated request of this client, spelt as the provider wants it."""
+        named = Request(endpoint, form=form, headers=self.provider.headers, method=asking.method)
+        proven = authenticated(named, self.client_id, self.authentication)
+        encoding = asking.encoding or self.provider.encoding
+        return evolve(proven, form=asking.spelt(proven.form), encoding=encoding)
 
     def wishes(self) -> Pairs:
         """Return what the first request of a flow asks for."""
-        scope = (("scope", " ".join(self.scope)),) if self.scope else ()
+        words = self.provider.scope_separator.join(self.scope)
+        scope = (("scope", words),) if self.scope else ()
         audience = (("audience", self.audience),) if self.audience is not None else ()
         resource = tuple(("resource", each) for each in self.resource)
         return (*scope, *audience, *resource, *self.extra)

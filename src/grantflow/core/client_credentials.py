@@ -54,8 +54,9 @@ class ClientCredentialsFlow:
     def due(self, state: GrantState, /) -> Due:
         """Return the request for a token, or the end."""
         form = (("grant_type", "client_credentials"), *self.client.wishes())
-        request = self.client.request(self.client.provider.token_endpoint, form)
-        read = partial(wire.grant_reply, request, self.client.scope)
+        provider = self.client.provider
+        request = self.client.request(provider.token_endpoint, form, provider.token)
+        read = partial(wire.grant_reply, request, provider, self.client.scope)
         return grant.due(state, request, read)
 
     def step(self, state: GrantState, event: Event, /) -> GrantState:

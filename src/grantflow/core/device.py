@@ -35,6 +35,7 @@ from grantflow.core.events import (
     TokenIssued,
     Unanswered,
 )
+from grantflow.core.members import text_of
 from grantflow.core.pacing import SECOND, Backoff, grown, legal, soonest
 from grantflow.core.states import (
     Authorized,
@@ -46,7 +47,7 @@ from grantflow.core.states import (
     SlowDown,
     Started,
 )
-from grantflow.core.values import DeviceAuthorization, Instant, Moment, Request
+from grantflow.core.values import DeviceAuthorization, Instant, Moment, Pairs, Request
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -101,12 +102,12 @@ class DeviceFlow:
         match state:
             case Started():
                 ask = self._ask()
-                return Send(ask, state.not_before, partial(wire.device_reply, ask))
+                read = partial(wire.device_reply, ask, self.client.provider)
+                return Send(ask, state.not_before, read)
             case Pending() | SlowDown():
                 poll = self._poll(state.authorization)
-                return Send(
-                    poll, state.not_before, partial(wire.poll_reply, poll, self.client.scope)
-                )
+                told = partial(wire.poll_reply, poll, self.client.provider, self.client.scope)
+                return Send(poll, state.not_before, told)
             case Authorized() | Expired() | Failed():
                 return state
             case _:
@@ -125,12 +126,22 @@ class DeviceFlow:
                 assert_never(state)
 
     def _ask(self) -> Request:
-        endpoint = self.client.provider.device_authorization_endpoint
-        return self.client.request(endpoint or "", self.client.wishes())
+        provider = self.client.provider
+        endpoint = provider.device_authorization_endpoint or ""
+        return self.client.request(endpoint, self.client.wishes(), provider.device)
 
-    def _poll(self, authorization: DeviceAuthorization) -> Request:
-        form = (("grant_type", GRANT_TYPE), ("device_code", authorization.device_code))
-        return self.client.request(self.client.provider.token_endpoint, form)
+    def _poll(self, code: DeviceAuthorization) -> Request:
+        provider = self.client.provider
+        told = {**code.extra, "user_code": code.user_code}
+        echo = ((name, text_of(told.get(name))) for name in provider.poll.echo)
+        form: Pairs = (
+            ("grant_type", GRANT_TYPE),
+            ("device_code", code.device_code),
+            *((name, text) for name, text in echo if text is not None),
+        )
+        where = provider.poll_at and code.extra.get(provider.poll_at)
+        endpoint = where if isinstance(where, str) else provider.token_endpoint
+        return self.client.request(endpoint, form, provider.poll)
 
     def _started(
         self, state: Started, event: Event

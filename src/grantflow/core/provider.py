@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import Literal, final
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from attrs.validators import in_, optional
 from returns.result import Failure, Result, Success
 
 from grantflow.core.errors import Garbled
+from grantflow.core.spelling import Answering, Asking
+from grantflow.core.values import Pairs, as_pairs
 
 
 def is_loopback(host: str) -> bool:
@@ -26,6 +29,22 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def origin_of(url: str) -> str | None:
+    """Return scheme, host and port of a URL (RFC 6454), or ``None`` where it has none.
+
+    >>> origin_of("https://API.example/v1"), origin_of("https://api.example:443")
+    ('https://api.example:443', 'https://api.example:443')
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return None
+    if not parts.hostname or port is None:
+        return None
+    return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
 def endpoint_problem(url: str) -> str | None:
@@ -67,6 +86,14 @@ class Provider:
     Endpoints are absolute https URLs (http on loopback only); anything else raises ``ValueError``
     with the name of the argument. ``encoding`` is that of the request bodies.
 
+    Spelling: ``headers`` go with every request; ``device``, ``poll``, ``token`` and ``refresh`` say
+    how each request is spelt, ``answers`` how answers are. ``poll_at`` names the member of the
+    device answer that says where to poll (on the same origin, or it is refused).
+    ``link_parameter`` builds the complete link where the server sends none; ``shows_code=False``
+    is for those who show no code. ``interval`` and ``lifetime`` stand in for what is not sent
+    (RFC 8628 section 3.2 says 5 s; an end there must be). ``authorization_scheme`` is for APIs that
+    want another word than the token type.
+
     >>> Provider(name="acme", token_endpoint="http://acme.example/token")
     Traceback (most recent call last):
     ValueError: token_endpoint: must be https (http is only for loopback), not http://acme.example
@@ -75,12 +102,26 @@ class Provider:
     name: str
     token_endpoint: str = field(validator=_endpoint)
     device_authorization_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    refresh_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     revocation_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     introspection_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     userinfo_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     issuer: str | None = None
     encoding: Literal["form", "json"] = field(default="form", validator=in_(("form", "json")))
     auth_methods: tuple[str, ...] = ()
+    headers: Pairs = field(default=(), converter=as_pairs)
+    scope_separator: str = " "
+    device: Asking = field(factory=Asking)
+    poll: Asking = field(factory=Asking)
+    token: Asking = field(factory=Asking)
+    refresh: Asking = field(factory=Asking)
+    answers: Answering = field(factory=Answering)
+    poll_at: str | None = None
+    link_parameter: str | None = None
+    shows_code: bool = True
+    interval: timedelta = timedelta(seconds=5)
+    lifetime: timedelta = timedelta(minutes=30)
+    authorization_scheme: str | None = None
 
     @staticmethod
     def from_metadata(mapping: Mapping[str, object]) -> Result[Provider, Garbled]:

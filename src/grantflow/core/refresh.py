@@ -58,7 +58,9 @@ class RefreshFlow:
     def due(self, state: GrantState, /) -> Due:
         """Return the refresh request, or the end."""
         form = (("grant_type", "refresh_token"), ("refresh_token", self.refresh_token))
-        request = self.client.request(self.client.provider.token_endpoint, form)
+        provider = self.client.provider
+        endpoint = provider.refresh_endpoint or provider.token_endpoint
+        request = self.client.request(endpoint, form, provider.refresh)
         return grant.due(state, request, lambda reply, now: self._read(request, reply, now))
 
     def step(self, state: GrantState, event: Event, /) -> GrantState:
@@ -67,7 +69,7 @@ class RefreshFlow:
 
     def _read(self, request: Request, reply: Reply, now: Moment) -> TokenReply:
         scope = self.client.scope if self.scope is None else self.scope
-        event = wire.refresh_reply(request, scope, reply, now)
+        event = wire.refresh_reply(request, self.client.provider, scope, reply, now)
         if isinstance(event, TokenIssued) and event.token.refresh_token is None:
             return evolve(event, token=evolve(event.token, refresh_token=self.refresh_token))
         return event

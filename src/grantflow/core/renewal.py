@@ -15,11 +15,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final, TypeAlias, final
-from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from grantflow.core.precedence import Origin
+from grantflow.core.provider import origin_of
 from grantflow.core.values import Token
 
 
@@ -99,22 +99,6 @@ def challenged_for(header: str | None) -> str | None:
         if name.lower() == "error":
             return plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
     return None
-
-
-def origin_of(url: str) -> str | None:
-    """Return scheme, host and port of a URL (RFC 6454), or ``None`` where it has none.
-
-    >>> origin_of("https://API.example/v1"), origin_of("https://api.example:443")
-    ('https://api.example:443', 'https://api.example:443')
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        return None
-    if not parts.hostname or port is None:
-        return None
-    return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
 def origins_of(urls: Iterable[str]) -> frozenset[str]:

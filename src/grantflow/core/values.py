@@ -132,7 +132,7 @@ _CONTENT_TYPE: Final = {
 @final
 @frozen
 class Request:
-    """A request as a value: a transport sends ``method``, ``url``, ``header_map()`` and ``body()``.
+    """A request as a value: send ``method``, ``target()``, ``header_map()`` and ``body()``.
 
     It never asks for redirects to be followed, and a transport must not follow any.
 
@@ -146,12 +146,19 @@ class Request:
     url: str
     form: Pairs = field(default=(), converter=as_pairs)
     headers: Pairs = field(default=(), converter=as_pairs)
-    encoding: Literal["form", "json"] = "form"
+    encoding: Literal["form", "json", "query"] = "form"
     method: Literal["GET", "POST"] = "POST"
+
+    def target(self) -> str:
+        """Return the URL to send to: with the parameters, where they travel in the query."""
+        if self.encoding != "query" or not self.form:
+            return self.url
+        glue = "&" if "?" in self.url else "?"
+        return f"{self.url}{glue}{urlencode(_revealed(self.form))}"
 
     def body(self) -> bytes:
         """Return the bytes to send: form-encoded (RFC 6749 appendix B) or a JSON object."""
-        if self.method == "GET":
+        if self.method == "GET" or self.encoding == "query":
             return b""
         if self.encoding == "form":
             return urlencode(_revealed(self.form)).encode("ascii")
@@ -160,7 +167,7 @@ class Request:
     def header_map(self) -> dict[str, str]:
         """Return the headers to send; ``Accept: application/json`` is always among them."""
         headers = {"Accept": "application/json"}
-        if self.method == "POST":
+        if self.method == "POST" and self.encoding != "query":
             headers["Content-Type"] = _CONTENT_TYPE[self.encoding]
         return headers | dict(_revealed(self.headers))
 
@@ -180,7 +187,11 @@ def _revealed(pairs: Pairs) -> list[tuple[str, str]]:
 def _grouped(pairs: list[tuple[str, str]]) -> dict[str, str | list[str]]:
     names = dict.fromkeys(name for name, _ in pairs)
     lists = {name: [text for key, text in pairs if key == name] for name in names}
-    return {name: values[0] if len(values) == 1 else values for name, values in lists.items()}
+    # A name that ends in "[]" is a list however many values it has.
+    return {
+        name.removesuffix("[]"): values[0] if len(values) == 1 and name[-2:] != "[]" else values
+        for name, values in lists.items()
+    }
 
 
 def _lowered(headers: Mapping[str, str]) -> Mapping[str, str]:

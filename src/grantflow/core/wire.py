@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final, TypeVar, assert_never, final
+from urllib.parse import urlencode
 
 from attrs import frozen
-from returns.result import Result
+from returns.result import Failure, Result, Success
 
 from grantflow.core.errors import Denied, Garbled, Refused
 from grantflow.core.events import (
@@ -42,6 +43,8 @@ from grantflow.core.members import (
     text_of,
     words,
 )
+from grantflow.core.provider import Provider, endpoint_problem, origin_of
+from grantflow.core.spelling import Answering, Phase
 from grantflow.core.values import (
     DeviceAuthorization,
     Fault,
@@ -54,12 +57,6 @@ from grantflow.core.values import (
     Response,
     Token,
 )
-
-LIFETIME: Final = timedelta(minutes=30)
-"""How long a code lives whose server did not say: an end there must be."""
-
-INTERVAL: Final = timedelta(seconds=5)
-"""RFC 8628 section 3.2: "If no value is provided, clients MUST use 5 as the default"."""
 
 
 @final
@@ -75,7 +72,6 @@ E = TypeVar("E")
 def either(result: Result[T, E]) -> T | E:
     """Leave the railway: matching on a ``Result`` would lose its types.
 
-    >>> from returns.result import Success
     >>> either(Success(1))
     1
     """
@@ -125,18 +121,21 @@ class Answer:
         return f" ({problem})"
 
 
-def read_answer(request: Request, response: Response, now: Moment) -> Answer:
+def read_answer(
+    request: Request, provider: Provider, phase: Phase, response: Response, now: Moment
+) -> Answer:
     """Read a response once; the request tells which secrets it might echo."""
-    found = members(response.body)
-    refused = _refused(request, response.status, found.value_or(Members()))
+    sent = members(response.body)
+    refused = _refused(request, provider.answers, phase, response, sent.value_or(Members()))
+    found = sent.map(lambda read: provider.answers.translated(read, phase))
     return Answer(response, found, refused, retry_after(response.header("retry-after"), now.wall))
 
 
-def device_reply(request: Request, reply: Reply, now: Moment) -> StartReply:
+def device_reply(request: Request, provider: Provider, reply: Reply, now: Moment) -> StartReply:
     """Read the answer of the device authorization endpoint (RFC 8628 section 3.2)."""
     if isinstance(reply, Fault):
         return Unanswered(now.mono, reply, roll=now.roll)
-    answer = read_answer(request, reply, now)
+    answer = read_answer(request, provider, "device", reply, now)
     match answer.refused:
         case Refused(code="slow_down" | "temporarily_unavailable" | "server_error"):
             return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
@@ -146,7 +145,7 @@ def device_reply(request: Request, reply: Reply, now: Moment) -> StartReply:
             pass
     if not answer.success:
         return answer.no_answer(now)
-    match either(answer.found.bind(lambda found: _authorization(found, now))):
+    match either(answer.found.bind(lambda found: _authorization(found, request, provider, now))):
         case DeviceAuthorization() as authorization:
             return CodeIssued(now.mono, authorization)
         case str() as problem:
@@ -155,11 +154,13 @@ def device_reply(request: Request, reply: Reply, now: Moment) -> StartReply:
             assert_never(never)
 
 
-def poll_reply(request: Request, scope: tuple[str, ...], reply: Reply, now: Moment) -> TokenReply:
+def poll_reply(
+    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
+) -> TokenReply:
     """Read the answer to a poll (RFC 8628 section 3.5)."""
     if isinstance(reply, Fault):
         return Unanswered(now.mono, reply, roll=now.roll)
-    answer = read_answer(request, reply, now)
+    answer = read_answer(request, provider, "poll", reply, now)
     match answer.refused:
         case Refused(code="authorization_pending"):
             return StillPending(now.mono, answer.pause)
@@ -191,12 +192,12 @@ def poll_reply(request: Request, scope: tuple[str, ...], reply: Reply, now: Mome
 
 
 def refresh_reply(
-    request: Request, scope: tuple[str, ...], reply: Reply, now: Moment
+    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
 ) -> TokenReply:
     """Read the answer to a refresh: only 429 and 503 say that it was not acted on."""
     if isinstance(reply, Fault):
         return Unanswered(now.mono, reply, roll=now.roll)
-    answer = read_answer(request, reply, now)
+    answer = read_answer(request, provider, "token", reply, now)
     match answer.refused:
         case Refused(code="slow_down" | "temporarily_unavailable"):
             return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
@@ -219,9 +220,11 @@ def refresh_reply(
             assert_never(never)
 
 
-def grant_reply(request: Request, scope: tuple[str, ...], reply: Reply, now: Moment) -> TokenReply:
+def grant_reply(
+    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
+) -> TokenReply:
     """Read the answer to a request that may be repeated: any ``Retry-After`` is an invitation."""
-    event = refresh_reply(request, scope, reply, now)
+    event = refresh_reply(request, provider, scope, reply, now)
     if isinstance(event, Unanswered) and event.retry_after is not None:
         return SlowDownAsked(now.mono, None, event.retry_after, now.roll)
     return event
@@ -248,20 +251,22 @@ _REGISTERED: Final = frozenset(
 _LONGEST_DESCRIPTION: Final = 1000
 
 
-def _refused(request: Request, status: int, found: Members) -> Refused | None:
-    raw = text_of(found.get("error"))
-    if raw is None:
+def _refused(
+    request: Request, answers: Answering, phase: Phase, response: Response, found: Members
+) -> Refused | None:
+    told = answers.code(found, response, phase)
+    if told is None:
         return None
-    code = raw.strip().lower()
+    raw, code = told
     # Web frameworks put "Internal Server Error" there. A word that no RFC knows does not turn
     # trouble inside the server into its considered answer.
-    if code not in _REGISTERED and status >= 500:
+    if code not in _REGISTERED and response.status >= 500:
         return None
     return Refused(
         code if code in _REGISTERED else raw,
-        _masked(found.get("error_description"), request),
+        _masked(answers.told(found), request),
         _masked(found.get("error_uri"), request),
-        status,
+        response.status,
         raw,
     )
 
@@ -289,7 +294,9 @@ _CODE_MEMBERS: Final = frozenset(
 )
 
 
-def _authorization(found: Members, now: Moment) -> Result[DeviceAuthorization, str]:
+def _authorization(
+    found: Members, request: Request, provider: Provider, now: Moment
+) -> Result[DeviceAuthorization, str]:
     # verification_url is the spelling of the drafts, and still Google's.
     complete = link(found, "verification_uri_complete", "verification_url_complete")
     return Result.do(
@@ -297,19 +304,39 @@ def _authorization(found: Members, now: Moment) -> Result[DeviceAuthorization, s
             device_code,
             user_code,
             uri,
-            Instant(now.mono + (span(found.get("expires_in")) or LIFETIME)),
-            span(found.get("interval")) or INTERVAL,
-            complete.value_or(None),
+            Instant(now.mono + (span(found.get("expires_in")) or provider.lifetime)),
+            span(found.get("interval")) or provider.interval,
+            complete.value_or(_built(uri, user_code, provider)),
             absent(found, _CODE_MEMBERS),
         )
         for device_code in sendable(found, "device_code")
-        for user_code in _user_code(found)
+        for user_code in _user_code(found, provider)
         for uri in link(found, "verification_uri", "verification_url")
+        for _ in _polled(found, request, provider)
     )
 
 
-def _user_code(found: Members) -> Result[str, str]:
+def _user_code(found: Members, provider: Provider) -> Result[str, str]:
+    if not provider.shows_code and text_of(found.get("user_code")) is None:
+        return Success("")
     return sendable(found, "user_code").map(lambda _: text_of(found["user_code"]) or "")
+
+
+def _built(uri: str, user_code: str, provider: Provider) -> str | None:
+    if provider.link_parameter is None:
+        return None
+    glue = "&" if "?" in uri else "?"
+    return f"{uri}{glue}{urlencode({provider.link_parameter: user_code})}"
+
+
+def _polled(found: Members, request: Request, provider: Provider) -> Result[None, str]:
+    """Refuse to send a code where another origin than the provider's waits for it."""
+    if provider.poll_at is None:
+        return Success(None)
+    where = text_of(found.get(provider.poll_at)) or ""
+    if endpoint_problem(where) is None and origin_of(where) == origin_of(request.url):
+        return Success(None)
+    return Failure(f"{provider.poll_at} is not on the provider's origin")
 
 
 _TOKEN_MEMBERS: Final = frozenset(

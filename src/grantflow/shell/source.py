@@ -106,8 +106,8 @@ class TokenSource:
         made = self._client()
         self.grant: Grant = grant
         self.interactive = interactive
-        self.key = key_of(made, grant, profile)
-        self.app_key = key_of(made, "app_token", profile)
+        self.key: str = key_of(made, grant, profile)
+        self.app_key: str = key_of(made, "app_token", profile)
         self.notes: list[str] = []
         self._store = FileStore() if store is None else store
         self._transport = transport
@@ -255,20 +255,24 @@ class TokenSource:
         self._held = None
 
     def _revoked(self, stored: Token) -> Result[None, Problem]:
-        requests = revocations(self._client(), stored)
+        client = self._client()
+        requests = revocations(client, stored)
         if not requests:
             self._note("the provider has no revocation endpoint, so the server was not told")
         for request in requests:
-            told = revoked(request, self._sender()(request), self._clock.now())
+            reply = self._sender()(request)
+            told = revoked(request, client.provider, reply, self._clock.now())
             if isinstance(problem := either(told), Failed):
                 return Failure(problem)
         return Success(None)
 
     def _introspected(self, token: Token) -> Result[Members, Problem]:
-        request = introspection(self._client(), token)
+        client = self._client()
+        request = introspection(client, token)
         if request is None:
             return Failure(Failed(Garbled("the provider has no introspection endpoint")))
-        return introspected(request, self._sender()(request), self._clock.now())
+        reply = self._sender()(request)
+        return introspected(request, client.provider, reply, self._clock.now())
 
     def _token_given(self) -> Token | None:
         given = self._given

@@ -60,7 +60,7 @@ class RequestsTransport:
         try:
             with self._session.request(
                 request.method,
-                request.url,
+                request.target(),
                 data=request.body(),
                 headers=request.header_map(),
                 auth=_as_it_is,
