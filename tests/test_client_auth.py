@@ -6,9 +6,16 @@ from base64 import b64decode
 from typing import Literal
 
 import pytest
+from attrs import evolve
 
 from grantflow import Client, ClientSecretBasic, ClientSecretPost, Public, Request, Secret
-from grantflow.core.client_auth import ClientAuthentication
+from grantflow.core.client_auth import (
+    ClientAuthentication,
+    ClientSecretJwt,
+    MutualTls,
+    PrivateKeyJwt,
+)
+from grantflow.core.values import Assertion, Certificate
 from values import ACME
 
 ID, SECRET = "cl:ient", "s%+ /é"
@@ -68,3 +75,47 @@ def test_an_empty_secret_is_a_mistake(kind: type[ClientSecretBasic | ClientSecre
 def test_an_unknown_encoding_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="encoding"):
         ClientSecretBasic("x", "rot13")  # type: ignore[arg-type]
+
+
+def test_an_assertion_is_left_to_the_shell_to_sign() -> None:
+    made = request(PrivateKeyJwt("PEM", kid="k1"))
+    assert made.body() == b"client_id=cl%3Aient"
+    assert made.assertion == Assertion(
+        client_id=ID,
+        audience=ACME.token_endpoint,
+        key=Secret("PEM"),
+        algorithm="ES256",
+        key_id="k1",
+    )
+    issued = Client(
+        provider=evolve(ACME, issuer="https://acme.example"),
+        client_id=ID,
+        authentication=ClientSecretJwt(SECRET),
+    ).request(ACME.token_endpoint, ())
+    assert issued.assertion == Assertion(
+        client_id=ID, audience="https://acme.example", key=Secret(SECRET), algorithm="HS256"
+    )
+    named = request(ClientSecretJwt(SECRET, alg="HS512", audience="https://else.example"))
+    assert named.assertion is not None
+    assert (named.assertion.audience, named.assertion.algorithm) == (
+        "https://else.example",
+        "HS512",
+    )
+
+
+def test_a_key_may_be_a_function() -> None:
+    def sign(data: bytes) -> bytes:
+        return data
+
+    assert PrivateKeyJwt(sign).key is sign
+
+
+def test_mutual_tls_presents_a_certificate() -> None:
+    made = request(MutualTls("client.pem", "client.key"))
+    assert made.certificate == Certificate("client.pem", "client.key")
+    assert made.body() == b"client_id=cl%3Aient"
+
+
+def test_only_hmac_signs_with_a_shared_secret() -> None:
+    with pytest.raises(ValueError, match="alg"):
+        ClientSecretJwt("x", alg="ES256")

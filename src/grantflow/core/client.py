@@ -60,7 +60,7 @@ class Client:
     def request(self, endpoint: str, form: Pairs, asking: Asking = _STANDARD) -> Request:
         """Return an authenticated request of this client, spelt as the provider wants it."""
         named = Request(endpoint, form=form, headers=self.provider.headers, method=asking.method)
-        proven = authenticated(named, self.client_id, self.authentication)
+        proven = authenticated(named, self.client_id, self.authentication, self.provider.issuer)
         encoding = asking.encoding or self.provider.encoding
         return evolve(proven, form=asking.spelt(proven.form), encoding=encoding)
 

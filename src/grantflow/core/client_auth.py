@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Literal, TypeAlias, assert_never, final
 from urllib.parse import quote, quote_plus
 
-from attrs import evolve, field, frozen, validators
+from attrs import evolve, field, frozen
+from attrs.validators import in_
 
 from grantflow.core.secret import Secret, secret
-from grantflow.core.values import Request
+from grantflow.core.values import Assertion, Certificate, Request
 
 
 def _not_empty(_: object, __: object, value: Secret) -> None:
@@ -37,7 +39,7 @@ class ClientSecretBasic:
 
     secret: Secret = field(converter=secret, validator=_not_empty)
     encoding: Literal["rfc6749", "plus", "raw"] = field(
-        default="rfc6749", validator=validators.in_(("rfc6749", "plus", "raw"))
+        default="rfc6749", validator=in_(("rfc6749", "plus", "raw"))
     )
 
 
@@ -49,11 +51,57 @@ class ClientSecretPost:
     secret: Secret = field(converter=secret, validator=_not_empty)
 
 
-ClientAuthentication: TypeAlias = Public | ClientSecretBasic | ClientSecretPost
+@final
+@frozen
+class ClientSecretJwt:
+    """An assertion that is signed with the shared secret (RFC 7523, ``client_secret_jwt``).
+
+    ``audience`` is by default the issuer, and the endpoint where no issuer is known.
+    """
+
+    secret: Secret = field(converter=secret, validator=_not_empty)
+    alg: str = field(default="HS256", kw_only=True, validator=in_(("HS256", "HS384", "HS512")))
+    audience: str | None = field(default=None, kw_only=True)
+
+
+def _key(value: Secret | str | Callable[[bytes], bytes]) -> Secret | Callable[[bytes], bytes]:
+    return value if callable(value) else secret(value)
+
+
+@final
+@frozen
+class PrivateKeyJwt:
+    """An assertion that is signed with the client's private key (RFC 7523, ``private_key_jwt``).
+
+    ``key`` is a PEM or JWK text, or a function that signs bytes (a key that never leaves an HSM);
+    ``kid`` names it to the server.
+    """
+
+    key: Secret | Callable[[bytes], bytes] = field(converter=_key)
+    kid: str | None = field(default=None, kw_only=True)
+    alg: str = field(default="ES256", kw_only=True)
+    audience: str | None = field(default=None, kw_only=True)
+
+
+@final
+@frozen
+class MutualTls:
+    """A client certificate, by the names of its files (RFC 8705, ``tls_client_auth``)."""
+
+    certificate: str
+    key: str | None = None
+
+
+ClientAuthentication: TypeAlias = (
+    Public | ClientSecretBasic | ClientSecretPost | ClientSecretJwt | PrivateKeyJwt | MutualTls
+)
 
 
 def authenticated(
-    request: Request, client_id: str, authentication: ClientAuthentication
+    request: Request,
+    client_id: str,
+    authentication: ClientAuthentication,
+    issuer: str | None = None,
 ) -> Request:
     """Return ``request`` with the client's name and proof.
 
@@ -70,6 +118,16 @@ def authenticated(
         case ClientSecretBasic(password, encoding):
             header = _basic(client_id, password, encoding)
             return evolve(named, headers=(*named.headers, ("Authorization", header)))
+        case ClientSecretJwt(secret=password, alg=alg, audience=audience):
+            to = audience or issuer or request.url
+            claims = Assertion(client_id=client_id, audience=to, key=password, algorithm=alg)
+            return evolve(named, assertion=claims)
+        case PrivateKeyJwt(key=key, kid=kid, alg=alg, audience=audience):
+            to = audience or issuer or request.url
+            claims = Assertion(client_id=client_id, audience=to, key=key, algorithm=alg, key_id=kid)
+            return evolve(named, assertion=claims)
+        case MutualTls(certificate, key_file):
+            return evolve(named, certificate=Certificate(certificate, key_file))
         case _:
             assert_never(authentication)
 

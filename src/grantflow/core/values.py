@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal, NewType, TypeAlias, final
@@ -130,11 +130,37 @@ _CONTENT_TYPE: Final = {
 
 
 @final
+@frozen(kw_only=True)
+class Assertion:
+    """What a client assertion has to say (RFC 7523 section 3); the shell signs it at each send.
+
+    ``audience`` is the authorization server's issuer, else the endpoint; ``key`` is a PEM or JWK
+    text, or a shared secret, or a function that signs the bytes that it is given (an HSM).
+    """
+
+    client_id: str
+    audience: str
+    key: Secret | Callable[[bytes], bytes]
+    algorithm: str
+    key_id: str | None = None
+
+
+@final
+@frozen
+class Certificate:
+    """The files of a client's certificate and its key (RFC 8705)."""
+
+    certificate: str
+    key: str | None = None
+
+
+@final
 @frozen
 class Request:
     """A request as a value: send ``method``, ``target()``, ``header_map()`` and ``body()``.
 
-    It never asks for redirects to be followed, and a transport must not follow any.
+    A transport must not follow redirects. ``assertion`` is signed anew for every send
+    (``grantflow.shell.signing`` does it around any transport), ``certificate`` is presented.
 
     >>> request = Request("https://as.example/token", form={"scope": "a b", "code": "x"})
     >>> request
@@ -148,6 +174,8 @@ class Request:
     headers: Pairs = field(default=(), converter=as_pairs)
     encoding: Literal["form", "json", "query"] = "form"
     method: Literal["GET", "POST"] = "POST"
+    assertion: Assertion | None = None
+    certificate: Certificate | None = None
 
     def target(self) -> str:
         """Return the URL to send to: with the parameters, where they travel in the query."""
