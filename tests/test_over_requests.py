@@ -162,6 +162,20 @@ def test_a_proxy_that_is_not_there_did_not_reach(session: requests.Session) -> N
     assert fault == Fault("refused", "no", "the proxy did not connect")
 
 
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]"])
+def test_the_environment_s_proxy_does_not_see_what_is_meant_for_this_machine(
+    session: requests.Session, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    heard: list[bytes] = []
+    session.trust_env = True
+    with listener(lambda _, request: heard.append(request)) as proxy:
+        for variable in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(variable, proxy)
+        monkeypatch.setenv("no_proxy", "elsewhere.example")
+        RequestsTransport(session)(Request(f"http://{name}:9/", form={"client_secret": "x"}))
+    assert heard == []
+
+
 def test_a_proxy_is_used(session: requests.Session) -> None:
     heard: list[bytes] = []
 

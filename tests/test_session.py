@@ -347,3 +347,16 @@ def test_a_store_that_cannot_be_used_is_done_without() -> None:
     state = play(asking, NotClaimed("no store", NOW), Heard(NEW, NOW), NotKept("disk full"))
     assert isinstance(state, Ready)
     assert state.notes == ("no store", "disk full")
+
+
+def test_a_store_that_never_says_the_same_twice_is_not_followed_for_ever() -> None:
+    state = play(DEVICE, Claimed(DEAD, None, NOW))
+    for number in range(20):
+        assert isinstance(state, (Obtaining, Consulting, Clearing, Stuck))
+        if isinstance(state, Obtaining):
+            state = DEVICE.step(state, INVALID)
+        elif isinstance(state, Consulting):
+            state = DEVICE.step(
+                state, Claimed(stored(f"other {number}", -10, refresh=True), None, NOW)
+            )
+    assert isinstance(state, Clearing)

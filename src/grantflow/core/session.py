@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never, final
+from typing import Final, assert_never, final
 
 from attrs import evolve, field, frozen
 
@@ -74,6 +74,9 @@ from grantflow.core.states import (
 )
 from grantflow.core.tokens import SKEW, Grant, Skew, alive, renewed
 from grantflow.core.values import Moment, Token
+
+_ADOPTED: Final = "somebody else renewed the token meanwhile"
+_ADOPTIONS: Final = 3
 
 
 @final
@@ -165,8 +168,10 @@ class Session:
     ) -> SessionState:
         if tried is None:
             return self._planned(choose(found, now.wall, self.skew), found, notes, now)
-        if found.stored is not None and found.stored != tried.token:
-            notes = (*notes, "somebody else renewed the token meanwhile")
+        changed = found.stored is not None and found.stored != tried.token
+        # A store that never says the same twice must not keep us busy for ever.
+        if changed and notes.count(_ADOPTED) < _ADOPTIONS:
+            notes = (*notes, _ADOPTED)
             return self._planned(choose(found, now.wall, self.skew), found, notes, now)
         why = sentence(tried.problem)
         good = self._good(tried.token, now)

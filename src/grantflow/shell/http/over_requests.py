@@ -13,6 +13,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from typing import Final, final
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import (
@@ -26,7 +27,7 @@ from urllib3.exceptions import (
 )
 
 from grantflow.core.members import LARGEST_BODY
-from grantflow.core.provider import endpoint_problem
+from grantflow.core.provider import endpoint_problem, is_loopback
 from grantflow.core.values import Fault, Reply, Request, Response
 
 CONNECT_TIMEOUT: Final = 10.0
@@ -65,6 +66,7 @@ class RequestsTransport:
                 headers=request.header_map(),
                 auth=_as_it_is,
                 allow_redirects=False,
+                proxies=_direct(request.url),
                 timeout=self._timeout,
                 # Said again, or REQUESTS_CA_BUNDLE would outrank what the caller set.
                 verify=None if self._session.verify is True else self._session.verify,
@@ -75,6 +77,15 @@ class RequestsTransport:
         # errors for a stream that breaks.
         except (OSError, HTTPError) as error:
             return _fault(tuple(_causes(error)))
+
+
+def _direct(url: str) -> dict[str, str]:
+    """Keep what is meant for this machine from the proxy of the environment: it goes in the clear.
+
+    What a caller sets on the session is the caller's wish.
+    """
+    host = urlsplit(url).hostname or ""
+    return {"no_proxy": host} if is_loopback(host) else {}
 
 
 def _as_it_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
