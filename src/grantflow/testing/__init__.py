@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from grantflow.testing.asynchronous import AsyncServerTransport, AsyncVirtualClock
 from grantflow.testing.clock import VirtualClock
 from grantflow.testing.script import Outage, Script
 from grantflow.testing.server import Server, answer, decided
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from grantflow.testing.loopback import Loopback, serve
 
 __all__ = [
+    "AsyncServerTransport",
+    "AsyncVirtualClock",
     "Loopback",
     "Outage",
     "Script",

@@ -1,0 +1,165 @@
+"""``httpx`` as a transport, blocking and async; the rules are those of ``over_requests``.
+
+No redirects; plain http only to this machine, and then no proxy; timeouts; at most 1 MiB of body;
+trouble is a ``Fault`` that says whether the server may have acted, and in doubt, it may.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from typing import Final, final
+
+import httpx
+
+from grantflow.core.members import LARGEST_BODY
+from grantflow.core.provider import endpoint_problem
+from grantflow.core.values import Fault, Reply, Request, Response
+
+TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
+
+
+@final
+class HttpxTransport:
+    """A ``Transport`` over an ``httpx.Client``: its own, or the caller's with its settings."""
+
+    def __init__(self, client: httpx.Client | None = None) -> None:
+        self._client = client or httpx.Client(timeout=TIMEOUT)
+
+    def __call__(self, request: Request, /) -> Reply:
+        """Send ``request`` once; trouble on the network is returned, not raised."""
+        problem = _problem(request)
+        if problem is not None:
+            return problem
+        try:
+            with self._client.stream(
+                request.method,
+                request.target(),
+                content=request.body(),
+                headers=request.header_map(),
+                auth=_as_it_is,
+                follow_redirects=False,
+            ) as response:
+                body = _Body()
+                if _declares_too_much(response):
+                    return _TOO_LARGE
+                for chunk in response.iter_bytes():
+                    if body.full_with(chunk):
+                        return _TOO_LARGE
+                return body.of(response)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            return _fault(error)
+
+
+@final
+class AsyncHttpxTransport:
+    """The same over an ``httpx.AsyncClient``, for asyncio and trio."""
+
+    def __init__(self, client: httpx.AsyncClient | None = None) -> None:
+        self._client = client or httpx.AsyncClient(timeout=TIMEOUT)
+
+    async def __call__(self, request: Request, /) -> Reply:
+        """Send ``request`` once; trouble on the network is returned, not raised."""
+        problem = _problem(request)
+        if problem is not None:
+            return problem
+        try:
+            async with self._client.stream(
+                request.method,
+                request.target(),
+                content=request.body(),
+                headers=request.header_map(),
+                auth=_as_it_is,
+                follow_redirects=False,
+            ) as response:
+                body = _Body()
+                if _declares_too_much(response):
+                    return _TOO_LARGE
+                async for chunk in response.aiter_bytes():
+                    if body.full_with(chunk):
+                        return _TOO_LARGE
+                return body.of(response)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            return _fault(error)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+_TOO_LARGE: Final = Fault("too_large", "maybe", "more than 1 MiB")
+
+
+def _as_it_is(request: httpx.Request) -> httpx.Request:
+    return request
+
+
+def _problem(request: Request) -> Fault | None:
+    problem = endpoint_problem(request.url)
+    return None if problem is None else Fault("other", "no", f"the URL {problem}")
+
+
+def _declares_too_much(response: httpx.Response) -> bool:
+    # Also because an async stream that is left half read makes trio complain.
+    length = response.headers.get("content-length", "")
+    return length.isdecimal() and int(length[:20]) > LARGEST_BODY
+
+
+@final
+class _Body:
+    """What has been read of an answer."""
+
+    def __init__(self) -> None:
+        self._read = bytearray()
+
+    def full_with(self, chunk: bytes) -> bool:
+        self._read += chunk
+        return len(self._read) > LARGEST_BODY
+
+    def of(self, response: httpx.Response) -> Response:
+        return Response(response.status_code, dict(response.headers), bytes(self._read))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _fault(error: Exception) -> Fault:
+    causes = tuple(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Fault("tls", "no", cause.verify_message)
+        if isinstance(cause, ssl.SSLError):
+            return Fault("tls", "maybe", (cause.reason or "").replace("_", " ").lower())
+    match error:
+        case httpx.ConnectTimeout() | httpx.PoolTimeout():
+            return Fault("timeout", "no", "no connection in time")
+        case httpx.TimeoutException():
+            return Fault("timeout", "maybe", "no answer in time")
+        case httpx.ProxyError():
+            return Fault("refused", "no", "the proxy did not connect")
+        case httpx.ConnectError():
+            return _unconnected(causes)
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
+            return Fault("other", "no", "the URL cannot be used")
+        case httpx.TransportError():
+            return Fault("other", "maybe", "the connection broke before the answer was whole")
+        case _:
+            return Fault("other", "maybe", type(error).__name__)
+
+
+def _unconnected(causes: tuple[BaseException, ...]) -> Fault:
+    import socket
+
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return Fault("name", "no", _words(causes[0]))
+    return Fault(
+        "refused", "no", str(causes[0]).partition("]")[2].strip().lower() or "no connection"
+    )
+
+
+def _words(error: BaseException) -> str:
+    """Return the operating system's words without its number."""
+    return str(error).rpartition("]")[2].strip().lower() or "no connection"
