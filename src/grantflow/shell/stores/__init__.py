@@ -1,6 +1,34 @@
-"""Where tokens live between runs."""
+"""Where tokens live between runs. Each store loads on first use (PEP 562), with what it needs."""
 
-from grantflow.shell.stores.file import FileStore
-from grantflow.shell.stores.memory import MemoryStore
+from __future__ import annotations
 
-__all__ = ["FileStore", "MemoryStore"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grantflow.shell.stores.file import FileStore
+    from grantflow.shell.stores.keyring import KeyringStore
+    from grantflow.shell.stores.memory import MemoryStore
+    from grantflow.shell.stores.redis import RedisStore
+
+__all__ = ["FileStore", "KeyringStore", "MemoryStore", "RedisStore"]
+
+_HOME = {
+    "FileStore": "file",
+    "KeyringStore": "keyring",
+    "MemoryStore": "memory",
+    "RedisStore": "redis",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a store on first use and keep it."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,36 +2,40 @@
 
 Rules:
 
-1. A file is 0600 from its creation, in a folder that is 0700 if this store made it.
-2. It is replaced whole, after its new content is on disk: a crash leaves the old or the new.
-3. A damaged file is moved aside and reported; the others live on.
-4. A lock of the operating system is held over claim, request and save. It ends with its owner, and
-   nothing else ends it.
+1. Files and folders are private (``private``): 0600 and 0700, whole or not at all, no links.
+2. A damaged file is moved aside and reported; the others live on.
+3. A lock of the operating system is held over claim, request and save. It ends with its owner, and
+   nothing else ends it; a thread that has it may take it again, through any store of the folder.
+4. Nothing but ``keys`` and ``clear`` looks at more than one key's files.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import threading
+import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, final
 
-from filelock import FileLock
-from returns.result import Failure, Result
-
-from grantflow.core.codec import MEMBERS, dump_token, load_token
 from grantflow.core.errors import Garbled
 from grantflow.core.values import Token
-from grantflow.core.wire import either
 from grantflow.shell.environment import home
-from grantflow.shell.ports import StoreError
-from grantflow.shell.stores.private import private_directory, write_private
+from grantflow.shell.stores.entry import Found, key_of, mended, name_of, token_in, written
+from grantflow.shell.stores.private import (
+    TEMPORARY,
+    NotAFileError,
+    locked,
+    read_private,
+    remove_private,
+    told,
+    write_private,
+)
 
-_POLL: Final = 0.02
+_WHOLE: Final = ".json"
+_HALF: Final = f"{_WHOLE}{TEMPORARY}"
+_DAMAGED: Final = f"{_WHOLE}.damaged-"
 _log: Final = logging.getLogger("grantflow")
 
 
@@ -43,108 +47,86 @@ class FileStore:
     """
 
     def __init__(self, directory: str | Path | None = None) -> None:
-        self.directory = home() / "tokens" if directory is None else Path(directory)
-        self._held = threading.local()
+        self.directory: Path = home() / "tokens" if directory is None else Path(directory)
+
+    def __repr__(self) -> str:
+        return f"FileStore({str(self.directory)!r})"
 
     @contextmanager
     def claim(self, key: str, /) -> Iterator[Token | None]:
         """Hold the key's lock among all processes and threads, and give what is stored."""
-        with self._lock(key):
+        with locked(self._path(key)):
             yield self.read(key)
 
     def read(self, key: str, /) -> Token | None:
         """Return what is stored under the key; what cannot be read is moved aside."""
         path = self._path(key)
-        document = self._document(path)
-        if document is None:
-            return None
-        match either(document.bind(load_token)):
-            case Token() as token:
-                return token
-            case Garbled(problem):
-                self._move_aside(path, problem)
-                return None
+        return mended(
+            lambda: _found(path),
+            lambda: locked(path, wait=False),
+            lambda problem: _move_aside(path, problem),
+        )
 
     def save(self, key: str, token: Token, /) -> None:
         """Store a token; members of the file that this version does not know are kept."""
-        with self._lock(key):
+        with self.claim(key) as stored:
             path = self._path(key)
-            document = self._document(path)
-            known: Mapping[str, object] = {} if document is None else document.value_or({})
-            unknown = {name: known[name] for name in known if name not in MEMBERS}
-            text = json.dumps(unknown | dump_token(token), indent=1)
-            with _told(f"cannot write {path}"):
+            before = None if stored is None else _content(path)
+            text = written(token, before, indent=1)
+            with told(f"cannot write {path}"):
                 write_private(path, text.encode())
 
     def forget(self, key: str, /) -> None:
         """Remove what is stored under the key, if anything is."""
-        with self._lock(key), _told(f"cannot remove {self._path(key)}"):
-            self._path(key).unlink(missing_ok=True)
+        path = self._path(key)
+        with locked(path), told(f"cannot remove {path}"):
+            remove_private(path)
 
     def keys(self) -> list[str]:
         """Return the keys under which something is stored, in order."""
-        with _told(f"cannot list {self.directory}"):
-            return sorted(path.stem for path in self.directory.glob("*.json"))
+        return sorted(_ending(_WHOLE, self._names()))
 
     def clear(self) -> None:
-        """Remove every token; locks and damaged files stay."""
-        for key in self.keys():
+        """Remove everything that is stored, what was moved aside too; locks stay."""
+        names = self._names()
+        for key in {*_ending(_WHOLE, names), *_ending(_HALF, names)}:
             self.forget(key)
+        for name in names:
+            if _DAMAGED in name:
+                path = self.directory / name
+                with told(f"cannot remove {path}"):
+                    path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        return self.directory / f"{key}.json"
+        return self.directory / f"{name_of(key)}{_WHOLE}"
 
-    def _document(self, path: Path) -> Result[Mapping[str, object], Garbled] | None:
-        with _told(f"cannot read {path}"):
+    def _names(self) -> list[str]:
+        with told(f"cannot list {self.directory}"):
             try:
-                text = path.read_bytes()
+                return os.listdir(self.directory)
             except FileNotFoundError:
-                return None
-        return _object(text)
-
-    def _move_aside(self, path: Path, problem: str) -> None:
-        aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-        with _told(f"cannot move the damaged {path} aside"):
-            try:
-                path.rename(aside)
-            except FileNotFoundError:  # another process was quicker
-                return
-        _log.warning("%s: %s; kept as %s", path.name, problem, aside.name)
-
-    @contextmanager
-    def _lock(self, key: str) -> Iterator[None]:
-        held: set[str] = self._held.__dict__.setdefault("keys", set())
-        if key in held:
-            yield
-            return
-        with _told(f"cannot use {self.directory}"):
-            private_directory(self.directory)
-            lock = FileLock(self.directory / f"{key}.lock", mode=0o600)
-            lock.acquire(poll_interval=_POLL)
-        held.add(key)
-        try:
-            yield
-        finally:
-            held.discard(key)
-            lock.release()
+                return []
 
 
-def _object(text: bytes) -> Result[Mapping[str, object], Garbled]:
+def _ending(end: str, names: list[str]) -> list[str]:
+    return [key_of(name.removesuffix(end)) for name in names if name.endswith(end)]
+
+
+def _content(path: Path) -> bytes | None:
+    with told(f"cannot read {path}"):
+        return read_private(path)
+
+
+def _found(path: Path) -> Found:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return Failure(Garbled("stored token: the file is damaged"))
-    if not isinstance(found, dict):
-        return Failure(Garbled("stored token: the file holds no object"))
-    return Result.from_value(found)
+        data = _content(path)
+    except NotAFileError as error:
+        return Garbled(f"stored token: it is {error}")
+    return None if data is None else token_in(data)
 
 
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Say what was tried: the operating system's own words are not enough to act on."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except OSError as error:
-        raise StoreError(f"{what}: {error.strerror or error}") from error
+def _move_aside(path: Path, problem: str) -> None:
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    with told(f"cannot move the damaged {path} aside"):
+        path.rename(aside)
+    _log.warning("%s: %s; kept as %s", path.name, problem, aside.name)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import final
 
 from grantflow.core.values import Token
+from grantflow.shell.stores.turns import turn
 
 
 @final
@@ -17,12 +16,14 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._tokens: dict[str, Token] = {}
-        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+
+    def __repr__(self) -> str:
+        return f"MemoryStore(<{len(self._tokens)} tokens>)"
 
     @contextmanager
     def claim(self, key: str, /) -> Iterator[Token | None]:
         """Hold the key's lock, and give what is stored under it."""
-        with self._locks[key]:
+        with turn((id(self), key)):
             yield self.read(key)
 
     def read(self, key: str, /) -> Token | None:
@@ -31,12 +32,12 @@ class MemoryStore:
 
     def save(self, key: str, token: Token, /) -> None:
         """Store a token."""
-        with self._locks[key]:
+        with turn((id(self), key)):
             self._tokens[key] = token
 
     def forget(self, key: str, /) -> None:
         """Remove what is stored under the key, if anything is."""
-        with self._locks[key]:
+        with turn((id(self), key)):
             self._tokens.pop(key, None)
 
     def keys(self) -> list[str]:
@@ -45,4 +46,5 @@ class MemoryStore:
 
     def clear(self) -> None:
         """Remove everything that is stored."""
-        self._tokens.clear()
+        for key in self.keys():
+            self.forget(key)

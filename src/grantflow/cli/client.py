@@ -1,0 +1,194 @@
+"""From a profile to a client that can prove itself, and to the place of its token.
+
+Rules:
+
+1. A secret comes from a file or standard input, else from the environment. It is read at each
+   use; only the file's path is remembered.
+2. The profile's own file outranks ``GRANTFLOW_CLIENT_SECRET``, which may belong to another one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from grantflow.cli.failure import usage
+from grantflow.cli.output import is_terminal
+from grantflow.cli.profiles import Profile
+from grantflow.core.client import Client
+from grantflow.core.client_auth import (
+    ClientAuthentication,
+    ClientSecretBasic,
+    ClientSecretPost,
+    Public,
+)
+from grantflow.core.provider import Provider
+from grantflow.core.secret import Secret
+from grantflow.core.tokens import key_of
+from grantflow.shell.environment import client_secret_given
+
+_WITH_SECRET: Final[Mapping[str, Callable[[Secret], ClientAuthentication]]] = {
+    "client_secret_basic": ClientSecretBasic,
+    "client_secret_basic_raw": partial(ClientSecretBasic, encoding="raw"),
+    "client_secret_post": ClientSecretPost,
+}
+
+AUTH_NAMES: Final = ("none", *_WITH_SECRET)
+
+STDIN: Final = "-"
+_LARGEST_SECRET: Final = 64 * 1024
+_PUBLIC: Final = Public()
+
+
+def auth_decided(asked: str | None, offered: tuple[str, ...], *, has_secret: bool) -> str:
+    """Return the name of the authentication: the one asked for, else what the server takes.
+
+    >>> auth_decided(None, ("client_secret_post",), has_secret=True)
+    'client_secret_post'
+    >>> auth_decided(None, (), has_secret=True), auth_decided(None, (), has_secret=False)
+    ('client_secret_basic', 'none')
+    """
+    if asked is not None:
+        return asked
+    if not has_secret:
+        return "none"
+    only_post = "client_secret_post" in offered and "client_secret_basic" not in offered
+    return "client_secret_post" if only_post else "client_secret_basic"
+
+
+def authentication(name: str, secret: Secret | None) -> ClientAuthentication:
+    """Return the authentication that ``name``, one of ``AUTH_NAMES``, stands for."""
+    if name == "none":
+        return _PUBLIC
+    if secret is None:
+        raise usage(
+            f"{name} needs the client's secret: use --client-secret-file FILE, "
+            "or set GRANTFLOW_CLIENT_SECRET"
+        )
+    return _WITH_SECRET[name](secret)
+
+
+def secret_of(file: str | None) -> Secret | None:
+    """Return the client's secret from ``file`` (``-`` is standard input) or the environment."""
+    if file is None:
+        return client_secret_given()
+    where = "standard input" if file == STDIN else f"the secret file {file}"
+    try:
+        text = standard_input("Client secret") if file == STDIN else _read(Path(file))
+    except OSError as error:
+        problem = error.strerror or error
+        raise usage(f"cannot read {where}: {problem}; check --client-secret-file") from None
+    except UnicodeDecodeError:
+        raise usage(f"{where} is not UTF-8 text") from None
+    secret = text.rstrip("\r\n")
+    if not secret.strip():
+        raise usage(f"{where} is empty; it should hold the client's secret")
+    return Secret(secret)
+
+
+def standard_input(what: str) -> str:
+    """Return all of standard input; at a terminal, ask for ``what`` without showing it."""
+    if sys.stdin is None:
+        raise OSError("it is closed")
+    if not is_terminal(sys.stdin):
+        return sys.stdin.read(_LARGEST_SECRET)
+    from getpass import getpass
+
+    try:
+        return getpass(f"{what}: ")
+    except EOFError:
+        return ""
+
+
+def _read(path: Path) -> str:
+    with path.open(encoding="utf-8", newline="") as file:
+        return file.read(_LARGEST_SECRET)
+
+
+def client_of(profile: Profile, proof: ClientAuthentication = _PUBLIC) -> Client:
+    """Return the client of a profile; ``ValueError`` names the argument that is unusable."""
+    provider = Provider(
+        name=profile.server or "",
+        issuer=profile.issuer,
+        token_endpoint=profile.token_endpoint or "",
+        device_authorization_endpoint=profile.device_authorization_endpoint,
+        revocation_endpoint=profile.revocation_endpoint,
+    )
+    return Client(
+        provider=provider,
+        client_id=profile.client_id or "",
+        authentication=proof,
+        scope=profile.scope,
+        audience=profile.audience,
+        resource=profile.resource,
+        extra=profile.param,
+    )
+
+
+def proven_client_of(profile: Profile) -> Client:
+    """Return the client of a profile with its proof, for a request."""
+    if profile.client_auth == "none":
+        return _remembered(profile, _PUBLIC)
+    if profile.client_auth not in AUTH_NAMES:
+        raise usage(
+            f"profile {profile.name!r} uses the client authentication {profile.client_auth!r}, "
+            "which this grantflow does not know; update it, or sign in again with --client-auth"
+        )
+    secret = secret_of(profile.client_secret_file)
+    if secret is None:
+        raise usage(
+            f"profile {profile.name!r} needs its client secret: set GRANTFLOW_CLIENT_SECRET, "
+            "or sign in again with --client-secret-file FILE"
+        )
+    return _remembered(profile, authentication(profile.client_auth, secret))
+
+
+def key_of_profile(profile: Profile) -> str:
+    """Return where the token of a profile is stored."""
+    if profile.grant == "given":
+        # Not a plain hash like the others, so the two never meet.
+        return f"given-{sha256(profile.name.encode()).hexdigest()}"
+    return key_of(_remembered(profile, _PUBLIC), profile.grant, profile.name)
+
+
+def _remembered(profile: Profile, proof: ClientAuthentication) -> Client:
+    try:
+        return client_of(profile, proof)
+    except ValueError as error:
+        raise usage(f"profile {profile.name!r} is not usable: {error}; sign in again") from None
+
+
+def login_command(profile: Profile) -> str:
+    """Return the command line that signs in again as this profile."""
+    import shlex
+
+    if profile.grant == "given":
+        return shlex.join(("grantflow", "login", "--token-stdin", "--profile", profile.name))
+    flags = [
+        *_where(profile),
+        ("--client-id", profile.client_id),
+        ("--client-auth", None if profile.client_auth == "none" else profile.client_auth),
+        ("--client-secret-file", profile.client_secret_file),
+        *(("--scope", each) for each in profile.scope),
+        ("--audience", profile.audience),
+        *(("--resource", each) for each in profile.resource),
+        *(("--param", f"{name}={value}") for name, value in profile.param),
+        ("--grant", None if profile.grant == "device" else profile.grant),
+        ("--profile", profile.name),
+    ]
+    words = [word for flag, value in flags if value is not None for word in (flag, value)]
+    return shlex.join(("grantflow", "login", *words))
+
+
+def _where(profile: Profile) -> tuple[tuple[str, str | None], ...]:
+    if profile.issuer is not None:
+        return (("--issuer", profile.issuer),)
+    return (
+        ("--device-endpoint", profile.device_authorization_endpoint),
+        ("--token-endpoint", profile.token_endpoint),
+        ("--revocation-endpoint", profile.revocation_endpoint),
+    )

@@ -1,0 +1,1 @@
+"""The commands: each file has ``parser()`` and ``main(argv) -> int``."""

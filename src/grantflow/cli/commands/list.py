@@ -1,0 +1,87 @@
+"""``grantflow list``: every profile in a line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Final
+
+from grantflow.cli import profiles
+from grantflow.cli.failure import CommandError
+from grantflow.cli.output import answer, is_terminal, tell
+from grantflow.cli.parser import Parser
+from grantflow.cli.profiles import Profiles
+from grantflow.cli.standing import Standing, standing
+
+
+class Options(Namespace):
+    """What the command line says."""
+
+    json: bool
+
+
+_EXAMPLES: Final = ("grantflow list", "grantflow list --json")
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    made = Parser("list", "List every profile; * marks the default one.", _EXAMPLES)
+    made.add_argument("--json", action="store_true", help="one JSON list")
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command."""
+    options = parser().read(argv, Options())
+    found = _found(profiles.load())
+    if options.json:
+        answer(json.dumps([each.members() for each in found]))
+    elif found:
+        for line in _table(found):
+            answer(line)
+    else:
+        tell("No profiles yet. Make one: grantflow login --issuer URL --client-id ID")
+    return 0
+
+
+def _found(known: Profiles) -> list[Standing]:
+    found: list[Standing] = []
+    for name in known.documents:
+        try:
+            found.append(standing(known.named(name), known.default))
+        except CommandError as error:  # one that is damaged does not hide the others
+            tell(f"grantflow: {error}")
+    return found
+
+
+_HEAD: Final = ("  PROFILE", "PROVIDER", "CLIENT", "GRANT", "EXPIRES", "RENEWS", "SCOPE")
+
+
+def _table(found: list[Standing]) -> list[str]:
+    rows = [_HEAD, *(_row(each) for each in found)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
+    lines = [
+        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    if not is_terminal(sys.stdout):
+        return lines
+    room = shutil.get_terminal_size().columns
+    return [line if len(line) <= room else f"{line[: room - 1]}\u2026" for line in lines]
+
+
+def _row(each: Standing) -> tuple[str, ...]:
+    profile = each.profile
+    server = (profile.server or "-").removeprefix("https://")
+    return (
+        f"{'*' if each.default else ' '} {profile.name}",
+        server,
+        profile.client_id or "-",
+        profile.grant,
+        each.expires,
+        "yes" if each.refreshable else "no",
+        each.scope or "-",
+    )

@@ -1,0 +1,120 @@
+"""``grantflow logout``: revoke a token (RFC 7009), and remove it with its profile from here."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Final
+
+from grantflow.cli import outside, profiles
+from grantflow.cli.client import key_of_profile, proven_client_of
+from grantflow.cli.failure import FAILED, CommandError, usage
+from grantflow.cli.output import tell
+from grantflow.cli.parser import Parser
+from grantflow.cli.profiles import Profile, Profiles
+from grantflow.core.display import sentence
+from grantflow.core.tokens import Grant
+
+
+class Options(Namespace):
+    """What the command line says."""
+
+    profile: str | None
+    all: bool
+    local_only: bool
+
+
+_EXAMPLES: Final = ("grantflow logout", "grantflow logout work", "grantflow logout --all")
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    made = Parser(
+        "logout", "Revoke a token, and remove it with its profile from this machine.", _EXAMPLES
+    )
+    made.add_argument(
+        "profile", metavar="PROFILE", nargs="?", help="by default the last one signed in"
+    )
+    made.add_argument("--all", action="store_true", help="every profile")
+    made.add_argument("--local-only", action="store_true", help="do not tell the server")
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command."""
+    options = parser().read(argv, Options())
+    if options.all and options.profile is not None:
+        raise usage("--all and a profile contradict each other")
+    known = profiles.load()
+    failed = False
+    for name in _names(known, options):
+        try:
+            tell(_signed_out(name, known, local_only=options.local_only))
+        except CommandError as error:  # with --all, the others are still signed out
+            tell(f"grantflow: {error}")
+            failed = True
+        else:
+            profiles.remove(name)
+    if os.environ.get("GRANTFLOW_TOKEN"):
+        tell("grantflow: GRANTFLOW_TOKEN is still set, and outranks every profile")
+    return FAILED if failed else 0
+
+
+def _names(known: Profiles, options: Options) -> tuple[str, ...]:
+    if not known.documents:
+        if options.profile is not None:
+            raise usage(f"unknown profile {options.profile!r}; there is none at all")
+        raise CommandError("nothing to log out of: nobody has signed in here")
+    if options.all:
+        return tuple(known.documents)
+    return (known.chosen(options.profile),)
+
+
+def _signed_out(name: str, known: Profiles, *, local_only: bool) -> str:
+    """Revoke and remove a profile's token, and say what was done."""
+    try:
+        profile = known.named(name)
+        key = key_of_profile(profile)
+    except CommandError as error:  # what cannot be read has no token to be found
+        return f"grantflow: {error}\nRemoved profile {name}; it had no token."
+    store = outside.store()
+    if store.read(key) is None:
+        return f"Removed profile {name}; it had no token."
+    if local_only or profile.grant == "given":
+        store.forget(key)
+        return _HERE_ONLY.format(name=name)
+    if profile.revocation_endpoint is None:
+        store.forget(key)
+        return f"{_HERE_ONLY.format(name=name)} Its provider offers no revocation."
+    _revoked(profile, profile.grant)
+    return f"Signed out of {name}, at the server and here."
+
+
+_HERE_ONLY: Final = (
+    "Signed out of {name} here. The server was not told: "
+    "a copy of the token would still work until it ends."
+)
+
+
+def _revoked(profile: Profile, grant: Grant) -> None:
+    # Loaded here: a logout that tells nobody needs none of this.
+    from returns.unsafe import unsafe_perform_io
+
+    from grantflow.shell.source import TokenSource
+
+    source = TokenSource(
+        proven_client_of(profile),
+        grant,
+        store=outside.store(),
+        transport=outside.transport(),
+        clock=outside.clock(),
+        interactive=False,
+        profile=profile.name,
+    )
+    problem = unsafe_perform_io(source.forget().swap().value_or(None))
+    if problem is not None:
+        raise CommandError(
+            f"the server could not be told of the logout: {sentence(problem)}; the token of "
+            f"{profile.name} is kept: try again, or remove it here with --local-only"
+        )

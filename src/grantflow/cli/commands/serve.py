@@ -1,0 +1,79 @@
+"""``grantflow serve``: a scripted authorization server on this machine, with its approval page."""
+
+from __future__ import annotations
+
+import threading
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from grantflow.cli.failure import CommandError
+from grantflow.cli.output import tell
+from grantflow.cli.parser import Parser, port, span
+from grantflow.cli.words import spoken
+from grantflow.testing import Script, serve
+
+
+class Options(Namespace):
+    """What the command line says."""
+
+    port: int
+    approve_after: timedelta | None
+
+
+_EXAMPLES: Final = ("grantflow serve", "grantflow serve --port 8765 --approve-after 3")
+
+_INTERVAL: Final = timedelta(seconds=1)
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    made = Parser(
+        "serve", "Run a scripted authorization server on this machine, until Ctrl-C.", _EXAMPLES
+    )
+    made.add_argument("--port", metavar="N", type=port, default=0, help="by default any free one")
+    made.add_argument(
+        "--approve-after",
+        metavar="S",
+        type=span,
+        help="approve every sign-in after S seconds, as if a person had done it",
+    )
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command, until it is interrupted."""
+    options = parser().read(argv, Options())
+    script = Script(interval=_INTERVAL, approve_after=options.approve_after)
+    try:
+        server = serve(script, port=options.port)
+    except OSError as error:
+        problem = error.strerror or error
+        raise CommandError(
+            f"cannot listen on port {options.port}: {problem}; choose another --port"
+        ) from None
+    with server:
+        for line in _lines(server.issuer, options.approve_after):
+            tell(line)
+        while True:
+            # A wait without an end cannot be interrupted on Windows.
+            threading.Event().wait(3600)
+
+
+def _lines(issuer: str, approve_after: timedelta | None) -> tuple[str, ...]:
+    approval = (
+        "open the approval page to approve or deny"
+        if approve_after is None
+        else f"every sign-in is approved after {spoken(approve_after)}"
+    )
+    return (
+        "A scripted authorization server is running; any client is welcome, nothing is stored.",
+        f"  issuer         {issuer}",
+        f"  approval page  {issuer}/activate",
+        "",
+        f"Sign in from another terminal; {approval}:",
+        f"  grantflow login --issuer {issuer} --client-id demo",
+        "",
+        "Ctrl-C ends it.",
+    )

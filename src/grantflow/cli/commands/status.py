@@ -1,0 +1,69 @@
+"""``grantflow status``: who is signed in, where, and for how long."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Final
+
+from grantflow.cli import profiles
+from grantflow.cli.client import login_command
+from grantflow.cli.output import answer, tell
+from grantflow.cli.parser import Parser
+from grantflow.cli.standing import Standing, standing
+from grantflow.shell.environment import token_given
+
+
+class Options(Namespace):
+    """What the command line says."""
+
+    profile: str | None
+    json: bool
+
+
+_EXAMPLES: Final = ("grantflow status", "grantflow status work --json")
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    made = Parser(
+        "status", "Say who is signed in, and for how long; exit with 1 if nobody is.", _EXAMPLES
+    )
+    made.add_argument(
+        "profile", metavar="PROFILE", nargs="?", help="by default the last one signed in"
+    )
+    made.add_argument("--json", action="store_true", help="one JSON object")
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command."""
+    options = parser().read(argv, Options())
+    known = profiles.load()
+    found = standing(known.named(options.profile), known.default)
+    if token_given(found.profile.name) is not None:
+        tell("grantflow: a token in the environment (GRANTFLOW_TOKEN) outranks this profile")
+    if options.json:
+        answer(json.dumps(found.members()))
+    else:
+        for line in _lines(found):
+            answer(line)
+        if not found.signed_in:
+            tell(f"grantflow: not signed in; run: {login_command(found.profile)}")
+    return 0 if found.signed_in else 1
+
+
+def _lines(found: Standing) -> list[str]:
+    profile = found.profile
+    rows = {
+        "profile": profile.name + (" (default)" if found.default else ""),
+        "provider": profile.server,
+        "client id": profile.client_id,
+        "grant": profile.grant,
+        "scope": found.scope,
+        "expires": found.expires,
+        "renews itself": "yes" if found.refreshable else "no",
+    }
+    width = max(len(name) for name in rows)
+    return [f"{name:<{width}}  {text or '-'}" for name, text in rows.items()]

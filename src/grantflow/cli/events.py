@@ -1,0 +1,87 @@
+"""The sign-in for programs: one JSON object a line. Never a token, a device code or a secret."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from types import TracebackType
+from typing import Self, TypeAlias, final
+
+from grantflow.cli.failure import CommandError
+from grantflow.cli.output import answer
+from grantflow.cli.screen import AnyState
+from grantflow.core.display import escaped
+from grantflow.core.states import Pending, SlowDown
+from grantflow.core.values import DeviceAuthorization, Token
+from grantflow.shell.ports import Clock
+
+Value: TypeAlias = str | int | float | bool | None
+
+
+@final
+class Events:
+    """A ``Screen`` that prints ``code_issued``, ``pending`` and ``slow_down``."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._code: DeviceAuthorization | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    def __call__(self, state: AnyState) -> None:
+        """Print the state, if it waits; how it ended is told when everything is stored."""
+        match state:
+            case Pending() | SlowDown() if state.authorization != self._code:
+                self._code = state.authorization
+                self._issued(state.authorization)
+            case Pending() | SlowDown():
+                _said(
+                    "slow_down" if isinstance(state, SlowDown) else "pending",
+                    interval=_seconds(state.interval),
+                    polls=state.polls,
+                    faults=state.faults,
+                )
+            case _:
+                pass
+
+    def _issued(self, code: DeviceAuthorization | None) -> None:
+        if code is not None:
+            left = code.expires_at - self._clock.now().mono
+            _said(
+                "code_issued",
+                user_code=code.user_code,
+                verification_uri=code.verification_uri,
+                verification_uri_complete=code.verification_uri_complete,
+                expires_in=round(left.total_seconds()),
+                interval=_seconds(code.interval),
+            )
+
+
+def authorized(profile: str, token: Token) -> None:
+    """Print that the sign-in is done and stored."""
+    expires_at = None if token.expires_at is None else token.expires_at.isoformat()
+    _said("authorized", profile=profile, scope=" ".join(token.scope), expires_at=expires_at)
+
+
+def ended(error: CommandError) -> None:
+    """Print why the sign-in ended without a token."""
+    kind = "expired" if error.word == "expired" else "failed"
+    _said(kind, error=error.word, message=escaped(str(error)))
+
+
+def _seconds(span: timedelta) -> float:
+    seconds = span.total_seconds()
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+def _said(event: str, **values: Value) -> None:
+    answer(json.dumps({"event": event, **values}))

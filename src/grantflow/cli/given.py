@@ -1,0 +1,19 @@
+"""A token that was handed over, instead of being asked for."""
+
+from __future__ import annotations
+
+from grantflow.cli.failure import usage
+from grantflow.core.members import sendable
+from grantflow.core.secret import Secret
+from grantflow.core.values import Members, Token
+from grantflow.core.wire import either
+
+
+def handed_over(text: str, where: str) -> Token:
+    """Return ``text`` as a token whose end is unknown, if a header can carry it."""
+    match either(sendable(Members({"access_token": text.strip()}), "access_token")):
+        case Secret() as found:
+            return Token(access_token=found)
+        case str():
+            problem = "holds characters that no token has" if text.strip() else "is empty"
+            raise usage(f"{where} {problem}; a token alone is needed there")

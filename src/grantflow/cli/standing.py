@@ -1,0 +1,76 @@
+"""How a profile stands: who is signed in where, and for how long. Never a token."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import final
+
+from attrs import frozen
+
+from grantflow.cli import outside, words
+from grantflow.cli.client import key_of_profile
+from grantflow.cli.profiles import Profile
+from grantflow.core.tokens import Freshness, freshness
+from grantflow.core.values import Token
+
+
+@final
+@frozen
+class Standing:
+    """A profile, its stored token if there is one, and the time at which it is looked at."""
+
+    profile: Profile
+    token: Token | None
+    now: datetime
+    default: bool
+
+    @property
+    def refreshable(self) -> bool:
+        """Tell whether the token can be renewed without a person."""
+        if self.profile.grant == "client_credentials":
+            return True
+        return self.token is not None and self.token.refresh_token is not None
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the stored token is of no more use by itself."""
+        return self.token is not None and freshness(self.token, self.now) is Freshness.STALE
+
+    @property
+    def signed_in(self) -> bool:
+        """Tell whether ``grantflow token`` has a token to give without a person."""
+        return self.token is not None and (self.refreshable or not self.ended)
+
+    @property
+    def scope(self) -> str:
+        """Return what was granted, else what is asked for."""
+        granted = () if self.token is None else self.token.scope
+        return " ".join(granted or self.profile.scope)
+
+    @property
+    def expires(self) -> str:
+        """Return when the token ends, in words."""
+        return "no token" if self.token is None else words.expiry(self.token.expires_at, self.now)
+
+    def members(self) -> dict[str, str | bool | None]:
+        """Return what ``--json`` tells."""
+        ends = None if self.token is None else self.token.expires_at
+        return {
+            "profile": self.profile.name,
+            "default": self.default,
+            "signed_in": self.signed_in,
+            "issuer": self.profile.issuer,
+            "token_endpoint": self.profile.token_endpoint,
+            "client_id": self.profile.client_id,
+            "grant": self.profile.grant,
+            "scope": self.scope,
+            "expires_at": None if ends is None else ends.isoformat(),
+            "expires": self.expires,
+            "refreshable": self.refreshable,
+        }
+
+
+def standing(profile: Profile, default: str | None) -> Standing:
+    """Return how a profile stands now."""
+    token = outside.store().read(key_of_profile(profile))
+    return Standing(profile, token, outside.clock().now().wall, profile.name == default)

@@ -1,0 +1,147 @@
+"""Which keyring to use, and its entries as ``parted`` wants them.
+
+The one place that imports the ``keyring`` library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol, final
+
+from grantflow.shell.ports import StoreError
+
+_USER: Final = "token"
+
+# Windows' Credential Manager takes 2560 bytes of UTF-16; whom we do not know may take no more.
+_SHORT: Final = 1000
+_LONG: Final = 50_000
+_ROOMY: Final = (
+    "keyring.backends.SecretService",
+    "keyring.backends.libsecret",
+    "keyring.backends.kwallet",
+    "keyring.backends.macOS",
+)
+_INSTEAD: Final = "or keep tokens in private files with FileStore()"
+
+
+class Backend(Protocol):
+    """The part of a ``keyring`` backend that is used."""
+
+    def get_password(self, service: str, username: str, /) -> str | None:
+        """Return a text."""
+        ...
+
+    def set_password(self, service: str, username: str, password: str, /) -> None:
+        """Store a text."""
+        ...
+
+    def delete_password(self, service: str, username: str, /) -> None:
+        """Remove a text."""
+        ...
+
+
+def fit(given: Backend | None) -> Backend:
+    """Return the backend to use, by default the one that is found, if it keeps secrets."""
+    get_keyring = _library()
+    backend = _found(get_keyring) if given is None else given
+    if type(backend).__module__ == "keyring.backends.chainer":
+        backend = _first(backend)
+    name, module, priority = _name(backend), type(backend).__module__, _priority(backend)
+    if module == "keyring.backends.null":
+        raise StoreError(
+            f"the keyring is switched off ({name}): choose another backend in "
+            f"PYTHON_KEYRING_BACKEND or keyringrc.cfg, {_INSTEAD}"
+        )
+    if module == "keyring.backends.fail" or priority < 0:
+        raise StoreError(
+            f"there is no keyring here ({name}): install and unlock one, for example "
+            f"gnome-keyring or KWallet, {_INSTEAD}"
+        )
+    if priority < 1 or any("plaintext" in each.__name__.lower() for each in type(backend).__mro__):
+        raise StoreError(
+            f"the keyring {name} does not keep secrets well (not encrypted, or not recommended by "
+            f"the keyring library itself): install another backend, {_INSTEAD}"
+        )
+    return backend
+
+
+@final
+class KeyringEntries:
+    """A backend as ``parted.Entries``, whose troubles are told."""
+
+    def __init__(self, backend: Backend, service: str) -> None:
+        self._backend = backend
+        self._service = service
+        self.backend_name = _name(backend)
+        self.limit = _LONG if type(backend).__module__ in _ROOMY else _SHORT
+
+    def get(self, name: str, /) -> str | None:
+        """Return what is under a name."""
+        with self._told("read"):
+            return self._backend.get_password(f"{self._service}/{name}", _USER)
+
+    def put(self, name: str, text: str, /) -> None:
+        """Replace what is under a name."""
+        with self._told("write"):
+            self._backend.set_password(f"{self._service}/{name}", _USER, text)
+
+    def drop(self, name: str, /) -> None:
+        """Remove a name that is there."""
+        with self._told("remove an entry"):
+            self._backend.delete_password(f"{self._service}/{name}", _USER)
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        from keyring.errors import KeyringError, KeyringLocked
+
+        try:
+            yield
+        except KeyringLocked as error:
+            raise StoreError(
+                f"the keyring {self.backend_name} is locked: unlock it and try again, {_INSTEAD}"
+            ) from error
+        except KeyringError as error:
+            raise StoreError(f"the keyring {self.backend_name} cannot {what}: {error}") from error
+        except Exception as error:  # noqa: BLE001 - backends raise what they like
+            # Nor is it shown: some put the text they were given in it.
+            kind = type(error).__name__
+            raise StoreError(f"the keyring {self.backend_name} cannot {what} ({kind})") from None
+
+
+def _library() -> Callable[[], Backend]:
+    try:
+        import keyring
+    except ImportError as error:
+        raise StoreError(
+            "KeyringStore needs the keyring library: pip install 'grantflow[keyring]'"
+        ) from error
+    return keyring.get_keyring
+
+
+def _found(get_keyring: Callable[[], Backend]) -> Backend:
+    try:
+        return get_keyring()
+    except Exception as error:
+        # What its settings name may be no backend, no module, or not for this system.
+        raise StoreError(
+            f"keyring cannot load the backend of its settings ({error}): correct "
+            f"PYTHON_KEYRING_BACKEND or keyringrc.cfg, {_INSTEAD}"
+        ) from error
+
+
+def _first(chain: Backend) -> Backend:
+    backends = getattr(chain, "backends", None)
+    return backends[0] if isinstance(backends, list) and backends else chain
+
+
+def _name(backend: Backend) -> str:
+    return f"{type(backend).__module__}.{type(backend).__qualname__}"
+
+
+def _priority(backend: Backend) -> float:
+    try:
+        priority = getattr(backend, "priority", 1)
+    except Exception:  # noqa: BLE001 - it raises what it likes where it is of no use
+        return -1
+    return priority if isinstance(priority, (int, float)) else 1
