@@ -113,10 +113,13 @@ def test_a_secret_file_that_is_no_secret_is_usage(
 
 
 @contextmanager
-def unprivileged() -> Iterator[None]:
+def unprivileged(folder: Path) -> Iterator[None]:
     """Stop being root for a while, for root may read and write everything."""
     root = os.geteuid() == 0
     if root:
+        for each in (folder, *folder.parents):  # pytest's folders are for root alone
+            if each.stat().st_uid == 0:
+                each.chmod(each.stat().st_mode | 0o055)
         os.seteuid(65534)
     try:
         yield
@@ -130,7 +133,7 @@ def test_a_secret_file_of_somebody_else_is_usage(stage: Stage) -> None:
     path = stage.folder / "secret.txt"
     path.write_text(SECRET)
     path.chmod(0)
-    with unprivileged():
+    with unprivileged(stage.folder):
         ran = stage.run("login", "--issuer", ISSUER, *ROBOT, "--client-secret-file", str(path))
     assert ran.code == 2
     assert "Permission denied" in ran.complaint()
@@ -309,7 +312,7 @@ def test_a_home_that_cannot_be_written_is_known_before_a_person_is_asked(
         (stage.home / "tokens").write_text("this is a file")
     else:
         stage.home.mkdir(mode=0o500)
-    with unprivileged():
+    with unprivileged(stage.folder):
         ran = stage.run("login", "--issuer", ISSUER, "--client-id", "app", "--client-auth", "none")
     assert ran.code == 1
     assert "GRANTFLOW_HOME" in ran.complaint()
