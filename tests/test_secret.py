@@ -145,6 +145,8 @@ REVEALERS = {
     "core/values.py": 2,  # the bytes and headers of a request; the Authorization header of a token
     "core/client_auth.py": 1,  # Basic
     "core/codec.py": 3,  # what a store keeps
+    "shell/auth/placing.py": 2,  # the header that carries the token
+    "shell/signing.py": 3,  # a client assertion is signed
     "testing/server.py": 2,  # the scripted server reads requests and keeps device codes
 }
 

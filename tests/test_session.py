@@ -360,3 +360,13 @@ def test_a_store_that_never_says_the_same_twice_is_not_followed_for_ever() -> No
                 state, Claimed(stored(f"other {number}", -10, refresh=True), None, NOW)
             )
     assert isinstance(state, Clearing)
+
+
+def test_an_event_that_answers_nothing_changes_nothing() -> None:
+    obtaining = play(DEVICE, Claimed(DEAD, None, NOW))
+    clearing = play(DEVICE, Claimed(DEAD, None, NOW), INVALID, Claimed(DEAD, None, NOW))
+    for state in (Consulting(), obtaining, clearing):
+        assert DEVICE.step(state, Kept()) == state
+    keeping = DEVICE.step(obtaining, Heard(NEW, NOW))
+    assert isinstance(keeping, Keeping)
+    assert DEVICE.step(keeping, Heard(NEW, NOW)) == keeping
