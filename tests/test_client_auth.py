@@ -119,3 +119,9 @@ def test_mutual_tls_presents_a_certificate() -> None:
 def test_only_hmac_signs_with_a_shared_secret() -> None:
     with pytest.raises(ValueError, match="alg"):
         ClientSecretJwt("x", alg="ES256")
+
+
+@pytest.mark.parametrize("alg", ["none", "HS256", ""])
+def test_only_a_private_key_s_algorithm_signs_with_a_private_key(alg: str) -> None:
+    with pytest.raises(ValueError, match="alg"):
+        PrivateKeyJwt("PEM", alg=alg)

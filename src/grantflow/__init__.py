@@ -10,8 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from grantflow import providers
     from grantflow.core.client import Client
-    from grantflow.core.client_auth import ClientSecretBasic, ClientSecretPost, Public
+    from grantflow.core.client_auth import (
+        ClientSecretBasic,
+        ClientSecretJwt,
+        ClientSecretPost,
+        MutualTls,
+        PrivateKeyJwt,
+        Public,
+    )
     from grantflow.core.client_credentials import ClientCredentialsFlow
     from grantflow.core.device import DeviceFlow
     from grantflow.core.effects import Send
@@ -42,9 +50,10 @@ if TYPE_CHECKING:
         Response,
         Token,
     )
+    from grantflow.shell.auth.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import run
     from grantflow.shell.source import GrantError, TokenSource
-    from grantflow.shell.stores import FileStore, MemoryStore
+    from grantflow.shell.stores import FileStore, KeyringStore, MemoryStore, RedisStore
 
 __all__ = [
     "Authorized",
@@ -53,6 +62,7 @@ __all__ = [
     "Client",
     "ClientCredentialsFlow",
     "ClientSecretBasic",
+    "ClientSecretJwt",
     "ClientSecretPost",
     "CodeExpired",
     "CodeIssued",
@@ -68,13 +78,17 @@ __all__ = [
     "GaveUp",
     "GrantError",
     "Instant",
+    "KeyringStore",
     "MemoryStore",
     "Moment",
+    "MutualTls",
     "Pending",
     "PersonNeeded",
+    "PrivateKeyJwt",
     "Problem",
     "Provider",
     "Public",
+    "RedisStore",
     "RefreshFlow",
     "Refused",
     "Rejected",
@@ -88,18 +102,28 @@ __all__ = [
     "Started",
     "StillPending",
     "Token",
+    "TokenAuth",
     "TokenIssued",
+    "TokenSession",
     "TokenSource",
     "Unanswered",
     "Unreachable",
     "begin",
     "outcome",
+    "providers",
     "run",
 ]
 
 _HOMES = {
     "core.client": ("Client",),
-    "core.client_auth": ("ClientSecretBasic", "ClientSecretPost", "Public"),
+    "core.client_auth": (
+        "ClientSecretBasic",
+        "ClientSecretJwt",
+        "ClientSecretPost",
+        "MutualTls",
+        "PrivateKeyJwt",
+        "Public",
+    ),
     "core.client_credentials": ("ClientCredentialsFlow",),
     "core.device": ("DeviceFlow",),
     "core.effects": ("Send",),
@@ -132,7 +156,8 @@ _HOMES = {
     ),
     "shell.blocking": ("run",),
     "shell.source": ("GrantError", "TokenSource"),
-    "shell.stores": ("FileStore", "MemoryStore"),
+    "shell.auth.requests": ("TokenAuth", "TokenSession"),
+    "shell.stores": ("FileStore", "KeyringStore", "MemoryStore", "RedisStore"),
 }
 
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -140,6 +165,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 def __getattr__(name: str) -> object:
     """Load a public name on first use and keep it."""
+    if name == "providers":  # a submodule, which the import itself keeps
+        return import_module("grantflow.providers")
     if name not in _HOME:
         raise AttributeError(f"module 'grantflow' has no attribute {name!r}")
     value: object = getattr(import_module(f"grantflow.{_HOME[name]}"), name)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from typing import Literal, TypeAlias, assert_never, final
+from typing import Final, Literal, TypeAlias, assert_never, final
 from urllib.parse import quote, quote_plus
 
 from attrs import evolve, field, frozen
-from attrs.validators import in_
 
+from grantflow.core.checks import one_of
 from grantflow.core.secret import Secret, secret
 from grantflow.core.values import Assertion, Certificate, Request
 
@@ -39,7 +39,7 @@ class ClientSecretBasic:
 
     secret: Secret = field(converter=secret, validator=_not_empty)
     encoding: Literal["rfc6749", "plus", "raw"] = field(
-        default="rfc6749", validator=in_(("rfc6749", "plus", "raw"))
+        default="rfc6749", validator=one_of("rfc6749", "plus", "raw")
     )
 
 
@@ -60,8 +60,14 @@ class ClientSecretJwt:
     """
 
     secret: Secret = field(converter=secret, validator=_not_empty)
-    alg: str = field(default="HS256", kw_only=True, validator=in_(("HS256", "HS384", "HS512")))
+    alg: str = field(default="HS256", kw_only=True, validator=one_of("HS256", "HS384", "HS512"))
     audience: str | None = field(default=None, kw_only=True)
+
+
+_PRIVATE: Final = (
+    *(f"{kind}{size}" for kind in ("ES", "RS", "PS") for size in (256, 384, 512)),
+    "EdDSA",
+)
 
 
 def _key(value: Secret | str | Callable[[bytes], bytes]) -> Secret | Callable[[bytes], bytes]:
@@ -79,7 +85,7 @@ class PrivateKeyJwt:
 
     key: Secret | Callable[[bytes], bytes] = field(converter=_key)
     kid: str | None = field(default=None, kw_only=True)
-    alg: str = field(default="ES256", kw_only=True)
+    alg: str = field(default="ES256", kw_only=True, validator=one_of(*_PRIVATE))
     audience: str | None = field(default=None, kw_only=True)
 
 

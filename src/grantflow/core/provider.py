@@ -9,9 +9,10 @@ from typing import Literal, final
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
-from attrs.validators import in_, optional
+from attrs.validators import optional
 from returns.result import Failure, Result, Success
 
+from grantflow.core.checks import one_of
 from grantflow.core.errors import Garbled
 from grantflow.core.spelling import Answering, Asking
 from grantflow.core.values import Pairs, as_pairs
@@ -107,7 +108,7 @@ class Provider:
     introspection_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     userinfo_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     issuer: str | None = None
-    encoding: Literal["form", "json"] = field(default="form", validator=in_(("form", "json")))
+    encoding: Literal["form", "json"] = field(default="form", validator=one_of("form", "json"))
     auth_methods: tuple[str, ...] = ()
     headers: Pairs = field(default=(), converter=as_pairs)
     scope_separator: str = " "

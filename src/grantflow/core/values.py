@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Final, Literal, NewType, TypeAlias, final
 from urllib.parse import urlencode
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
+from grantflow.core.checks import one_of
 from grantflow.core.secret import Secret, secret
 
 Json: TypeAlias = "bool | int | float | str | tuple[Json, ...] | Members | None"
@@ -256,7 +257,7 @@ class Fault:
     """
 
     kind: Literal["timeout", "refused", "tls", "name", "too_large", "http", "other"]
-    reached: Literal["no", "maybe"] = field(validator=validators.in_(("no", "maybe")))
+    reached: Literal["no", "maybe"] = field(validator=one_of("no", "maybe"))
     detail: str = ""
 
 

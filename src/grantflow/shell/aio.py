@@ -23,6 +23,7 @@ from grantflow.core.states import Final as Ending
 from grantflow.core.values import Fault, Instant, Moment, Reply, Request, Response
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
+from grantflow.shell.signing import Signer
 
 S = TypeVar("S")
 
@@ -73,6 +74,7 @@ async def run(
         async with default_transport() as own:
             return await run(flow, own, clock, watch)
     time = clock or AsyncSystemClock()
+    sign = Signer(time)
     going = begin(flow, time.now())
     while True:
         if watch is not None:
@@ -80,7 +82,8 @@ async def run(
         match going.due:
             case Send() as due:
                 await time.sleep_until(due.not_before)
-                reply = await transport(due.request)
+                ready = sign(due.request)
+                reply = ready if isinstance(ready, Fault) else await transport(ready)
                 going = going.heard(due, reply, time.now())
             case (Authorized() | Expired() | Failed()) as final_state:
                 return final_state

@@ -10,6 +10,7 @@ from grantflow.core.flow import Flow, begin
 from grantflow.core.states import Authorized, Expired, Failed, Final
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Clock, Transport
+from grantflow.shell.signing import signed
 
 S = TypeVar("S")
 
@@ -25,8 +26,8 @@ def run(
     ``transport`` is ``requests`` by default, ``clock`` this machine's. ``watch`` sees every state,
     the first and the last included. Nothing is raised for what a server or a network does.
     """
-    send = transport or default_transport()
     time = clock or SystemClock()
+    send = signed(transport or default_transport(), time)
     going = begin(flow, time.now())
     while True:
         if watch is not None:

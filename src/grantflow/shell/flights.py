@@ -14,7 +14,7 @@ class Flight(Generic[T]):
     """An answer that is on its way."""
 
     def __init__(self) -> None:
-        self.landed = threading.Event()
+        self.landed: threading.Event = threading.Event()
         self.answer: T | None = None
 
 

@@ -41,6 +41,7 @@ from grantflow.shell.clock import SystemClock
 from grantflow.shell.errands import Ports, settle
 from grantflow.shell.flights import Flights
 from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
+from grantflow.shell.signing import signed
 from grantflow.shell.stores import FileStore
 from grantflow.shell.terminal import plain_prompt
 
@@ -110,8 +111,8 @@ class TokenSource:
         self.app_key: str = key_of(made, "app_token", profile)
         self.notes: list[str] = []
         self._store = FileStore() if store is None else store
-        self._transport = transport
         self._clock = clock or SystemClock()
+        self._transport = None if transport is None else signed(transport, self._clock)
         self._seconds = time.time if clock is None else lambda: clock.now().wall.timestamp()
         self._prompt = prompt or plain_prompt
         self._watch = watch
@@ -286,7 +287,7 @@ class TokenSource:
 
     def _sender(self) -> Transport:
         if self._transport is None:
-            self._transport = default_transport()
+            self._transport = signed(default_transport(), self._clock)
         return self._transport
 
     def _ports(self) -> Ports:

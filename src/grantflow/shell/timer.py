@@ -24,6 +24,7 @@ from grantflow.core.values import Fault, Moment, Reply
 from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
+from grantflow.shell.signing import signed
 
 S = TypeVar("S")
 _log: Final = logging.getLogger("grantflow")
@@ -103,7 +104,7 @@ class TimerDriver(Generic[S]):
         if early > timedelta():  # timers of whole milliseconds fire a hair early
             self._loop.call_later(early, lambda: self._send(send, turn))
             return
-        transport = self._transport = self._transport or default_transport()
+        transport = self._transport = signed(self._transport or default_transport())
 
         def work() -> None:
             try:

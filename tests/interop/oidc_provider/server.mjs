@@ -115,6 +115,8 @@ const clients = {
   odd: { ...machine, client_id: 'odd +%/&=:%C3%A4', client_secret: 'p+%/&=: %C3%A4%2B' },
   'cc-secret-jwt': { ...machine, client_secret: secret, token_endpoint_auth_method: 'client_secret_jwt' },
   'cc-private-jwt': { ...machine, jwks: { keys: [publicJwk] }, token_endpoint_auth_method: 'private_key_jwt' },
+  'device-secret-jwt': { ...person, client_secret: secret, token_endpoint_auth_method: 'client_secret_jwt' },
+  'device-private-jwt': { ...person, jwks: { keys: [publicJwk] }, token_endpoint_auth_method: 'private_key_jwt' },
   ...(settings.tls && {
     'cc-mtls': { ...machine, ...byCertificate },
     'device-mtls': { ...person, ...byCertificate },

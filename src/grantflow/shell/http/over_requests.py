@@ -5,7 +5,8 @@ Rules:
 1. No redirects: one would carry a secret to wherever it points (RFC 9700 section 4.11).
 2. Plain http only to this machine. Every request has a connect and a read timeout.
 3. A body is read as a stream and never beyond 1 MiB.
-4. Trouble is a ``Fault`` that says whether the server may have acted; in doubt, it may.
+4. The certificate of a request is presented with it and with no other (RFC 8705).
+5. Trouble is a ``Fault`` that says whether the server may have acted; in doubt, it may.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from urllib3.exceptions import (
 
 from grantflow.core.members import LARGEST_BODY
 from grantflow.core.provider import endpoint_problem, is_loopback
-from grantflow.core.values import Fault, Reply, Request, Response
+from grantflow.core.values import Certificate, Fault, Reply, Request, Response
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 30.0
@@ -41,7 +42,8 @@ class RequestsTransport:
 
     Proxies, ``REQUESTS_CA_BUNDLE``, ``session.verify`` and ``session.cert`` work as users of
     ``requests`` know them; only ``.netrc`` and ``session.auth`` do not, for the ``Authorization``
-    header belongs to the client's authentication. ``timeout`` is (connect, read) in seconds.
+    header belongs to the client's authentication, and a request's own certificate outranks
+    ``session.cert``. ``timeout`` is (connect, read) in seconds.
     """
 
     def __init__(
@@ -58,6 +60,10 @@ class RequestsTransport:
         problem = endpoint_problem(request.url)
         if problem is not None:
             return Fault("other", "no", f"the URL {problem}")
+        if request.certificate is not None:
+            unusable = _unusable(request.certificate)
+            if unusable is not None:
+                return unusable
         try:
             with self._session.request(
                 request.method,
@@ -67,6 +73,7 @@ class RequestsTransport:
                 auth=_as_it_is,
                 allow_redirects=False,
                 proxies=_direct(request.url),
+                cert=_files(request.certificate),
                 timeout=self._timeout,
                 # Said again, or REQUESTS_CA_BUNDLE would outrank what the caller set.
                 verify=None if self._session.verify is True else self._session.verify,
@@ -86,6 +93,31 @@ def _direct(url: str) -> dict[str, str]:
     """
     host = urlsplit(url).hostname or ""
     return {"no_proxy": host} if is_loopback(host) else {}
+
+
+def _files(certificate: Certificate | None) -> tuple[str, str] | None:
+    # Named twice where one file holds both: of a key file alone, urllib3 sees that a password locks
+    # it, and says so before OpenSSL asks the terminal for it.
+    return certificate and (certificate.certificate, certificate.key or certificate.certificate)
+
+
+def _unusable(certificate: Certificate) -> Fault | None:
+    """Say what is wrong with the files while it is certain that nothing was sent."""
+    names = (certificate.certificate, certificate.key or certificate.certificate)
+    for name in names:
+        try:
+            with open(name, "rb"):  # OpenSSL does not tell which of the two
+                pass
+        except OSError as error:
+            reason = (error.strerror or "cannot be read").lower()
+            return Fault("other", "no", f"the client's certificate: {name}: {reason}")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(*names, password="")
+    except OSError:
+        pair = " and ".join(dict.fromkeys(names))
+        detail = f"{pair}: no certificate with its key, in PEM without a password"
+        return Fault("tls", "no", f"the client's certificate: {detail}")
+    return None
 
 
 def _as_it_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:

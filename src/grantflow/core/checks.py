@@ -1,0 +1,30 @@
+"""Checks of a programmer's arguments: the error names the argument and what is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from attrs import Attribute
+
+V = TypeVar("V", bound=str)
+
+
+def one_of(*options: str) -> Callable[[object, Attribute[V], V], None]:
+    """Return a validator that takes one of these words.
+
+    >>> from attrs import field, frozen
+    >>> @frozen
+    ... class Door:
+    ...     state: str = field(validator=one_of("open", "shut"))
+    >>> Door("ajar")
+    Traceback (most recent call last):
+    ValueError: state: one of open, shut is needed, not 'ajar'
+    """
+
+    def check(_: object, attribute: Attribute[V], value: V) -> None:
+        if value not in options:
+            names = ", ".join(options)
+            raise ValueError(f"{attribute.name}: one of {names} is needed, not {value!r}")
+
+    return check

@@ -1,0 +1,65 @@
+"""Where a token goes: to which origins, in which header, after which word."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable
+from typing import Final, final
+
+from grantflow.core.errors import Garbled
+from grantflow.core.provider import origin_of
+from grantflow.core.renewal import origins_of
+from grantflow.core.states import Failed
+from grantflow.core.values import Token
+from grantflow.shell.source import GrantError
+
+_WORD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # "token" of RFC 9110 section 5.6.2
+_SENDABLE: Final = re.compile(r"[\x20-\x7e]+")
+
+
+@final
+class Origins:
+    """The origins that a token is meant for; without a list, the first that is asked for."""
+
+    def __init__(self, urls: Iterable[str] | None) -> None:
+        listed = (urls,) if isinstance(urls, str) else urls
+        self._origins = None if listed is None else origins_of(listed)
+        self._lock = threading.Lock()
+
+    def admit(self, url: str) -> bool:
+        """Tell whether a call may start at ``url``; the first call of all decides for the rest."""
+        with self._lock:
+            if self._origins is None and (origin := origin_of(url)) is not None:
+                self._origins = frozenset((origin,))
+        return url in self
+
+    def __contains__(self, url: str) -> bool:
+        return self._origins is not None and origin_of(url) in self._origins
+
+
+@final
+class Spelling:
+    """The header that carries a token, and the word before it (RFC 6750 section 2.1).
+
+    ``scheme=None`` takes the token's own type, ``""`` is the bare token.
+    """
+
+    def __init__(self, header: str, scheme: str | None) -> None:
+        if not _WORD.fullmatch(header):
+            raise ValueError(f"header: {header!r} is no header name")
+        if scheme and not _WORD.fullmatch(scheme):
+            raise ValueError(f"scheme: {scheme!r} is not one word")
+        self.header = header
+        self._scheme = scheme
+
+    def text(self, token: Token) -> str:
+        """Return the header's value; ``GrantError`` where no header can hold it."""
+        if self._scheme is None:
+            text = token.authorization.reveal()
+        else:
+            text = f"{self._scheme} {token.access_token.reveal()}".lstrip()
+        # The HTTP libraries would say so, too, and quote the token in their message.
+        if not _SENDABLE.fullmatch(text):
+            raise GrantError(Failed(Garbled("the token cannot be sent in a header")))
+        return text
