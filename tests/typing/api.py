@@ -1,0 +1,547 @@
+"""The public API as type checkers see it. Checked by mypy and by pyright, never executed.
+
+A line that must stay an error carries both checkers' ignore comments. Both are told to complain
+about an ignore that ignores nothing, so such a line cannot become legal unnoticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Literal, assert_never, assert_type
+
+from returns.io import IOResult
+from returns.result import Result
+
+from grantflow import (
+    Authorized,
+    Backoff,
+    Cancelled,
+    Client,
+    ClientCredentialsFlow,
+    ClientSecretBasic,
+    ClientSecretPost,
+    CodeExpired,
+    CodeIssued,
+    Denied,
+    DeviceAuthorization,
+    DeviceFlow,
+    Expired,
+    Failed,
+    Fault,
+    FileStore,
+    Flow,
+    Garbled,
+    GaveUp,
+    GrantError,
+    Instant,
+    MemoryStore,
+    Moment,
+    Pending,
+    PersonNeeded,
+    Problem,
+    Provider,
+    Public,
+    RefreshFlow,
+    Refused,
+    Rejected,
+    Request,
+    Response,
+    Run,
+    Secret,
+    Send,
+    SlowDown,
+    SlowDownAsked,
+    Started,
+    StillPending,
+    Token,
+    TokenIssued,
+    TokenSource,
+    Unanswered,
+    Unreachable,
+    begin,
+    outcome,
+    run,
+)
+from grantflow.core.effects import Due
+from grantflow.core.errors import Error
+from grantflow.core.events import Event, StartReply, TokenReply
+from grantflow.core.states import DeviceState, Final, GrantState
+from grantflow.core.values import Reply
+from grantflow.shell.ports import Clock, Prompt, Store, Transport
+from grantflow.testing import (
+    Loopback,
+    Outage,
+    Script,
+    Server,
+    ServerTransport,
+    Tick,
+    VirtualClock,
+    answer,
+    decided,
+    serve,
+    simulate,
+)
+
+# Values
+
+
+def secrets(secret: Secret) -> None:
+    assert_type(Secret("hunter2"), Secret)
+    assert_type(secret.reveal(), str)
+    "Bearer " + secret  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue, reportUnusedExpression]
+    len(secret)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    text: str = secret  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    Secret(text.encode())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def tokens(token: Token, secret: Secret) -> None:
+    assert_type(token.access_token, Secret)
+    assert_type(token.token_type, str)
+    assert_type(token.expires_at, datetime | None)
+    assert_type(token.refresh_token, Secret | None)
+    assert_type(token.scope, tuple[str, ...])
+    assert_type(token.id_token, Secret | None)
+    assert_type(token.issued_at, datetime | None)
+    assert_type(token.authorization, Secret)
+    Token(access_token="at", refresh_token="rt", scope=["read"], extra={"sub": "alice"})
+    Token(access_token=secret, refresh_token=secret, id_token=None)
+    Token("at")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Token()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    token.scope = ()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def codes(code: DeviceAuthorization, end: Instant) -> None:
+    assert_type(code.device_code, Secret)
+    assert_type(code.user_code, str)
+    assert_type(code.verification_uri, str)
+    assert_type(code.verification_uri_complete, str | None)
+    assert_type(code.expires_at, Instant)
+    assert_type(code.interval, timedelta)
+    DeviceAuthorization("dc", "WDJB-MJHT", "https://acme.example/go", end)
+    DeviceAuthorization("dc", "WDJB-MJHT", "https://acme.example/go", "600")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def times(moment: Moment, instant: Instant, span: timedelta, wall: datetime) -> None:
+    assert_type(moment.mono, Instant)
+    assert_type(moment.wall, datetime)
+    assert_type(moment.roll, float)
+    assert_type(Instant(instant + span), Instant)
+    Moment(instant, wall, 0.5)
+    # The two clocks do not mix, and a reading of both is neither.
+    assert moment < instant  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+    assert instant < wall  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+    Moment(wall, wall)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    # A span has to be said to be an instant.
+    Moment(instant + span, wall)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    # No float seconds.
+    Instant(5.0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def messages(request: Request, response: Response, fault: Fault, secret: Secret) -> None:
+    assert_type(request.method, Literal["GET", "POST"])
+    assert_type(request.url, str)
+    assert_type(request.body(), bytes)
+    assert_type(request.header_map(), dict[str, str])
+    assert_type(response.status, int)
+    assert_type(response.headers, Mapping[str, str])
+    assert_type(response.body, bytes)
+    assert_type(response.header("Retry-After"), str | None)
+    assert_type(fault.reached, Literal["no", "maybe"])
+    assert_type(fault.detail, str)
+    Request("https://acme.example/token", form={"code": secret}, headers=[("X-Request-Id", "1")])
+    Response(200, {"Content-Type": "application/json"}, b"{}")
+    Fault("timeout", "maybe")
+    Fault("timeout", "perhaps")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Response(200, {}, "{}")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# Configuration
+
+
+def configuration(provider: Provider, secret: Secret) -> None:
+    assert_type(Provider(name="acme", token_endpoint="https://acme.example/token"), Provider)
+    assert_type(Provider.from_metadata({"issuer": "https://as.example"}), Result[Provider, Garbled])
+    assert_type(provider.device_authorization_endpoint, str | None)
+    assert_type(provider.encoding, Literal["form", "json"])
+    Provider(name="acme", token_endpoint="https://acme.example/token", encoding="xml")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client = Client(provider=provider, client_id="app", scope="read write", extra={"a": "b"})
+    assert_type(client.scope, tuple[str, ...])
+    assert_type(client.resource, tuple[str, ...])
+    assert_type(client.audience, str | None)
+    Client(provider=provider, client_id="app", authentication=Public())
+    Client(provider=provider, client_id="app", authentication=ClientSecretBasic("s3cret"))
+    Client(provider=provider, client_id="app", authentication=ClientSecretBasic("s", "raw"))
+    Client(provider=provider, client_id="app", authentication=ClientSecretPost(secret))
+    Client(provider=provider, client_id="app", authentication="s3cret")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Client(provider, "app")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(ClientSecretBasic("s3cret").secret, Secret)
+
+
+# Flows: each is a Flow of its own states
+
+
+def flows(client: Client, now: Moment, span: timedelta) -> None:
+    device = DeviceFlow(client, backoff=Backoff(tries=3), budget=span)
+    machine = ClientCredentialsFlow(client, backoff=Backoff(span, span), budget=span)
+    renewal = RefreshFlow(client, "rt-1", scope=("read",))
+    a: Flow[DeviceState] = device
+    b: Flow[GrantState] = machine
+    c: Flow[GrantState] = renewal
+    print(a, b, c)
+    d: Flow[GrantState] = device  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    e: Flow[DeviceState] = machine  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    print(d, e)
+    assert_type(device.start(now), Started)
+    assert_type(device.due(device.start(now)), Send | Authorized | Expired | Failed)
+    assert_type(device.step(device.start(now), GaveUp(now.mono)), DeviceState)
+    assert_type(machine.step(machine.start(now), GaveUp(now.mono)), GrantState)
+    assert_type(renewal.refresh_token, Secret)
+    ClientCredentialsFlow(client, budget=30)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def runs(client: Client, now: Moment, reply: Response | Fault, event: Event) -> None:
+    going = begin(DeviceFlow(client), now)
+    assert_type(going, Run[DeviceState])
+    assert_type(going.state, DeviceState)
+    assert_type(going.flow, Flow[DeviceState])
+    assert_type(going.due, Send | Authorized | Expired | Failed)
+    assert_type(going.told(event), Run[DeviceState])
+    match going.due:
+        case Send() as send:
+            assert_type(send.request, Request)
+            assert_type(send.not_before, Instant)
+            assert_type(send.read(reply, now), StartReply | TokenReply)
+            assert_type(going.heard(send, reply, now), Run[DeviceState])
+            going.heard(send, now, reply)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        case (Authorized() | Expired() | Failed()) as final:
+            assert_type(final, Authorized | Expired | Failed)
+    assert_type(begin(ClientCredentialsFlow(client), now), Run[GrantState])
+    assert_type(begin(RefreshFlow(client, "rt-1"), now), Run[GrantState])
+
+
+def aliases(final: Final, due: Due, event: Event, reply: Reply) -> None:
+    assert_type(final, Authorized | Expired | Failed)
+    assert_type(due, Send | Authorized | Expired | Failed)
+    assert_type(reply, Response | Fault)
+    assert_type(event.at, Instant)
+
+
+# The blocking driver and its ports
+
+
+async def late(request: Request) -> Response | Fault:
+    return Fault("timeout", "maybe", request.url)
+
+
+def raising(request: Request) -> Response:
+    return Response(200, {}, request.body())
+
+
+def silent(request: Request) -> None:
+    print(request)
+
+
+def see_device(state: DeviceState) -> None:
+    print(state)
+
+
+def see_grant(state: GrantState) -> None:
+    print(state)
+
+
+class Metronome:
+    """A clock of somebody else's: nothing to inherit from."""
+
+    def now(self) -> Moment:
+        raise NotImplementedError
+
+    def sleep_until(self, at: Instant, /) -> None:
+        raise NotImplementedError
+
+
+class FloatClock:
+    """Not a clock: it counts in float seconds."""
+
+    def now(self) -> float:
+        raise NotImplementedError
+
+    def sleep_until(self, at: float, /) -> None:
+        raise NotImplementedError
+
+
+def drivers(client: Client, transport: Transport, clock: Clock) -> None:
+    final = run(DeviceFlow(client))
+    assert_type(final, Authorized | Expired | Failed)
+    assert_type(outcome(final), Result[Token, Expired | Failed])
+    assert_type(run(ClientCredentialsFlow(client), transport, clock), Final)
+    run(DeviceFlow(client), raising, Metronome(), see_device)
+    run(RefreshFlow(client, "rt-1"), watch=see_grant)
+    run(DeviceFlow(client), late)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    run(DeviceFlow(client), silent)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    run(DeviceFlow(client), clock=FloatClock())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    run(DeviceFlow(client), watch=see_grant)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    run(client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# States: what the waiting ones hold is in their type
+
+
+def waiting(code: DeviceAuthorization, span: timedelta, at: Instant) -> None:
+    assert_type(Pending(code, span, at), Pending[DeviceAuthorization])
+    assert_type(SlowDown(code, span, at), SlowDown[DeviceAuthorization])
+    assert_type(Pending(None, span, at), Pending[None])
+    device: DeviceState = Pending(code, span, at)
+    grant: GrantState = SlowDown(None, span, at)
+    device = Pending(None, span, at)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+    grant = SlowDown(code, span, at)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+    print(device, grant)
+    Pending(code, 5, at)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Started("now")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Failed("no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Authorized("at-1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def device_state(state: DeviceState) -> str:
+    match state:
+        case Started(not_before, faults):
+            assert_type(not_before, Instant)
+            assert_type(faults, int)
+            return "started"
+        case Pending(code, interval):
+            assert_type(state, Pending[DeviceAuthorization])
+            assert_type(code, DeviceAuthorization)
+            assert_type(interval, timedelta)
+            assert_type(state.polls, int)
+            return "pending"
+        case SlowDown():
+            assert_type(state.authorization.user_code, str)
+            return "slow down"
+        case Authorized(token):
+            assert_type(token, Token)
+            return "authorized"
+        case Expired(fault):
+            assert_type(fault, Fault | None)
+            return "expired"
+        case Failed(error):
+            assert_type(error, Denied | Refused | Garbled | Unreachable | Cancelled)
+            return "failed"
+        case _:
+            assert_never(state)
+
+
+def grant_state(state: GrantState) -> str:
+    match state:
+        case Started() | Pending() | SlowDown():
+            assert_type(state.not_before, Instant)
+            if not isinstance(state, Started):
+                assert_type(state.authorization, None)
+            return "waiting"
+        case Authorized() | Expired() | Failed():
+            return "ended"
+        case _:
+            assert_never(state)
+
+
+def a_code_is_not_in_a_grant_state(state: Pending[None]) -> None:
+    print(state.authorization.user_code)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def slow_down_is_missing(state: DeviceState) -> str:
+    match state:
+        case Started() | Pending():
+            return "waiting"
+        case Authorized() | Expired() | Failed():
+            return "ended"
+        case _:
+            assert_never(state)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def two_are_missing_and_nothing_is_returned(state: GrantState) -> None:
+    match state:  # type: ignore[exhaustive-match]  # pyright: ignore[reportMatchNotExhaustive]
+        case Started() | Pending() | SlowDown() | Authorized():
+            print(state)
+
+
+def final_state(final: Final) -> str:
+    match final:
+        case Authorized(token):
+            return token.token_type
+        case Expired():
+            return "expired"
+        case Failed(error):
+            return type(error).__name__
+        case _:
+            assert_never(final)
+
+
+def an_ending_is_missing(final: Final) -> str:
+    match final:
+        case Authorized() | Failed():
+            return "ended"
+        case _:
+            assert_never(final)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# Events and errors
+
+
+def what_happened(event: Event) -> str:
+    match event:
+        case CodeIssued(at, code):
+            assert_type(at, Instant)
+            assert_type(code, DeviceAuthorization)
+            return "code issued"
+        case TokenIssued(_, token):
+            assert_type(token, Token)
+            return "token issued"
+        case StillPending(_, pause):
+            assert_type(pause, timedelta | None)
+            return "still pending"
+        case SlowDownAsked(_, interval):
+            assert_type(interval, timedelta | None)
+            return "slow down asked"
+        case CodeExpired():
+            return "code expired"
+        case Rejected(_, error):
+            assert_type(error, Denied | Refused | Garbled)
+            return "rejected"
+        case Unanswered(_, fault):
+            assert_type(fault, Fault)
+            return "unanswered"
+        case GaveUp():
+            return "gave up"
+        case _:
+            assert_never(event)
+
+
+def giving_up_is_missing(event: Event) -> str:
+    match event:
+        case CodeIssued() | TokenIssued() | StillPending() | SlowDownAsked() | CodeExpired():
+            return "answered"
+        case Rejected() | Unanswered():
+            return "not answered"
+        case _:
+            assert_never(event)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def why(error: Error) -> str:
+    match error:
+        case Denied(description):
+            assert_type(description, str | None)
+            return "denied"
+        case Refused(code, description, uri, status, raw):
+            assert_type(code, str)
+            assert_type(description, str | None)
+            assert_type(uri, str | None)
+            assert_type(status, int | None)
+            assert_type(raw, str | None)
+            return "refused"
+        case Garbled(problem, status):
+            assert_type(problem, str)
+            assert_type(status, int | None)
+            return "garbled"
+        case Unreachable(fault, tries):
+            assert_type(fault, Fault)
+            assert_type(tries, int)
+            return "unreachable"
+        case Cancelled():
+            return "cancelled"
+        case _:
+            assert_never(error)
+
+
+def cancelled_is_missing(error: Error) -> str:
+    match error:
+        case Denied() | Refused() | Garbled() | Unreachable():
+            return "not me"
+        case _:
+            assert_never(error)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# The front door
+
+
+def show(code: DeviceAuthorization) -> None:
+    print(code.verification_uri, code.user_code)
+
+
+class Drawer:
+    """A store of somebody else's: nothing to inherit from."""
+
+    def claim(self, key: str, /) -> AbstractContextManager[Token | None]:
+        raise NotImplementedError
+
+    def read(self, key: str, /) -> Token | None:
+        raise NotImplementedError
+
+    def save(self, key: str, token: Token, /) -> None:
+        raise NotImplementedError
+
+    def forget(self, key: str, /) -> None:
+        raise NotImplementedError
+
+    def keys(self) -> list[str]:
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        raise NotImplementedError
+
+
+def front_door(client: Client, transport: Transport, clock: Clock) -> None:
+    source = TokenSource(client, grant="device", store=FileStore(), prompt=show)
+    assert_type(source.obtain(), IOResult[Token, Expired | Failed | PersonNeeded])
+    assert_type(source.token(), Token)
+    assert_type(source.renew(source.token()), IOResult[Token, Problem])
+    assert_type(source.forget(), IOResult[None, Problem])
+    assert_type(source.forget(revoke=False), IOResult[None, Problem])
+    assert_type(source.notes, list[str])
+    source.renew("at-1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    try:
+        source.token()
+    except GrantError as error:
+        assert_type(error.problem, Expired | Failed | PersonNeeded)
+    TokenSource(client, "client_credentials", store=MemoryStore(), interactive=False)
+    TokenSource(client, store=Drawer(), transport=transport, clock=clock, watch=see_device)
+    TokenSource(client, grant="password")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    TokenSource(client, store={})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    TokenSource(client, transport=late)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    prompt: Prompt = show
+    stores: tuple[Store, ...] = (MemoryStore(), FileStore("/tmp/tokens"), Drawer())
+    print(prompt, stores)
+
+
+def problem(found: Problem) -> str:
+    match found:
+        case Expired() | Failed():
+            return "a flow ended"
+        case PersonNeeded():
+            return "somebody is needed"
+        case _:
+            assert_never(found)
+
+
+# Testing
+
+
+def testing(client: Client, request: Request, span: timedelta) -> None:
+    script = Script(approve_after=span, clients={"app": "s3cret", "cli": None})
+    server = Server(script)
+    assert_type(server.provider, Provider)
+    assert_type(answer(server, request, span), tuple[Server, Response | Fault])
+    assert_type(decided(server, "WDJB-MJHT", "approved"), Server)
+    decided(server, "WDJB-MJHT", "maybe")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(simulate(DeviceFlow(client), server), Iterator[Tick[DeviceState]])
+    assert_type(simulate(RefreshFlow(client, "rt-1"), server), Iterator[Tick[GrantState]])
+    clock = VirtualClock()
+    assert_type(clock.slept, list[timedelta])
+    transport = ServerTransport(server, clock)
+    assert_type(transport.server, Server)
+    assert_type(transport.requests, list[Request])
+    assert_type(run(DeviceFlow(client), transport, clock), Final)
+    Script(outages=(Outage(span, span, Fault("refused", "no")),))
+    with serve(script) as loopback:
+        assert_type(loopback, Loopback)
+        assert_type(loopback.provider, Provider)
+    serve(Script(approve_after=12))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
