@@ -6,11 +6,14 @@ about an ignore that ignores nothing, so such a line cannot become legal unnotic
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Literal, assert_never, assert_type
 
+import httpx
+import requests
+from requests.auth import AuthBase
 from returns.io import IOResult
 from returns.result import Result
 
@@ -21,6 +24,7 @@ from grantflow import (
     Client,
     ClientCredentialsFlow,
     ClientSecretBasic,
+    ClientSecretJwt,
     ClientSecretPost,
     CodeExpired,
     CodeIssued,
@@ -36,13 +40,17 @@ from grantflow import (
     GaveUp,
     GrantError,
     Instant,
+    KeyringStore,
     MemoryStore,
     Moment,
+    MutualTls,
     Pending,
     PersonNeeded,
+    PrivateKeyJwt,
     Problem,
     Provider,
     Public,
+    RedisStore,
     RefreshFlow,
     Refused,
     Rejected,
@@ -56,12 +64,15 @@ from grantflow import (
     Started,
     StillPending,
     Token,
+    TokenAuth,
     TokenIssued,
+    TokenSession,
     TokenSource,
     Unanswered,
     Unreachable,
     begin,
     outcome,
+    providers,
     run,
 )
 from grantflow.core.effects import Due
@@ -69,8 +80,12 @@ from grantflow.core.errors import Error
 from grantflow.core.events import Event, StartReply, TokenReply
 from grantflow.core.states import DeviceState, Final, GrantState
 from grantflow.core.values import Reply
+from grantflow.shell import aio
 from grantflow.shell.ports import Clock, Prompt, Store, Transport
+from grantflow.shell.timer import Loop, TimerDriver
 from grantflow.testing import (
+    AsyncServerTransport,
+    AsyncVirtualClock,
     Loopback,
     Outage,
     Script,
@@ -160,6 +175,17 @@ def messages(request: Request, response: Response, fault: Fault, secret: Secret)
 # Configuration
 
 
+def signed_elsewhere(data: bytes) -> bytes:
+    return data
+
+
+def known() -> None:
+    assert_type(providers.find("github"), Provider)
+    assert_type(providers.find("entra", tenant="common"), Provider)
+    assert_type(providers.names(), tuple[str, ...])
+    providers.find("entra", tenant=7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def configuration(provider: Provider, secret: Secret) -> None:
     assert_type(Provider(name="acme", token_endpoint="https://acme.example/token"), Provider)
     assert_type(Provider.from_metadata({"issuer": "https://as.example"}), Result[Provider, Garbled])
@@ -174,6 +200,11 @@ def configuration(provider: Provider, secret: Secret) -> None:
     Client(provider=provider, client_id="app", authentication=ClientSecretBasic("s3cret"))
     Client(provider=provider, client_id="app", authentication=ClientSecretBasic("s", "raw"))
     Client(provider=provider, client_id="app", authentication=ClientSecretPost(secret))
+    Client(provider=provider, client_id="app", authentication=ClientSecretJwt("s", alg="HS512"))
+    Client(provider=provider, client_id="app", authentication=PrivateKeyJwt(secret, kid="k1"))
+    Client(provider=provider, client_id="app", authentication=PrivateKeyJwt(signed_elsewhere))
+    Client(provider=provider, client_id="app", authentication=MutualTls("app.pem", "app.key"))
+    MutualTls(b"-----BEGIN CERTIFICATE-----")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client(provider=provider, client_id="app", authentication="s3cret")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client(provider, "app")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     assert_type(ClientSecretBasic("s3cret").secret, Secret)
@@ -283,6 +314,44 @@ def drivers(client: Client, transport: Transport, clock: Clock) -> None:
     run(DeviceFlow(client), clock=FloatClock())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     run(DeviceFlow(client), watch=see_grant)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     run(client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+class AsyncMetronome:
+    """The same for an event loop."""
+
+    def now(self) -> Moment:
+        raise NotImplementedError
+
+    async def sleep_until(self, at: Instant, /) -> None:
+        raise NotImplementedError
+
+
+class Window:
+    """An event loop of somebody else's, say a window's."""
+
+    def call_later(self, wait: timedelta, call: Callable[[], None], /) -> None:
+        raise NotImplementedError
+
+    def post(self, call: Callable[[], None], /) -> None:
+        raise NotImplementedError
+
+
+async def async_driver(client: Client) -> None:
+    assert_type(await aio.run(DeviceFlow(client)), Authorized | Expired | Failed)
+    await aio.run(DeviceFlow(client), late, AsyncMetronome(), see_device)
+    await aio.run(DeviceFlow(client), aio.in_thread(raising))
+    await aio.run(DeviceFlow(client), raising)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await aio.run(DeviceFlow(client), clock=Metronome())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await aio.run(DeviceFlow(client), watch=see_grant)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def timer_driver(client: Client, loop: Loop) -> None:
+    driver = TimerDriver(DeviceFlow(client), Window(), see_device)
+    assert_type(driver, TimerDriver[DeviceState])
+    assert_type(driver.run, Run[DeviceState] | None)
+    TimerDriver(RefreshFlow(client, "rt-1"), loop, see_grant, transport=raising)
+    TimerDriver(DeviceFlow(client), loop, see_grant)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    TimerDriver(DeviceFlow(client), loop, see_device, transport=late)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 # States: what the waiting ones hold is in their type
@@ -508,8 +577,19 @@ def front_door(client: Client, transport: Transport, clock: Clock) -> None:
     TokenSource(client, store={})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     TokenSource(client, transport=late)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     prompt: Prompt = show
-    stores: tuple[Store, ...] = (MemoryStore(), FileStore("/tmp/tokens"), Drawer())
-    print(prompt, stores)
+    plain: tuple[Store, ...] = (MemoryStore(), FileStore("/tmp/tokens"), Drawer())
+    fancy: tuple[Store, ...] = (KeyringStore("app"), RedisStore("redis://localhost", prefix="app:"))
+    print(prompt, plain, fancy)
+
+
+def adapters(source: TokenSource, client: Client) -> None:
+    auth: AuthBase = TokenAuth(source, ["https://api.acme.example"])
+    requests.get("https://api.acme.example/me", auth=TokenAuth(source), timeout=10)
+    session: requests.Session = TokenSession(source)
+    other: httpx.Auth = over_httpx.TokenAuth(source)
+    print(auth, session, other)
+    TokenAuth(client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    TokenAuth(source, header=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def problem(found: Problem) -> str:
@@ -540,8 +620,56 @@ def testing(client: Client, request: Request, span: timedelta) -> None:
     assert_type(transport.server, Server)
     assert_type(transport.requests, list[Request])
     assert_type(run(DeviceFlow(client), transport, clock), Final)
+    async_transport: aio.AsyncTransport = AsyncServerTransport(transport)
+    async_clock: aio.AsyncClock = AsyncVirtualClock(clock)
+    print(async_transport, async_clock)
     Script(outages=(Outage(span, span, Fault("refused", "no")),))
     with serve(script) as loopback:
         assert_type(loopback, Loopback)
         assert_type(loopback.provider, Provider)
     serve(Script(approve_after=12))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# Proofs, stores, adapters, providers
+
+
+def proofs(provider: Provider, secret: Secret) -> None:
+    for proof in (
+        ClientSecretJwt(secret, alg="HS512"),
+        PrivateKeyJwt("PEM", kid="k"),
+        PrivateKeyJwt(lambda data: data),
+        MutualTls("certificate.pem", "key.pem"),
+    ):
+        Client(provider=provider, client_id="app", authentication=proof)
+
+
+def places(url: str) -> None:
+    stores: list[Store] = [KeyringStore(), RedisStore(url), MemoryStore(), FileStore()]
+    assert_type(stores[0].keys(), list[str])
+
+
+def calls(source: TokenSource) -> None:
+    assert_type(TokenAuth(source, ["https://api.example"]), TokenAuth)
+    assert_type(TokenSession(source, header="x-api-key", scheme=""), TokenSession)
+
+
+def known() -> None:
+    assert_type(providers.find("entra", tenant="common"), Provider)
+    assert_type(providers.names(), tuple[str, ...])
+
+
+# Drivers of one's own
+
+
+async def asynchronous(client: Client, transport: ServerTransport) -> None:
+    clock = AsyncVirtualClock()
+    ended = await aio.run(DeviceFlow(client), AsyncServerTransport(transport), clock, see_device)
+    assert_type(ended, Final)
+    # A blocking transport would block the loop.
+    await aio.run(DeviceFlow(client), transport)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def by_timer(client: Client, loop: Loop) -> None:
+    driver = TimerDriver(DeviceFlow(client), loop, see_device)
+    assert_type(driver.run, Run[DeviceState] | None)
+    TimerDriver(DeviceFlow(client), loop, see_grant)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
