@@ -81,6 +81,7 @@ from grantflow.core.events import Event, StartReply, TokenReply
 from grantflow.core.states import DeviceState, Final, GrantState
 from grantflow.core.values import Reply
 from grantflow.shell import aio
+from grantflow.shell.auth.httpx import TokenAuth as HttpxTokenAuth
 from grantflow.shell.ports import Clock, Prompt, Store, Transport
 from grantflow.shell.timer import Loop, TimerDriver
 from grantflow.testing import (
@@ -340,6 +341,7 @@ async def async_driver(client: Client) -> None:
     assert_type(await aio.run(DeviceFlow(client)), Authorized | Expired | Failed)
     await aio.run(DeviceFlow(client), late, AsyncMetronome(), see_device)
     await aio.run(DeviceFlow(client), aio.in_thread(raising))
+    # A blocking transport would block the loop.
     await aio.run(DeviceFlow(client), raising)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await aio.run(DeviceFlow(client), clock=Metronome())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await aio.run(DeviceFlow(client), watch=see_grant)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -586,8 +588,9 @@ def adapters(source: TokenSource, client: Client) -> None:
     auth: AuthBase = TokenAuth(source, ["https://api.acme.example"])
     requests.get("https://api.acme.example/me", auth=TokenAuth(source), timeout=10)
     session: requests.Session = TokenSession(source)
-    other: httpx.Auth = over_httpx.TokenAuth(source)
+    other: httpx.Auth = HttpxTokenAuth(source)
     print(auth, session, other)
+    TokenSession(source, header="x-api-key", scheme="")
     TokenAuth(client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     TokenAuth(source, header=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -628,48 +631,3 @@ def testing(client: Client, request: Request, span: timedelta) -> None:
         assert_type(loopback, Loopback)
         assert_type(loopback.provider, Provider)
     serve(Script(approve_after=12))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-
-
-# Proofs, stores, adapters, providers
-
-
-def proofs(provider: Provider, secret: Secret) -> None:
-    for proof in (
-        ClientSecretJwt(secret, alg="HS512"),
-        PrivateKeyJwt("PEM", kid="k"),
-        PrivateKeyJwt(lambda data: data),
-        MutualTls("certificate.pem", "key.pem"),
-    ):
-        Client(provider=provider, client_id="app", authentication=proof)
-
-
-def places(url: str) -> None:
-    stores: list[Store] = [KeyringStore(), RedisStore(url), MemoryStore(), FileStore()]
-    assert_type(stores[0].keys(), list[str])
-
-
-def calls(source: TokenSource) -> None:
-    assert_type(TokenAuth(source, ["https://api.example"]), TokenAuth)
-    assert_type(TokenSession(source, header="x-api-key", scheme=""), TokenSession)
-
-
-def known() -> None:
-    assert_type(providers.find("entra", tenant="common"), Provider)
-    assert_type(providers.names(), tuple[str, ...])
-
-
-# Drivers of one's own
-
-
-async def asynchronous(client: Client, transport: ServerTransport) -> None:
-    clock = AsyncVirtualClock()
-    ended = await aio.run(DeviceFlow(client), AsyncServerTransport(transport), clock, see_device)
-    assert_type(ended, Final)
-    # A blocking transport would block the loop.
-    await aio.run(DeviceFlow(client), transport)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-
-
-def by_timer(client: Client, loop: Loop) -> None:
-    driver = TimerDriver(DeviceFlow(client), loop, see_device)
-    assert_type(driver.run, Run[DeviceState] | None)
-    TimerDriver(DeviceFlow(client), loop, see_grant)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -14,7 +14,7 @@ class AsyncVirtualClock:
     """An ``AsyncClock`` whose sleeps take no time; ``clock`` is the clock that it moves."""
 
     def __init__(self, clock: VirtualClock | None = None) -> None:
-        self.clock = clock or VirtualClock()
+        self.clock: VirtualClock = clock or VirtualClock()
 
     def now(self) -> Moment:
         """Read the clock."""
