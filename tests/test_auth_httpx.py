@@ -267,6 +267,17 @@ def test_what_was_done_without_the_token_is_not_done_twice(kind: Kind) -> None:
         assert stage.statuses()[2:] == [307, 401, 200]
 
 
+def test_a_body_that_is_no_bytes_is_not_sent_again_after_a_redirect() -> None:
+    with (
+        spelled("x-api-key") as (stage, auth),
+        httpx.Client(auth=auth, trust_env=False, follow_redirects=True) as client,
+    ):
+        files = {"f": io.BytesIO(b"payload")}
+        response = client.post(f"{stage.api.url}/x?to=/y&say=307", files=files)
+        assert response.status_code == 401
+        assert stage.statuses() == [307, 401]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_token_does_not_come_back_from_elsewhere(stage: Stage, kind: Kind) -> None:
     auth = TokenAuth(stage.source, stage.api.url)

@@ -249,6 +249,24 @@ def test_a_pipe_is_not_sent_again(stage: Stage, session: requests.Session, auth:
     assert [each.body for each in stage.seen] == [b"payload"]
 
 
+class Unmeasured:
+    """Can go back, and does not tell where it stands."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"payload"])
+
+    def seek(self, offset: int) -> None:
+        raise AssertionError("to where?")
+
+
+def test_a_body_that_does_not_tell_where_it_stands_is_not_sent_again(
+    stage: Stage, session: requests.Session, auth: TokenAuth
+) -> None:
+    stage.refuse()
+    assert session.post(f"{stage.api.url}/x", data=Unmeasured(), auth=auth).status_code == 401
+    assert stage.issued == 1
+
+
 def test_a_file_that_cannot_be_rewound_leaves_the_401(
     stage: Stage, session: requests.Session, auth: TokenAuth
 ) -> None:
@@ -425,6 +443,17 @@ def test_netrc_does_not_replace_the_token(
     assert set(stage.bore()) == {bearer(stage)}
 
 
+def test_a_token_session_still_strips_what_requests_strips() -> None:
+    with (
+        staged("Authorization") as stage,
+        TokenSession(stage.source, header="x-api-key", scheme="") as session,
+    ):
+        session.get(
+            f"{stage.api.url}/x?to={stage.other.url}/y", headers={"Authorization": "Basic mine"}
+        )
+    assert stage.bore() == ["Basic mine", None]
+
+
 def test_from_http_to_https_is_elsewhere(session: requests.Session) -> None:
     """Requests itself lets ``Authorization`` pass there."""
     with staged() as stage:
@@ -523,6 +552,9 @@ def test_a_prepared_request_that_was_sent_elsewhere_still_has_its_token(
         (sent,) = session.send(prepared).history
         assert sent.request.headers["Authorization"] == bearer(stage)
     assert [text is not None for text in stage.bore()] == [True, False, True, False]
+    stage.refuse()
+    session.send(prepared)
+    assert stage.statuses()[4:] == [401, 302, 401]
     answer = session.send(prepared, allow_redirects=False)
     assert answer.next is not None
     assert "Authorization" not in answer.next.headers

@@ -44,8 +44,15 @@ def test_words_are_not_read_by_a_shell() -> None:
     assert from_command(words)().reveal() == "$HOME; echo `id` *"
 
 
-def test_the_command_has_nothing_to_read() -> None:
-    assert from_command(python("import sys; print(repr(sys.stdin.read()))"))().reveal() == "''"
+def test_the_command_does_not_read_what_is_ours() -> None:
+    code = (
+        "from grantflow.shell.commands import from_command\n"
+        "import sys\n"
+        "command = [sys.executable, '-c', 'import sys; print(repr(sys.stdin.read()))']\n"
+        "print(from_command(command)().reveal(), sys.stdin.read())\n"
+    )
+    ran = subprocess.run(python(code), input="ours", capture_output=True, text=True, check=True)
+    assert ran.stdout == "'' ours\n"
 
 
 def everything(error: BaseException) -> str:
@@ -168,7 +175,7 @@ def test_standard_error_is_for_whoever_watches() -> None:
         "except OSError as error:\n"
         "    print(error)\n"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ran = subprocess.run(python(code), capture_output=True, text=True, check=True)
     assert ran.stderr == "permission denied\n"
     assert "permission denied" not in ran.stdout
     assert "ended with status 1" in ran.stdout

@@ -53,7 +53,7 @@ def test_a_page_that_answers_everywhere_does_not_hide_the_document() -> None:
 )
 def test_another_issuer_s_document_is_not_believed(other: str) -> None:
     found = discover(ISSUER, Site({RFC8414: document(issuer=other)}))
-    assert isinstance(found, Garbled)
+    assert found == Garbled(f"metadata: it is of {other}, not of {ISSUER}")
     mismatch = discover(
         ISSUER, Site(dict.fromkeys((RFC8414, MIXED, OPENID), document(issuer=other)))
     )

@@ -25,7 +25,7 @@ def discover(issuer: str, transport: Transport) -> Provider | Garbled | Unreacha
     problem = endpoint_problem(issuer)
     if problem is not None:
         raise ValueError(f"issuer: {problem}")
-    failure: Garbled | Unreachable = Garbled("metadata: not found")
+    missing, unusable = Garbled("metadata: not found"), None
     for url in _locations(issuer):
         match transport(Request(url, method="GET")):
             case Fault() as fault:
@@ -34,10 +34,10 @@ def discover(issuer: str, transport: Transport) -> Provider | Garbled | Unreacha
                 read = either(_read(body, issuer))
                 if isinstance(read, Provider):
                     return read
-                failure = read  # some sites answer every path with 200 and a page
+                unusable = unusable or read  # some sites answer every path with 200 and a page
             case Response(status=status):
-                failure = Garbled(f"no metadata at {url}: HTTP {status}", status)
-    return failure
+                missing = Garbled(f"no metadata at {url}: HTTP {status}", status)
+    return unusable or missing
 
 
 def _locations(issuer: str) -> Iterator[str]:

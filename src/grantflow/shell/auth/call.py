@@ -60,7 +60,7 @@ class Call:
     """A call under way: the token that it bears, and whether it was renewed for."""
 
     def __init__(self, source: TokenSource, token: Token) -> None:
-        self.token = token
+        self.token: Token = token
         self._source = source
         self._renewals = 0
 

@@ -11,9 +11,9 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TypedDict, Unpack, final
+from typing import TypeAlias, TypedDict, Unpack, final
 from urllib.parse import urljoin
 
 import requests
@@ -26,6 +26,14 @@ from requests.utils import requote_uri, rewind_body
 from grantflow.shell.auth.call import Answer, Call
 from grantflow.shell.auth.placing import Origins, Spelling
 from grantflow.shell.source import TokenSource
+
+_Auth: TypeAlias = (
+    tuple[str, str]
+    | AuthBase
+    | Callable[[requests.PreparedRequest], requests.PreparedRequest]
+    | None
+)
+"""What a session's ``auth`` may be: a subclass may not say less."""
 
 
 class _Settings(TypedDict, total=False):
@@ -89,7 +97,7 @@ class TokenSession(requests.Session):
         scheme: str | None = None,
     ) -> None:
         super().__init__()
-        self.auth = TokenAuth(source, origins, header=header, scheme=scheme)
+        self.auth: _Auth = TokenAuth(source, origins, header=header, scheme=scheme)
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
