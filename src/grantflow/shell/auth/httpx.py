@@ -72,8 +72,8 @@ class TokenAuth(httpx.Auth):
         if not self._origins.admit(str(request.url)):
             yield request
             return
-        token = self._source.warm  # a worker thread would cost more than the rest of the call
-        first = token or await to_thread.run_sync(self._source.token, abandon_on_cancel=True)
+        warm = self._source.warm  # a worker thread would cost more than the rest of the call
+        first = warm or await to_thread.run_sync(self._source.token, abandon_on_cancel=True)
         call = Call(self._source, first)
         token: Token | None = first
         while token is not None:
