@@ -79,7 +79,9 @@ def test_an_unknown_encoding_is_a_mistake() -> None:
 
 def test_an_assertion_is_left_to_the_shell_to_sign() -> None:
     made = request(PrivateKeyJwt("PEM", kid="k1"))
-    assert made.body() == b"client_id=cl%3Aient"
+    assert made.form == (("client_id", ID),)
+    with pytest.raises(ValueError, match="assertion: sign it first"):
+        made.body()
     assert made.assertion == Assertion(
         client_id=ID,
         audience=ACME.token_endpoint,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -19,12 +20,14 @@ tokens = st.builds(
     Token,
     access_token=visible,
     token_type=visible,
-    expires_at=st.none() | st.datetimes().map(lambda when: when.replace(tzinfo=WALL.tzinfo)),
+    expires_at=st.none()
+    | st.datetimes(datetime(1971, 1, 1)).map(lambda when: when.replace(tzinfo=WALL.tzinfo)),
     refresh_token=st.none() | visible,
     scope=st.lists(visible).map(tuple),
     id_token=st.none() | visible,
     extra=objects.map(Members),
-    issued_at=st.none() | st.datetimes().map(lambda when: when.replace(tzinfo=WALL.tzinfo)),
+    issued_at=st.none()
+    | st.datetimes(datetime(1971, 1, 1)).map(lambda when: when.replace(tzinfo=WALL.tzinfo)),
 )
 
 

@@ -86,6 +86,10 @@ def test_the_complete_link_still_shows_the_code() -> None:
             "the server's name could not be resolved: as.example after 5 tries",
         ),
         (Failed(Cancelled()), "the sign-in was cancelled"),
+        (
+            PersonNeeded("the stored token was refused"),
+            "the stored token was refused; a person has to sign in, and nobody may be asked here",
+        ),
         (PersonNeeded(), "a person has to sign in, and nobody may be asked here"),
     ],
 )

@@ -20,11 +20,13 @@ from grantflow import (
     Failed,
     Fault,
     FileStore,
+    Garbled,
     GrantError,
     MemoryStore,
     PersonNeeded,
     Problem,
     Refused,
+    Request,
     Response,
     Secret,
     Token,
@@ -440,3 +442,41 @@ def test_the_default_prompt_is_plain_lines_on_standard_error(
     assert said.out == ""
     assert said.err.splitlines()[1].startswith("  https://server.test/activate?user_code=")
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["tokens"]
+
+
+def test_a_server_that_gives_the_refused_token_again_is_not_asked_for_ever() -> None:
+    stage = Stage()
+    asked: list[Request] = []
+
+    def same(request: Request) -> Response:
+        asked.append(request)
+        assert len(asked) < 10
+        return Response(200, {}, b'{"access_token": "same", "expires_in": 3600}')
+
+    stage.transport = same  # type: ignore[assignment]
+    source = stage.source("client_credentials")
+    problem = value(source.renew(source.token()))
+    assert problem == Failed(Garbled("the server gave the refused token again"))
+    assert len(asked) == 2
+
+
+def test_arguments_are_checked_where_they_are_given() -> None:
+    stage = Stage()
+    with pytest.raises(ValueError, match="^grant: device or client_credentials"):
+        stage.source("devcie")  # type: ignore[arg-type]
+    provider = evolve(stage.client.provider, device_authorization_endpoint=None)
+    with pytest.raises(ValueError, match="^client: provider 'server.test' has no device"):
+        stage.source(client=evolve(stage.client, provider=provider))
+
+
+def test_a_given_token_is_wrapped_at_once() -> None:
+    assert "hunter2" not in repr(vars(Stage().source(token="hunter2")))
+
+
+def test_what_could_not_be_saved_is_revoked_all_the_same() -> None:
+    stage = Stage()
+    source = stage.source("client_credentials")
+    source.token()
+    stage.store.clear()
+    assert unsafe_perform_io(source.forget().map(lambda _: "gone").value_or("kept")) == "gone"
+    assert stage.counts["revoke"] == 1

@@ -9,7 +9,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grantflow import Client, ClientSecretPost, Token
+from grantflow import Client, ClientSecretPost, Secret, Token
 from grantflow.core.tokens import (
     Freshness,
     Skew,
@@ -138,3 +138,20 @@ def test_the_same_ask_has_the_same_key() -> None:
         authentication=ClientSecretPost("rotated"),
     )
     assert key_of(same, "device") == key_of(CLIENT, "device")
+
+
+def test_the_order_of_extras_makes_no_other_ask_and_a_secret_one_counts_by_name() -> None:
+    one = evolve(CLIENT, extra=(("a", "1"), ("b", "2")))
+    other = evolve(CLIENT, extra=(("b", "2"), ("a", "1")))
+    assert key_of(one, "device") == key_of(other, "device")
+    secret = evolve(CLIENT, extra=(("pin", Secret("1234")),))
+    assert key_of(secret, "device") != key_of(CLIENT, "device")
+    assert key_of(secret, "device") == key_of(
+        evolve(CLIENT, extra=(("pin", Secret("9")),)), "device"
+    )
+
+
+def test_a_token_from_before_the_calendar_is_stale() -> None:
+    token = Token(access_token="a", expires_at=WALL.min.replace(tzinfo=WALL.tzinfo))
+    assert fresh_until(token) == token.expires_at
+    assert freshness(token, WALL) is Freshness.STALE

@@ -15,6 +15,7 @@ from grantflow import (
     Denied,
     DeviceAuthorization,
     DeviceFlow,
+    Expired,
     Fault,
     Garbled,
     Pending,
@@ -25,6 +26,7 @@ from grantflow import (
     Secret,
     Send,
     SlowDownAsked,
+    Started,
     StillPending,
     Token,
     TokenIssued,
@@ -531,3 +533,26 @@ def test_a_description_that_echoes_a_secret_is_masked() -> None:
 def test_a_garbled_answer_does_not_show_its_body() -> None:
     event = at_poll(Response(200, {}, b'{"access": "top-secret"}'))
     assert "top-secret" not in repr(event)
+
+
+def test_a_code_that_echoes_a_secret_is_masked() -> None:
+    event = at_refresh(reply(400, {"error": "bad rt-secret"}))
+    assert event == Rejected(AT, Refused("bad ***", None, None, 400, "bad ***"))
+
+
+def test_a_zero_is_no_error() -> None:
+    event = at_poll(reply(200, GOOD | {"error": 0}))
+    assert isinstance(event, TokenIssued)
+
+
+@pytest.mark.parametrize("end", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59"])
+def test_an_end_before_1970_says_nothing(end: str) -> None:
+    assert token(expires_at=end).expires_at is None
+
+
+def test_nobody_waits_long_for_a_code() -> None:
+    flow = DeviceFlow(CLIENT)
+    state = flow.start(moment())
+    for pause, kind in ((300, Started), (301, Expired)):
+        event = at_start(reply(429, b"", retry_after=str(pause)))
+        assert isinstance(flow.step(state, event), kind)

@@ -36,7 +36,7 @@ from grantflow.core.events import (
     Unanswered,
 )
 from grantflow.core.members import text_of
-from grantflow.core.pacing import SECOND, Backoff, grown, legal, soonest
+from grantflow.core.pacing import LONGEST_PAUSE, SECOND, Backoff, grown, legal, soonest
 from grantflow.core.states import (
     Authorized,
     DeviceState,
@@ -158,6 +158,8 @@ class DeviceFlow:
                 if faults >= self.backoff.tries:
                     return Failed(Unreachable(fault, faults))
                 law = max(SECOND, pause or timedelta())
+                if law > LONGEST_PAUSE:
+                    return Expired(fault)
                 wish = max(law, self.backoff.wait(faults, roll))
                 again = legal(at, law, wish, state.deadline)
                 return Expired(fault) if again is None else Started(again, faults, state.deadline)

@@ -62,8 +62,9 @@ def sentence(problem: Problem) -> str:
             return f"the code or the time for signing in ran out{trouble}"
         case Failed(error):
             return _why(error)
-        case PersonNeeded():
-            return "a person has to sign in, and nobody may be asked here"
+        case PersonNeeded(because):
+            why = "" if because is None else f"{because}; "
+            return f"{why}a person has to sign in, and nobody may be asked here"
         case _:
             assert_never(problem)
 

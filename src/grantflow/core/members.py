@@ -213,9 +213,9 @@ def moment_of(value: Json) -> datetime | None:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    if found is None or found.tzinfo is not None:
-        return found
-    return found.replace(tzinfo=UTC)
+    if found is None or found.year <= 1970:  # as with numbers, that says nothing
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def expiry(found: Members, wall: datetime) -> datetime | None:

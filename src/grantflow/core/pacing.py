@@ -24,6 +24,8 @@ from grantflow.core.values import Instant
 SECOND: Final = timedelta(seconds=1)
 SLOWER_BY: Final = timedelta(seconds=5)
 LONGEST: Final = timedelta(days=3650)
+LONGEST_PAUSE: Final = timedelta(minutes=5)
+"""What is waited for where nobody has a code yet: nobody sits before a blank screen for longer."""
 
 
 def _positive(_: object, attribute: Attribute[timedelta], value: timedelta) -> None:

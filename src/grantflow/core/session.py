@@ -47,7 +47,7 @@ from grantflow.core.errand import (
     Stuck,
     Tried,
 )
-from grantflow.core.errors import Cancelled, Refused
+from grantflow.core.errors import Cancelled, Garbled, Refused
 from grantflow.core.events import GaveUp
 from grantflow.core.flow import Run, begin
 from grantflow.core.pacing import Backoff
@@ -129,7 +129,7 @@ class Session:
             case Obtaining():
                 return self._obtained(state, event)
             case Keeping():
-                return _kept(state, event)
+                return self._kept(state, event)
             case Clearing():
                 return self._cleared(state, event)
             case Ready() | Stuck():
@@ -265,16 +265,18 @@ class Session:
             case _:
                 return state
 
-
-def _kept(state: Keeping, event: SessionEvent) -> SessionState:
-    # GaveUp is not heard here: the token exists, and is not thrown away.
-    match event:
-        case Kept():
-            return Ready(state.token, "stored", state.notes)
-        case NotKept(problem):
-            return Ready(state.token, "stored", (*state.notes, problem))
-        case _:
-            return state
+    def _kept(self, state: Keeping, event: SessionEvent) -> SessionState:
+        # GaveUp is not heard here: the token exists, and is not thrown away.
+        match event:
+            case Kept():
+                notes = state.notes
+            case NotKept(problem):
+                notes = (*state.notes, problem)
+            case _:
+                return state
+        if is_refused(state.token, self.refused):  # some servers repeat a token while it lives
+            return Stuck(Failed(Garbled("the server gave the refused token again")), notes)
+        return Ready(state.token, "stored", notes)
 
 
 def _what_was_refused(found: Sources) -> str | None:

@@ -136,7 +136,7 @@ class Answering:
     def _told(self, found: Members, response: Response) -> str | None:
         raw = next((text for path in self.error if (text := text_of(at(found, path)))), None)
         sub = None if self.sub_error is None else text_of(at(found, self.sub_error))
-        if raw is not None:
+        if raw not in (None, "0"):  # a zero is some servers' word for "no error"
             return raw if sub is None else f"{raw}/{sub}"
         header = None if self.error_header is None else response.header(self.error_header)
         return None if header is None else header.partition(":")[0].strip() or None

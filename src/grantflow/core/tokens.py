@@ -18,6 +18,7 @@ from typing import Final, Literal, TypeAlias, final
 from attrs import evolve, frozen
 
 from grantflow.core.client import Client
+from grantflow.core.secret import Secret
 from grantflow.core.values import Token
 
 Grant: TypeAlias = Literal["device", "client_credentials"]
@@ -89,7 +90,10 @@ def fresh_until(token: Token, skew: Skew = SKEW) -> datetime | None:
     """Return until when ``token`` is fresh; ``None`` where its end is not known."""
     if token.expires_at is None:
         return None
-    return token.expires_at - max(skew.soft.of(token), skew.hard.of(token), skew.needed)
+    try:
+        return token.expires_at - max(skew.soft.of(token), skew.hard.of(token), skew.needed)
+    except OverflowError:  # a token of the caller's own, from before the calendar
+        return token.expires_at
 
 
 def alive(token: Token, now: datetime) -> bool:
@@ -110,6 +114,10 @@ def renewed(old: Token, new: Token) -> Token:
         scope=new.scope or old.scope,
         id_token=new.id_token or old.id_token,
     )
+
+
+def _shown(value: str | Secret) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def key_of(client: Client, grant: Grant | Literal["app_token"], profile: str = "") -> str:
@@ -134,7 +142,8 @@ def key_of(client: Client, grant: Grant | Literal["app_token"], profile: str = "
         *(("scope", word) for word in sorted(set(client.scope))),
         ("audience", "" if client.audience is None else f"={client.audience}"),
         *(("resource", each) for each in sorted(set(client.resource))),
-        *((f"extra {name}", value) for name, value in client.extra if isinstance(value, str)),
+        # A secret extra tells asks apart by its name alone.
+        *sorted((f"extra {name}", _shown(value)) for name, value in client.extra),
     ]
     told = "".join(f"{len(text)}:{text}" for pair in parts for text in pair)
     return sha256(told.encode("utf-8", "surrogatepass")).hexdigest()

@@ -11,6 +11,7 @@ from typing import Final, Literal, NewType, TypeAlias, final
 from urllib.parse import urlencode
 
 from attrs import field, frozen
+from attrs.validators import instance_of
 
 from grantflow.core.checks import one_of
 from grantflow.core.secret import Secret, secret
@@ -186,7 +187,12 @@ class Request:
         return f"{self.url}{glue}{urlencode(_revealed(self.form))}"
 
     def body(self) -> bytes:
-        """Return the bytes to send: form-encoded (RFC 6749 appendix B) or a JSON object."""
+        """Return the bytes to send: form-encoded (RFC 6749 appendix B) or a JSON object.
+
+        ``ValueError`` while an assertion waits to be signed: unsigned, it would prove nothing.
+        """
+        if self.assertion is not None:
+            raise ValueError("assertion: sign it first, with grantflow.shell.signing.signed")
         if self.method == "GET" or self.encoding == "query":
             return b""
         if self.encoding == "form":
@@ -240,7 +246,9 @@ class Response:
     headers: Mapping[str, str] = field(
         factory=dict[str, str], converter=_lowered, repr=False, hash=False
     )
-    body: bytes = field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
+    body: bytes = field(
+        default=b"", repr=lambda body: f"<{len(body)} bytes>", validator=instance_of(bytes)
+    )
 
     def header(self, name: str) -> str | None:
         """Return one header's text, or ``None``."""
@@ -256,7 +264,9 @@ class Fault:
     not reach it, a read timeout may have. What may have arrived is not repeated blindly.
     """
 
-    kind: Literal["timeout", "refused", "tls", "name", "too_large", "http", "other"]
+    kind: Literal["timeout", "refused", "tls", "name", "too_large", "http", "other"] = field(
+        validator=one_of("timeout", "refused", "tls", "name", "too_large", "http", "other")
+    )
     reached: Literal["no", "maybe"] = field(validator=one_of("no", "maybe"))
     detail: str = ""
 

@@ -262,12 +262,13 @@ def _refused(
     # trouble inside the server into its considered answer.
     if code not in _REGISTERED and response.status >= 500:
         return None
+    shown = _masked(raw, request) or ""
     return Refused(
-        code if code in _REGISTERED else raw,
+        code if code in _REGISTERED else shown,
         _masked(answers.told(found), request),
         _masked(found.get("error_uri"), request),
         response.status,
-        raw,
+        shown,
     )
 
 

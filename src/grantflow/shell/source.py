@@ -24,6 +24,7 @@ from returns.result import Failure, Result, Success
 
 from grantflow.core.aftercare import introspected, introspection, revocations, revoked
 from grantflow.core.client import Client
+from grantflow.core.device import DeviceFlow
 from grantflow.core.display import sentence
 from grantflow.core.errand import Obtaining, Ready, SessionState, Stuck
 from grantflow.core.errors import Garbled
@@ -105,7 +106,12 @@ class TokenSource:
     ) -> None:
         self._client = client if callable(client) else lambda: client
         made = self._client()
+        if grant not in ("device", "client_credentials"):
+            raise ValueError(f"grant: device or client_credentials is needed, not {grant!r}")
+        if grant == "device" and interactive and token is None:
+            DeviceFlow(made)  # a provider without a device endpoint is told now
         self.grant: Grant = grant
+        self.scheme: str | None = made.provider.authorization_scheme
         self.interactive = interactive
         self.key: str = key_of(made, grant, profile)
         self.app_key: str = key_of(made, "app_token", profile)
@@ -116,7 +122,7 @@ class TokenSource:
         self._seconds = time.time if clock is None else lambda: clock.now().wall.timestamp()
         self._prompt = prompt or plain_prompt
         self._watch = watch
-        self._given = token
+        self._given = Secret(token) if isinstance(token, str) else token
         self._environment = environment
         self._skew = skew
         self._hard = evolve(skew, soft=skew.hard)
@@ -251,7 +257,9 @@ class TokenSource:
     def _forgotten(self, *, revoke: bool) -> Result[None, Problem]:
         try:
             with self._store.claim(self.key) as stored:
-                told = self._revoked(stored) if revoke and stored is not None else Success(None)
+                # What could not be saved is only here, and works all the same.
+                live = stored or (self.current if self.origin == "stored" else None)
+                told = self._revoked(live) if revoke and live is not None else Success(None)
                 return told.map(lambda _: self._drop())
         except StoreError as error:
             return Failure(Failed(Garbled(f"the store cannot be used: {error}")))

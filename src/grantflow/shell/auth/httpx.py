@@ -46,7 +46,7 @@ class TokenAuth(httpx.Auth):
     ) -> None:
         self._source = source
         self._origins = Origins(origins)
-        self._spelling = Spelling(header, scheme)
+        self._spelling = Spelling(header, source.scheme if scheme is None else scheme)
         if header in httpx.Headers(_Unforwarded(httpx.Headers(), header, "")):
             raise RuntimeError(f"httpx {httpx.__version__} would forward {header} to any origin")
 
@@ -72,8 +72,10 @@ class TokenAuth(httpx.Auth):
         if not self._origins.admit(str(request.url)):
             yield request
             return
-        warm = self._source.warm  # a worker thread would cost more than the rest of the call
-        first = warm or await to_thread.run_sync(self._source.token, abandon_on_cancel=True)
+        # Where the token is warm, a worker thread would cost more than the rest of the call.
+        first = self._source.warm
+        if first is None:
+            first = await to_thread.run_sync(self._source.token, abandon_on_cancel=True)
         call = Call(self._source, first)
         token: Token | None = first
         while token is not None:

@@ -55,11 +55,16 @@ class Spelling:
 
     def text(self, token: Token) -> str:
         """Return the header's value; ``GrantError`` where no header can hold it."""
+        text = self._spelt(token)
+        if text is None:
+            raise GrantError(Failed(Garbled("the token cannot be sent in a header")))
+        return text
+
+    def _spelt(self, token: Token) -> str | None:
+        # A frame of its own: the one that raises must not hold the token in a local variable.
         if self._scheme is None:
             text = token.authorization.reveal()
         else:
             text = f"{self._scheme} {token.access_token.reveal()}".lstrip()
-        # The HTTP libraries would say so, too, and quote the token in their message.
-        if not _SENDABLE.fullmatch(text):
-            raise GrantError(Failed(Garbled("the token cannot be sent in a header")))
-        return text
+        # The HTTP libraries would refuse it, too, and quote the token in their message.
+        return text if _SENDABLE.fullmatch(text) else None

@@ -66,7 +66,7 @@ class TokenAuth(AuthBase):
     ) -> None:
         self._source = source
         self._origins = Origins(origins)
-        self._spelling = Spelling(header, scheme)
+        self._spelling = Spelling(header, source.scheme if scheme is None else scheme)
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the token on a prepared request, and watch its answers."""

@@ -82,7 +82,7 @@ class RequestsTransport:
                 return _read(response)
         # requests lets an OSError through for a CA bundle that is not there, and urllib3's own
         # errors for a stream that breaks.
-        except (OSError, HTTPError) as error:
+        except (OSError, HTTPError, UnicodeError) as error:
             return _fault(tuple(_causes(error)))
 
 
@@ -165,13 +165,20 @@ def _fault(causes: tuple[BaseException, ...]) -> Fault:
                 return Fault("other", "maybe", "the connection broke before the answer was whole")
             case _:
                 pass
-    return Fault("other", "no" if _never_left(causes) else "maybe", str(causes[0])[:200])
+    # The words of requests may quote a header; those of the operating system do not.
+    told = isinstance(causes[0], OSError) and not isinstance(causes[0], requests.RequestException)
+    words = str(causes[0])[:200] if told else type(causes[0]).__name__
+    return Fault("other", "no" if _never_left(causes) else "maybe", words)
 
 
 def _never_left(causes: tuple[BaseException, ...]) -> bool:
-    return not isinstance(causes[0], (requests.RequestException, HTTPError)) or isinstance(
-        causes[0], (requests.exceptions.InvalidURL, requests.exceptions.InvalidProxyURL)
+    unsent = (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidHeader,
+        requests.exceptions.InvalidProxyURL,
     )
+    ours = not isinstance(causes[0], (requests.RequestException, HTTPError))
+    return ours or isinstance(causes[0], unsent)
 
 
 def _host(causes: tuple[BaseException, ...]) -> str:
