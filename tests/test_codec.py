@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -21,13 +20,17 @@ tokens = st.builds(
     access_token=visible,
     token_type=visible,
     expires_at=st.none()
-    | st.datetimes(datetime(1971, 1, 1)).map(lambda when: when.replace(tzinfo=WALL.tzinfo)),
+    | st.datetimes(WALL.replace(year=1971, tzinfo=None)).map(
+        lambda when: when.replace(tzinfo=WALL.tzinfo)
+    ),
     refresh_token=st.none() | visible,
     scope=st.lists(visible).map(tuple),
     id_token=st.none() | visible,
     extra=objects.map(Members),
     issued_at=st.none()
-    | st.datetimes(datetime(1971, 1, 1)).map(lambda when: when.replace(tzinfo=WALL.tzinfo)),
+    | st.datetimes(WALL.replace(year=1971, tzinfo=None)).map(
+        lambda when: when.replace(tzinfo=WALL.tzinfo)
+    ),
 )
 
 
