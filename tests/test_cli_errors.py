@@ -65,7 +65,7 @@ def stage(
         (("--issuer", ISSUER, "--client-id", "a", "--timeout", "0"), "above zero"),
         (("--issuer", ISSUER, "--client-id", "a", "--timeout", "nan"), "a number of seconds"),
         (("--issuer", ISSUER, "--client-id", "a", "--timeout", "1e99"), "a number of seconds"),
-        (("--client-auth", "private_key_jwt"), "client_secret_basic_raw"),
+        (("--client-auth", "kerberos"), "client_secret_basic_raw"),
         (("--grant", "implicit"), "client_credentials"),
         (("--issuer", ISSUER, "--client-id", "a", "--profile", "a b"), "letters, digits"),
         (("--issuer", ISSUER, "--client-id", "a", "--profile", ""), "letters, digits"),

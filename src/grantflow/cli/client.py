@@ -23,7 +23,10 @@ from grantflow.core.client import Client
 from grantflow.core.client_auth import (
     ClientAuthentication,
     ClientSecretBasic,
+    ClientSecretJwt,
     ClientSecretPost,
+    MutualTls,
+    PrivateKeyJwt,
     Public,
 )
 from grantflow.core.provider import Provider
@@ -35,16 +38,22 @@ _WITH_SECRET: Final[Mapping[str, Callable[[Secret], ClientAuthentication]]] = {
     "client_secret_basic": ClientSecretBasic,
     "client_secret_basic_raw": partial(ClientSecretBasic, encoding="raw"),
     "client_secret_post": ClientSecretPost,
+    "client_secret_jwt": ClientSecretJwt,
 }
+_WITH_KEY: Final = ("private_key_jwt", "tls_client_auth")
+_ALGORITHMS: Final = ("ES256", "RS256", "EdDSA", "ES384", "ES512")
+"""Tried in this order: what a key is for, is written in it."""
 
-AUTH_NAMES: Final = ("none", *_WITH_SECRET)
+AUTH_NAMES: Final = ("none", *_WITH_SECRET, *_WITH_KEY)
 
 STDIN: Final = "-"
 _LARGEST_SECRET: Final = 64 * 1024
 _PUBLIC: Final = Public()
 
 
-def auth_decided(asked: str | None, offered: tuple[str, ...], *, has_secret: bool) -> str:
+def auth_decided(
+    asked: str | None, offered: tuple[str, ...], *, has_secret: bool, has_key: bool = False
+) -> str:
     """Return the name of the authentication: the one asked for, else what the server takes.
 
     >>> auth_decided(None, ("client_secret_post",), has_secret=True)
@@ -54,22 +63,58 @@ def auth_decided(asked: str | None, offered: tuple[str, ...], *, has_secret: boo
     """
     if asked is not None:
         return asked
+    if has_key:
+        return "private_key_jwt"
     if not has_secret:
         return "none"
     only_post = "client_secret_post" in offered and "client_secret_basic" not in offered
     return "client_secret_post" if only_post else "client_secret_basic"
 
 
-def authentication(name: str, secret: Secret | None) -> ClientAuthentication:
+def authentication(
+    name: str, secret: Secret | None, key_file: str | None = None
+) -> ClientAuthentication:
     """Return the authentication that ``name``, one of ``AUTH_NAMES``, stands for."""
     if name == "none":
         return _PUBLIC
+    if name in _WITH_KEY:
+        return _by_key(name, key_file)
     if secret is None:
         raise usage(
             f"{name} needs the client's secret: use --client-secret-file FILE, "
             "or set GRANTFLOW_CLIENT_SECRET"
         )
     return _WITH_SECRET[name](secret)
+
+
+def _by_key(name: str, file: str | None) -> ClientAuthentication:
+    if file is None:
+        raise usage(f"{name} needs the client's key: use --client-key-file FILE")
+    try:
+        text = _read(Path(file))
+    except (OSError, UnicodeDecodeError) as error:
+        problem = getattr(error, "strerror", None) or "it is not text"
+        raise usage(
+            f"cannot read the key file {file}: {problem}; check --client-key-file"
+        ) from None
+    if name == "tls_client_auth":
+        return MutualTls(file)  # certificate and key in one file, as curl takes them
+    return _signing_with(Secret(text), file)
+
+
+def _signing_with(key: Secret, file: str) -> PrivateKeyJwt:
+    from grantflow.shell.signing import check
+
+    for alg in _ALGORITHMS:
+        proof = PrivateKeyJwt(key, alg=alg)
+        try:
+            check(proof)
+        except ValueError:
+            continue
+        except ImportError as error:
+            raise usage(str(error)) from None
+        return proof
+    raise usage(f"the key file {file} holds no private key in PEM or JWK that can sign")
 
 
 def secret_of(file: str | None) -> Secret | None:
@@ -138,6 +183,8 @@ def proven_client_of(profile: Profile) -> Client:
             f"profile {profile.name!r} uses the client authentication {profile.client_auth!r}, "
             "which this grantflow does not know; update it, or sign in again with --client-auth"
         )
+    if profile.client_auth in _WITH_KEY:
+        return _remembered(profile, _by_key(profile.client_auth, profile.client_key_file))
     secret = secret_of(profile.client_secret_file)
     if secret is None:
         raise usage(
@@ -173,6 +220,7 @@ def login_command(profile: Profile) -> str:
         ("--client-id", profile.client_id),
         ("--client-auth", None if profile.client_auth == "none" else profile.client_auth),
         ("--client-secret-file", profile.client_secret_file),
+        ("--client-key-file", profile.client_key_file),
         *(("--scope", each) for each in profile.scope),
         ("--audience", profile.audience),
         *(("--resource", each) for each in profile.resource),

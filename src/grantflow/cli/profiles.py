@@ -53,6 +53,7 @@ class Profile:
     client_id: str | None = None
     client_auth: str = "none"
     client_secret_file: str | None = None
+    client_key_file: str | None = None
     scope: tuple[str, ...] = ()
     audience: str | None = None
     resource: tuple[str, ...] = ()
@@ -279,6 +280,7 @@ def _profile(name: str, document: object) -> Profile:
         client_id=text_of(found.get("client_id")),
         client_auth=text_of(found.get("client_auth")) or "none",
         client_secret_file=text_of(found.get("client_secret_file")),
+        client_key_file=text_of(found.get("client_key_file")),
         scope=words(found.get("scope")) or (),
         audience=text_of(found.get("audience")),
         resource=words(found.get("resource")) or (),

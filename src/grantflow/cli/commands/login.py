@@ -51,6 +51,7 @@ class Options(Namespace):
     client_id: str | None
     client_auth: str | None
     client_secret_file: str | None
+    client_key_file: str | None
     scope: list[str]
     audience: str | None
     resource: list[str]
@@ -94,6 +95,11 @@ def parser() -> Parser:
         "--client-secret-file",
         metavar="FILE",
         help="read at each use; - is standard input (by default GRANTFLOW_CLIENT_SECRET)",
+    )
+    who.add_argument(
+        "--client-key-file",
+        metavar="FILE",
+        help="a private key (private_key_jwt), or certificate and key (tls_client_auth), in PEM",
     )
     what = made.add_argument_group("what")
     what.add_argument(
@@ -179,9 +185,12 @@ def _asked(options: Options) -> tuple[Profile, Token]:
     secret = secret_of(options.client_secret_file)
     send = outside.transport(options.timeout)
     located, offered = _located(wanted, send)
-    method = auth_decided(options.client_auth, offered, has_secret=secret is not None)
+    key = located.client_key_file
+    method = auth_decided(
+        options.client_auth, offered, has_secret=secret is not None, has_key=key is not None
+    )
     profile = evolve(located, client_auth=method)
-    client = _client(profile, authentication(method, secret))
+    client = _client(profile, authentication(method, secret, key))
     with outside.store().claim(key_of_profile(profile)):
         pass  # what cannot be stored is better known before a person is asked
     token = _signed_in(client, options, send)
@@ -216,7 +225,7 @@ def _check(options: Options) -> None:
 
 
 def _wanted(options: Options) -> Profile:
-    file = options.client_secret_file
+    file, key = options.client_secret_file, options.client_key_file
     return Profile(
         grant=options.grant,
         issuer=options.issuer,
@@ -225,6 +234,7 @@ def _wanted(options: Options) -> Profile:
         revocation_endpoint=options.revocation_endpoint,
         client_id=options.client_id,
         client_secret_file=None if file in (None, STDIN) else str(Path(file).absolute()),
+        client_key_file=None if key is None else str(Path(key).absolute()),
         scope=tuple(word for each in options.scope for word in each.split()),
         audience=options.audience,
         resource=tuple(options.resource),
