@@ -14,16 +14,18 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from attrs import field, frozen
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from grantflow import Token
 from grantflow.core.values import Members
 from grantflow.shell.ports import Store
-from test_codec import tokens
+from strategies import objects
 from values import WALL
 
 SOON = 20.0
@@ -39,6 +41,19 @@ FULL = Token(
     extra=Members({"sub": "alice"}),
 )
 
+visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
+moments = st.none() | st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+tokens = st.builds(
+    Token,
+    access_token=visible,
+    token_type=visible,
+    expires_at=moments,
+    refresh_token=st.none() | visible,
+    scope=st.lists(visible).map(tuple),
+    id_token=st.none() | visible,
+    extra=objects.map(Members),
+    issued_at=moments,
+)
 contract = settings(
     deadline=None,
     max_examples=25,

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, final
 
@@ -43,8 +43,9 @@ class KeyringStore:
 
     def __init__(self, service: str = "grantflow", *, backend: Backend | None = None) -> None:
         self.service = service
-        self._entries = KeyringEntries(fit(backend), service)
         self._locks = home() / "locks"
+        self._entries = KeyringEntries(fit(backend), service, self._locks / "keyring")
+        self._seen_listed: set[str] = set()
 
     def __repr__(self) -> str:
         return f"KeyringStore({self.service!r}, backend=<{self._entries.backend_name}>)"
@@ -59,7 +60,7 @@ class KeyringStore:
         """Return what is stored under the key; what cannot be read is kept aside."""
         name = name_of(key)
         return mended(
-            lambda: self._token(name),
+            lambda: _token(parted.read(self._entries, name)),
             lambda: self._lock(key, wait=False),
             lambda problem: self._keep_aside(name, problem),
         )
@@ -67,11 +68,13 @@ class KeyringStore:
     def save(self, key: str, token: Token, /) -> None:
         """Store a token; members of the entry that this version does not know are kept."""
         name = name_of(key)
-        with self.claim(key) as stored:
-            before = None if stored is None else parted.read(self._entries, name)
-            text = written(token, before if isinstance(before, str) else None)
-            self._change_keys({key}, set())
-            parted.write(self._entries, name, text)
+        with self._lock(key):
+            over = self._whole(name)
+            text = written(token, None if over is None else over.text)
+            # What is stored is listed, unless the list was damaged: one look tells.
+            if over is None or key not in self._seen_listed:
+                self._list(key)
+            parted.write(self._entries, name, text, over)
 
     def forget(self, key: str, /) -> None:
         """Remove what is stored under the key, if anything is, and what was kept aside."""
@@ -79,7 +82,7 @@ class KeyringStore:
         with self._lock(key):
             parted.remove(self._entries, name)
             parted.remove(self._entries, _aside(name))
-            self._change_keys(set(), {key})
+            self._unlist(key)
 
     def keys(self) -> list[str]:
         """Return the keys under which something is stored, in order."""
@@ -92,47 +95,45 @@ class KeyringStore:
         with self._lock_of_keys():
             parted.remove(self._entries, _aside(_KEYS))
 
-    def _token(self, name: str) -> Found:
-        match parted.read(self._entries, name):
-            case str() as text:
-                return token_in(text)
-            case Garbled(problem):
-                return Garbled(f"stored token: {problem}")
-            case None:
-                return None
+    def _whole(self, name: str) -> parted.Stored | None:
+        """Return what is to be written over; what is damaged is kept aside first."""
+        found = parted.read(self._entries, name)
+        if isinstance(damage := _token(found), Garbled):
+            self._keep_aside(name, damage.problem)
+            return None
+        return None if isinstance(found, Garbled) else found
 
     def _keep_aside(self, name: str, problem: str) -> None:
         remains = parted.remains(self._entries, name)
-        parted.write(self._entries, _aside(name), json.dumps({"damaged": remains}))
+        aside = _aside(name)
+        parted.write(self._entries, aside, json.dumps({"damaged": remains}), None)
         parted.remove(self._entries, name)
-        where = f"{self.service}/{_aside(name)}"
-        _log.warning("%s: %s; kept as %s", name, problem, where)
+        _log.warning("%s: %s; kept as %s/%s", name, problem, self.service, aside)
 
     def _keys(self) -> list[str]:
-        listed = self._listed()
-        return [] if isinstance(listed, Garbled) else listed
+        keys = _keys_in(parted.read(self._entries, _KEYS))
+        return [] if isinstance(keys, Garbled) else keys
 
-    def _listed(self) -> list[str] | Garbled:
-        match parted.read(self._entries, _KEYS):
-            case str() as text:
-                return _keys_in(text)
-            case None:
-                return []
-            case Garbled() as damage:
-                return damage
+    def _list(self, key: str) -> None:
+        if key not in self._keys():
+            self._change_keys(lambda keys: {*keys, key})
+        self._seen_listed.add(key)
 
-    def _change_keys(self, more: set[str], less: set[str]) -> None:
-        listed = self._listed()
-        if not isinstance(listed, Garbled) and more <= set(listed) and not less & set(listed):
-            return
+    def _unlist(self, key: str) -> None:
+        self._seen_listed.discard(key)
+        if key in self._keys():
+            self._change_keys(lambda keys: keys - {key})
+
+    def _change_keys(self, change: Callable[[set[str]], set[str]]) -> None:
         with self._lock_of_keys():
-            listed = self._listed()
-            if isinstance(listed, Garbled):
-                self._keep_aside(_KEYS, f"the list of keys: {listed.problem}")
-                listed = []
-            keys = sorted({*listed, *more} - less)
-            if keys:
-                parted.write(self._entries, _KEYS, json.dumps({"keys": keys}))
+            found = parted.read(self._entries, _KEYS)
+            keys = _keys_in(found)
+            if isinstance(keys, Garbled):
+                self._keep_aside(_KEYS, f"the list of keys: {keys.problem}")
+                found, keys = None, []
+            changed = sorted(change(set(keys)))
+            if changed and not isinstance(found, Garbled):
+                parted.write(self._entries, _KEYS, json.dumps({"keys": changed}), found)
             else:
                 parted.remove(self._entries, _KEYS)
 
@@ -147,7 +148,27 @@ def _aside(name: str) -> str:
     return f"{name}/damaged"
 
 
-def _keys_in(text: str) -> list[str] | Garbled:
+def _token(found: parted.Found) -> Found:
+    match found:
+        case parted.Stored(text):
+            return token_in(text)
+        case Garbled(problem):
+            return Garbled(f"stored token: {problem}")
+        case None:
+            return None
+
+
+def _keys_in(found: parted.Found) -> list[str] | Garbled:
+    match found:
+        case parted.Stored(text):
+            return _listed(text)
+        case Garbled():
+            return found
+        case None:
+            return []
+
+
+def _listed(text: str) -> list[str] | Garbled:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

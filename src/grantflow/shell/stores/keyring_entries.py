@@ -1,15 +1,19 @@
 """Which keyring to use, and its entries as ``parted`` wants them.
 
-The one place that imports the ``keyring`` library.
+The one place that imports the ``keyring`` library. Of all threads and processes one at a time asks
+the keyring: gnome-keyring 42 ends when several do at once (seen after a hundred calls of six
+threads), and a person who unlocks a keyring is asked once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, Protocol, final
 
 from grantflow.shell.ports import StoreError
+from grantflow.shell.stores.private import locked
 
 _USER: Final = "token"
 
@@ -70,33 +74,37 @@ def fit(given: Backend | None) -> Backend:
 class KeyringEntries:
     """A backend as ``parted.Entries``, whose troubles are told."""
 
-    def __init__(self, backend: Backend, service: str) -> None:
+    def __init__(self, backend: Backend, service: str, lock: Path) -> None:
         self._backend = backend
         self._service = service
-        self.backend_name = _name(backend)
+        self._lock = lock
+        self.backend_name: str = _name(backend)
         self.limit = _LONG if type(backend).__module__ in _ROOMY else _SHORT
 
     def get(self, name: str, /) -> str | None:
         """Return what is under a name."""
-        with self._told("read"):
+        with self._alone("read"):
             return self._backend.get_password(f"{self._service}/{name}", _USER)
 
     def put(self, name: str, text: str, /) -> None:
         """Replace what is under a name."""
-        with self._told("write"):
+        with self._alone("write"):
             self._backend.set_password(f"{self._service}/{name}", _USER, text)
 
     def drop(self, name: str, /) -> None:
         """Remove a name that is there."""
-        with self._told("remove an entry"):
+        with self._alone("remove an entry"):
             self._backend.delete_password(f"{self._service}/{name}", _USER)
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _alone(self, what: str) -> Iterator[None]:
         from keyring.errors import KeyringError, KeyringLocked
 
         try:
-            yield
+            with locked(self._lock):
+                yield
+        except StoreError:
+            raise
         except KeyringLocked as error:
             raise StoreError(
                 f"the keyring {self.backend_name} is locked: unlock it and try again, {_INSTEAD}"

@@ -72,7 +72,7 @@ else:
 
     def _unlock(file: int) -> None:
         if file in _open:  # else this is a forked child, whose parent has the lock
-            # Closing alone would not do: a forked child may have the same file open.
+            # Closing alone would not do: a child on its way to exec has the same file open.
             fcntl.flock(file, fcntl.LOCK_UN)
             _close(file)
 

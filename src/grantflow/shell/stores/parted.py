@@ -6,10 +6,11 @@ Rules:
 2. The parts of a new text never touch those of the old one: there are two places for parts, taken
    in turns, and the head is replaced last. A crash leaves the old text or the new.
 3. Parts are written upwards and removed downwards, so that what a crash left is found without a
-   list, and removed by the next writer.
+   list. The next writer removes it. A short text that may have such remains is marked.
 4. A reader needs no lock: where it meets a writer, it reads again.
+5. As few steps as can be, for a keyring is slow: a short text is read in one, and replaced in one.
 
-A text begins with ``{``; a head does not.
+A text begins with ``{``, a marked one with ``~{``, a head with neither.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ from attrs import frozen
 
 from grantflow.core.errors import Garbled
 
-Text: TypeAlias = str | Garbled | None
-
 _PLACES: Final = (0, 1)
 _TRIES: Final = 100
+_MARK: Final = "~"
 
 
 class Entries(Protocol):
@@ -59,7 +59,19 @@ class _Head:
         return f"parts {self.place} {self.parts} {self.digest}"
 
 
-def read(entries: Entries, name: str) -> Text:
+@final
+@frozen
+class Stored:
+    """A whole text; ``first`` is what lies under its name."""
+
+    text: str
+    first: str
+
+
+Found: TypeAlias = Stored | Garbled | None
+
+
+def read(entries: Entries, name: str) -> Found:
     """Return the text under a name."""
     first = entries.get(name)
     for _ in range(_TRIES):
@@ -73,24 +85,16 @@ def read(entries: Entries, name: str) -> Text:
     return Garbled("it changes faster than it can be read")
 
 
-def write(entries: Entries, name: str, text: str) -> None:
-    """Replace the text under a name. The caller holds its lock."""
-    before = _head(entries.get(name))
-    if len(text) <= entries.limit:
-        entries.put(name, text)
-        _sweep(entries, name, None)
-        return
-    place = 0 if before is None else 1 - before.place
-    parts = [text[at : at + entries.limit] for at in range(0, len(text), entries.limit)]
-    for number, part in enumerate(parts):
-        entries.put(_part(name, place, number), part)
-    head = _Head(place, len(parts), _digest(text))
-    entries.put(name, str(head))
-    _sweep(entries, name, head)
+def write(entries: Entries, name: str, text: str, over: Stored | None) -> None:
+    """Replace the text ``over`` under a name. The caller holds its lock since it was read."""
+    if len(text) < entries.limit:
+        _write_short(entries, name, text, over)
+    else:
+        _write_long(entries, name, text, over)
 
 
 def remove(entries: Entries, name: str) -> None:
-    """Remove the text under a name, if there is any. The caller holds its lock."""
+    """Remove what is under a name, if there is anything. The caller holds its lock."""
     if entries.get(name) is not None:
         entries.drop(name)
     _sweep(entries, name, None)
@@ -106,9 +110,34 @@ def remains(entries: Entries, name: str) -> str:
     return "\n".join([first, *(part or "" for part in found)])
 
 
-def _read(entries: Entries, name: str, first: str | None) -> Text:
-    if first is None or first.startswith("{"):
-        return first
+def _write_short(entries: Entries, name: str, text: str, over: Stored | None) -> None:
+    if over is not None and over.first.startswith("{"):
+        entries.put(name, text)
+        return
+    entries.put(name, _MARK + text)
+    _sweep(entries, name, None)
+    entries.put(name, text)
+
+
+def _write_long(entries: Entries, name: str, text: str, over: Stored | None) -> None:
+    before = None if over is None else _head(over.first)
+    if over is not None and over.first.startswith("{"):
+        entries.put(name, _MARK + over.text)
+    place = 0 if before is None else 1 - before.place
+    size = entries.limit
+    parts = [text[at : at + size] for at in range(0, len(text), size)]
+    for number, part in enumerate(parts):
+        entries.put(_part(name, place, number), part)
+    head = _Head(place, len(parts), _digest(text))
+    entries.put(name, str(head))
+    _sweep(entries, name, head)
+
+
+def _read(entries: Entries, name: str, first: str | None) -> Found:
+    if first is None:
+        return None
+    if first.startswith(("{", f"{_MARK}{{")):
+        return Stored(first.removeprefix(_MARK), first)
     head = _head(first)
     if head is None:
         return Garbled("it is damaged")
@@ -119,11 +148,13 @@ def _read(entries: Entries, name: str, first: str | None) -> Text:
             return Garbled("a part of it is missing")
         parts.append(part)
     text = "".join(parts)
-    return text if _digest(text) == head.digest else Garbled("its parts do not fit together")
+    if _digest(text) != head.digest:
+        return Garbled("its parts do not fit together")
+    return Stored(text, first)
 
 
-def _head(first: str | None) -> _Head | None:
-    match (first or "").split():
+def _head(first: str) -> _Head | None:
+    match first.split():
         case ["parts", "0" | "1" as place, count, digest] if count.isdecimal() and len(count) < 6:
             return _Head(int(place), int(count), digest)
         case _:

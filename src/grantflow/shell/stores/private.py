@@ -34,8 +34,10 @@ _OTHERS: Final = 0o077
 _TRIES: Final = 5
 _PAUSE: Final = 0.02
 _POSIX: Final = os.name == "posix"
-# Windows has neither links nor pipes that an open could stumble over.
-_CAREFULLY: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+# Windows has no links or pipes that an open could stumble over, and changes line ends unasked.
+_BINARY: Final = getattr(os, "O_BINARY", 0)
+_READ: Final = os.O_RDONLY | _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
 
 _log: Final = logging.getLogger("grantflow")
 _told_once: Final[set[str]] = set()
@@ -88,7 +90,7 @@ def write_private(path: Path, data: bytes) -> None:
     temporary = _temporary(path)
     temporary.unlink(missing_ok=True)
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+        descriptor = os.open(temporary, _CREATE, _OWNER_ONLY)
         with open(descriptor, "wb") as file:
             file.write(data)
             file.flush()
@@ -106,7 +108,7 @@ def read_private(path: Path) -> bytes | None:
     Raises ``NotAFileError`` where there is something else.
     """
     try:
-        descriptor = _patiently(lambda: os.open(path, os.O_RDONLY | _CAREFULLY))
+        descriptor = _patiently(lambda: os.open(path, _READ))
     except FileNotFoundError:
         return None
     except OSError as error:

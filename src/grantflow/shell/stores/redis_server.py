@@ -47,7 +47,7 @@ class Server:
         self._client: Commands = (
             _connected(client_or_url) if isinstance(client_or_url, str) else client_or_url
         )
-        self.where = _where(self._client)
+        self.where: str = _where(self._client)
 
     def ask(self, *command: str | bytes | int) -> object:
         """Send one command and return its answer."""

@@ -1,0 +1,1 @@
+"""Tokens in a real redis and a real Secret Service."""

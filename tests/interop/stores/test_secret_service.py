@@ -1,0 +1,134 @@
+"""A real Secret Service: gnome-keyring, unlocked without a display."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+
+import keyring.backends.SecretService
+import pytest
+import secretstorage
+
+from grantflow import Token
+from grantflow.shell.ports import StoreError
+from grantflow.shell.stores import KeyringStore
+from store_contract import FULL, LastingContract, Place, SharedContract, StoreContract, token
+
+from .servers import SecretService, start_secret_service
+
+pytestmark = pytest.mark.interop
+
+LONG = Token(access_token="a" * 3_000)
+Wide = keyring.backends.SecretService.Keyring
+
+
+class Narrow(Wide):
+    """The same with short entries: it is not known by its module."""
+
+
+def placed(ring: Wide, service: str) -> Place:
+    def damage(key: str) -> None:
+        text = ring.get_password(f"{service}/{key}", "token") or ""
+        ring.set_password(f"{service}/{key}", "token", text[:-1])
+
+    return Place(lambda: KeyringStore(service, backend=ring), damage, ("keyring", service))
+
+
+@pytest.fixture
+def place(secret_service: SecretService, unique: str) -> Place:
+    return placed(Wide(), unique)
+
+
+@pytest.fixture
+def narrow(secret_service: SecretService, unique: str) -> Place:
+    return placed(Narrow(), unique)
+
+
+class TestSecretService(StoreContract, SharedContract, LastingContract):
+    pass
+
+
+def entries(service: str) -> list[str]:
+    """What the keyring holds of a service, whoever put it there."""
+    with closing(secretstorage.dbus_init()) as connection:
+        items = secretstorage.get_default_collection(connection).get_all_items()
+        names = [item.get_attributes()["service"] for item in items]
+    return sorted(name for name in names if name.startswith(f"{service}/"))
+
+
+def test_nothing_stays_after_all_was_forgotten(narrow: Place, unique: str) -> None:
+    store = narrow.open()
+    store.save("key", LONG)
+    assert entries(unique) == [
+        f"{unique}/{name}" for name in ("/keys", "key", "key/0/0", "key/0/1", "key/0/2", "key/0/3")
+    ]
+    store.save("key", FULL)
+    assert entries(unique) == [f"{unique}//keys", f"{unique}/key"]
+    narrow.damage("key")
+    assert store.read("key") is None
+    assert entries(unique) == [f"{unique}//keys", f"{unique}/key/damaged"]
+    store.clear()
+    assert entries(unique) == []
+
+
+def test_parts_are_read_by_who_would_not_have_made_them(
+    place: Place, narrow: Place, unique: str
+) -> None:
+    narrow.open().save("key", LONG)
+    assert place.open().read("key") == LONG
+    place.open().save("key", LONG)
+    assert entries(unique) == [f"{unique}//keys", f"{unique}/key"]
+    narrow.open().save("key", FULL)
+    assert place.open().read("key") == FULL
+
+
+def test_the_keyring_is_found(place: Place) -> None:
+    """By a process that knows nothing but its environment."""
+    place.open().save("key", token("here"))
+    with place.process() as child:
+        assert child.ask("read key") == "here"
+
+
+def test_a_locked_keyring_is_told(
+    secret_service: SecretService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with start_secret_service() as other:
+        for name, value in other.environment.items():
+            monkeypatch.setenv(name, value)
+        store = KeyringStore(backend=Wide())
+        store.save("key", FULL)
+        with closing(secretstorage.dbus_init()) as connection:
+            secretstorage.get_default_collection(connection).lock()
+        calls = (
+            lambda: store.read("key"),
+            lambda: store.save("key", FULL),
+            lambda: store.forget("key"),
+            lambda: store.keys(),
+        )
+        for call in calls:
+            with pytest.raises(StoreError, match=r"SecretService\.Keyring is locked: unlock it"):
+                call()
+
+
+def test_a_keyring_that_went_away_is_told(
+    secret_service: SecretService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with start_secret_service() as other:
+        for name, value in other.environment.items():
+            monkeypatch.setenv(name, value)
+        store = KeyringStore(backend=Wide())
+    with pytest.raises(StoreError, match=r"the keyring .*SecretService\.Keyring cannot read"):
+        store.read("key")
+
+
+def test_no_keyring_is_told(secret_service: SecretService) -> None:
+    code = "from grantflow.shell.stores import KeyringStore; KeyringStore()"
+    nowhere = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=nowhere, capture_output=True, text=True, check=False
+    )
+    last = ran.stderr.splitlines()[-1]
+    assert last.startswith("grantflow.shell.ports.StoreError: there is no keyring here")
+    assert "FileStore()" in last
