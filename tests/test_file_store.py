@@ -553,6 +553,38 @@ def test_a_forked_child_has_no_part_in_its_parent_s_lock(tmp_path: Path) -> None
     assert ran.stdout == "False True"
 
 
+LEAVES_A_CHILD = """
+import ctypes, os, signal, sys, time
+from pathlib import Path
+from grantflow.shell.stores.private import locked
+
+fork = {"python": os.fork, "c": ctypes.CDLL(None).fork}[sys.argv[2]]
+with locked(Path(sys.argv[1])):
+    child = fork()
+    if child == 0:
+        os.close(1)
+        while True:
+            time.sleep(60)
+    print(child, flush=True)
+    if sys.argv[2] == "python":
+        os.kill(os.getpid(), signal.SIGKILL)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("way", ["python", "c"])
+def test_a_child_that_lives_on_keeps_no_lock(tmp_path: Path, way: str) -> None:
+    """Neither that of a parent that was killed, nor, unknown to Python, that of one that ended."""
+    path = tmp_path / "file"
+    command = [sys.executable, "-c", LEAVES_A_CHILD, path, way]
+    child = int(subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout)
+    try:
+        with locked(path, wait=False) as mine:
+            assert mine
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
 def test_windows_denies_a_moment_and_is_asked_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

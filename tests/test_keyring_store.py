@@ -68,6 +68,9 @@ def test_a_crash_leaves_the_old_token_or_the_new(old: Token | None, new: Token) 
         left = dict(ring.entries)
         store.forget("key")
         assert ring.entries == alone  # nothing that a crash left stays for ever
+        ring.entries = dict(left)
+        store.save("key", SHORT)
+        assert len(ring.entries) == len(alone) + 1
         ring.entries = left
         store.save("key", LONG)
         assert store.read("key") == LONG

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,7 +15,8 @@ from redis.exceptions import ResponseError
 
 from grantflow.shell.ports import StoreError
 from grantflow.shell.stores import RedisStore
-from store_contract import FULL
+from grantflow.shell.stores.leases import leased
+from store_contract import FULL, SOON
 
 
 @pytest.fixture
@@ -80,6 +82,25 @@ def test_what_a_server_repeats_is_not_told() -> None:
         store.read("key")
     assert str(raised.value) == "cannot use Redis at its servers: unknown command 'GET'"
     assert raised.value.__suppress_context__
+
+
+def test_a_renewal_under_way_does_not_bring_a_released_lock_back() -> None:
+    order: list[str] = []
+    under_way, goes_on = threading.Event(), threading.Event()
+
+    def ask(*command: str | bytes | int) -> object:
+        if threading.current_thread() is not threading.main_thread():
+            under_way.set()
+            goes_on.wait(SOON)
+            order.append("renewed")
+        else:
+            order.append("taken" if "SET" in str(command[1]) else "released")
+        return 1
+
+    with leased(ask, "lock", timedelta(seconds=1)):
+        under_way.wait(SOON)
+        threading.Timer(0.1, goes_on.set).start()
+    assert order == ["taken", "renewed", "released"]
 
 
 def test_a_lease_has_a_length() -> None:

@@ -29,7 +29,7 @@ TRIES = 3
 
 
 def drop_sockets() -> None:
-    """The keyring library leaves its socket open where a call fails."""
+    """Close what the keyring library left open where a call failed; no other test is to blame."""
     sys.last_value = sys.last_traceback = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

@@ -151,7 +151,7 @@ def test_a_newer_token_is_not_overwritten(
     assert store.read("key") == issued("newer", 2)
     assert aside(client) == [issued("older", 1)]
     assert "another owner saved a newer token" in caplog.text
-    assert "kept in grantflow:key:aside" in caplog.text
+    assert "this one is kept in grantflow:key:aside" in caplog.text
     end()
 
 

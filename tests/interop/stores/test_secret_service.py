@@ -18,7 +18,13 @@ from store_contract import FULL, LastingContract, Place, SharedContract, StoreCo
 
 from .servers import SecretService, start_secret_service
 
-pytestmark = pytest.mark.interop
+pytestmark = [
+    pytest.mark.interop,
+    # The keyring library leaves its socket open where a call fails.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 LONG = Token(access_token="a" * 3_000)
 Wide = keyring.backends.SecretService.Keyring

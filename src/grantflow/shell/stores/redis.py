@@ -15,7 +15,7 @@ Rules:
 5. What is damaged goes to ``:aside`` as well. The list keeps the last ten, for thirty days.
 6. Redis forgets only what is of no use: a token without a refresh token, a day after its end. A
    refresh token outlives its access token for who knows how long.
-7. Every command names one key, so a cluster will do.
+7. Every command names one key, so a cluster will do (tried with ``redis.RedisCluster``).
 
 What a crash of the server loses is the server's setting (``appendonly``).
 """
@@ -51,6 +51,8 @@ _ASIDE: Final = ":aside"
 _KEPT_ASIDE: Final = 10
 _ASIDE_FOR: Final = timedelta(days=30)
 _AFTER_ITS_END: Final = timedelta(days=1)
+_NEWER: Final = "another owner saved a newer token meanwhile; this one is"
+_OLDER: Final = "another owner saved an older token meanwhile; that one is"
 _LEASE: Final = timedelta(seconds=10)
 _SHORTEST_LEASE: Final = timedelta(milliseconds=100)
 _MS: Final = timedelta(milliseconds=1)
@@ -113,12 +115,12 @@ class RedisStore:
                     return
                 match token_in(claim.seen) if claim.seen else None:
                     case Token() as other if _later(other, token):
-                        self._keep_aside(key, text, "another owner saved a newer token meanwhile")
+                        self._keep_aside(key, text, _NEWER)
                         return
                     case Token():
-                        self._keep_aside(key, claim.seen, "another owner saved an older token")
+                        self._keep_aside(key, claim.seen, _OLDER)
                     case Garbled(problem):
-                        self._keep_aside(key, claim.seen, problem)
+                        self._keep_aside(key, claim.seen, f"{problem};")
                     case None:
                         pass
             claim.seen = text
@@ -177,7 +179,7 @@ class RedisStore:
     def _token(self, key: str, seen: bytes) -> Token | None:
         match token_in(seen) if seen else None:
             case Garbled(problem):
-                self._keep_aside(key, seen, problem)
+                self._keep_aside(key, seen, f"{problem};")
                 if not self._swap(key, seen, b""):
                     return self.read(key)  # somebody wrote over it meanwhile
                 if (claim := self._claims().get(key)) is not None:
@@ -191,7 +193,7 @@ class RedisStore:
         self._server.ask("LPUSH", aside, text)
         self._server.ask("LTRIM", aside, 0, _KEPT_ASIDE - 1)
         self._server.ask("PEXPIRE", aside, round(_ASIDE_FOR / _MS))
-        _log.warning("%s: %s; what is not in its place is kept in %s", key, why, aside)
+        _log.warning("%s: %s kept in %s", key, why, aside)
 
 
 def _life(token: Token) -> int:
