@@ -47,6 +47,7 @@ from grantflow import (
     MemoryStore,
     Moment,
     MutualTls,
+    NonceAsked,
     Pending,
     PersonNeeded,
     PrivateKeyJwt,
