@@ -40,7 +40,7 @@ from grantflow import (
     run,
 )
 from grantflow.core.request import Proof
-from grantflow.core.states import DeviceState, GrantState
+from grantflow.core.states import GrantState
 from grantflow.core.tokens import key_of
 from grantflow.core.values import Reply
 from grantflow.shell.signing import Signer, dpop_key, signed
