@@ -59,8 +59,8 @@ MUTANTS = {
     ),
     "a nonce is forgotten": (
         "core/nonces.py",
-        "if brings else None) or known)",
-        "if brings else None))",
+        "nonce=_brought(event) or known)",
+        "nonce=_brought(event))",
         "space.py",
     ),
     "a server that wants nonces is asked for ever": (

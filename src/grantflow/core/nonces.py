@@ -67,5 +67,12 @@ def kept(after: S, event: Event, known: str | None) -> S:
     """Return the next state with the newest nonce there is."""
     if not isinstance(after, (Pending, SlowDown)):
         return after
-    brings = isinstance(event, (NonceAsked, StillPending, SlowDownAsked, Unanswered))
-    return evolve(after, nonce=(event.nonce if brings else None) or known)
+    return evolve(after, nonce=_brought(event) or known)
+
+
+def _brought(event: Event) -> str | None:
+    match event:
+        case NonceAsked() | StillPending() | SlowDownAsked() | Unanswered():
+            return event.nonce
+        case _:
+            return None
