@@ -106,7 +106,7 @@ def get_token(
     ``requests``, and ``ValueError`` for an argument that is missing or unusable.
     """
     client = client_of(
-        client_id,
+        client_id or None,
         scopes,
         audience,
         token_endpoint=token_endpoint,

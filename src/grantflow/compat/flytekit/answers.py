@@ -9,35 +9,21 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from grantflow import (
-    Authorized,
     CodeExpired,
-    CodeIssued,
     DeviceAuthorization,
     Expired,
     Failed,
     Garbled,
     Instant,
     Rejected,
-    SlowDownAsked,
-    StillPending,
     Token,
-    TokenIssued,
     Unanswered,
     Unreachable,
 )
+from grantflow.core.events import Event
+from grantflow.core.states import Final
 
-Happened: TypeAlias = (
-    CodeIssued
-    | TokenIssued
-    | StillPending
-    | SlowDownAsked
-    | CodeExpired
-    | Rejected
-    | Unanswered
-    | Authorized
-    | Expired
-    | Failed
-)
+Happened: TypeAlias = Event | Final
 """What one request led to, or the end that came before it."""
 
 Triple: TypeAlias = tuple[str, str | None, int | None]

@@ -33,7 +33,7 @@ def client_of(
 ) -> Client:
     """Return who asks; ``authorization_header`` goes with every request, as it is."""
     words = _words(scopes)
-    nameless = () if client_id else ("client_id",)
+    nameless = ("client_id",) if client_id is None else ()
     # flytekit says what it wants in every poll and refresh as well.
     wishes = {"scope": " ".join(words), "audience": audience or ""}
     again = Asking(drop=nameless, fixed={name: text for name, text in wishes.items() if text})
@@ -46,10 +46,11 @@ def client_of(
         token=Asking(drop=nameless),
         poll=again,
         refresh=again,
+        link_scheme="https",
     )
     return Client(
         provider=provider,
-        client_id=client_id or _NAMELESS,
+        client_id=_NAMELESS if client_id is None else client_id,
         authentication=authentication or Public(),
         scope=words,
         audience=audience or None,
