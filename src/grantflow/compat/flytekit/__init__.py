@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TypeVar
 
 import requests
 
@@ -36,13 +35,7 @@ from grantflow import (
     TokenIssued,
     begin,
 )
-from grantflow.compat.flytekit.answers import (
-    DeviceCodeResponse,
-    Happened,
-    Triple,
-    problem_of,
-    triple_of,
-)
+from grantflow.compat.flytekit.answers import DeviceCodeResponse, Triple, triple_of
 from grantflow.compat.flytekit.asking import UNASKED, client_of, sending
 from grantflow.compat.flytekit.words import (
     AccessTokenNotFoundError,
@@ -54,8 +47,9 @@ from grantflow.compat.flytekit.words import (
     error_slow_down,
     utf_8,
 )
+from grantflow.compat.once import Happened, once, problem_of
 from grantflow.shell.clock import SystemClock
-from grantflow.shell.ports import Clock, Transport
+from grantflow.shell.ports import Clock
 
 __all__ = [
     "AccessTokenNotFoundError",
@@ -71,8 +65,6 @@ __all__ = [
     "poll_token_endpoint",
     "utf_8",
 ]
-
-S = TypeVar("S")
 
 
 def get_basic_authorization_header(client_id: str, client_secret: str) -> str:
@@ -117,14 +109,14 @@ def get_token(
         match GrantType(grant_type):
             case GrantType.CLIENT_CREDS:
                 machine = begin(ClientCredentialsFlow(client), clock.now())
-                return _token(_once(machine, send, clock))
+                return _token(once(machine, send, clock))
             case GrantType.REFRESH_TOKEN:
                 renewing = RefreshFlow(client, _given("refresh_token", refresh_token))
-                return _token(_once(begin(renewing, clock.now()), send, clock))
+                return _token(once(begin(renewing, clock.now()), send, clock))
             case GrantType.DEVICE_CODE:
                 code, now = _given("device_code", device_code), clock.now().mono
                 waiting = Pending(DeviceAuthorization(code, "", "", now), timedelta(), now)
-                return _token(_once(Run(DeviceFlow(client), waiting), send, clock))
+                return _token(once(Run(DeviceFlow(client), waiting), send, clock))
 
 
 def get_device_code(
@@ -146,7 +138,7 @@ def get_device_code(
     flow = DeviceFlow(client)
     clock = SystemClock()
     with sending(session, http_proxy_url, verify) as send:
-        happened = _once(begin(flow, clock.now()), send, clock)
+        happened = once(begin(flow, clock.now()), send, clock)
     if isinstance(happened, CodeIssued):
         return DeviceCodeResponse.of(happened.authorization, happened.at)
     what = f"Unable to retrieve Device Authentication Code for {client_id}, Reason"
@@ -182,12 +174,6 @@ def poll_token_endpoint(
         print("Authentication successful!", flush=True)
         return triple_of(due.token)
     raise error_of(due, "Authentication failed!")
-
-
-def _once(run: Run[S], send: Transport, clock: Clock) -> Happened:
-    """Perform what is due once, and return what happened."""
-    due = run.due
-    return due.read(send(due.request), clock.now()) if isinstance(due, Send) else due
 
 
 def _token(happened: Happened) -> Triple:

@@ -8,23 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
-from grantflow import (
-    CodeExpired,
-    DeviceAuthorization,
-    Expired,
-    Failed,
-    Garbled,
-    Instant,
-    Rejected,
-    Token,
-    Unanswered,
-    Unreachable,
-)
-from grantflow.core.events import Event
-from grantflow.core.states import Final
-
-Happened: TypeAlias = Event | Final
-"""What one request led to, or the end that came before it."""
+from grantflow import DeviceAuthorization, Instant, Token
 
 Triple: TypeAlias = tuple[str, str | None, int | None]
 """An access token, a refresh token, and a life in seconds; ``None`` where none was told."""
@@ -81,18 +65,3 @@ def triple_of(token: Token) -> Triple:
     if token.expires_at is not None and token.issued_at is not None:
         life = (token.expires_at - token.issued_at) // _SECOND
     return token.access_token.reveal(), refresh, life
-
-
-def problem_of(happened: Happened) -> Expired | Failed:
-    """Return why there is nothing to hand out."""
-    match happened:
-        case Expired() | Failed():
-            return happened
-        case CodeExpired():
-            return Expired()
-        case Rejected(_, error):
-            return Failed(error)
-        case Unanswered(_, fault):
-            return Failed(Unreachable(fault, 1))
-        case _:
-            return Failed(Garbled("an answer to another question"))
