@@ -271,6 +271,16 @@ def test_pending_and_slow_down_are_told_apart(
     assert isinstance(got.value.event, event)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_wants_to_be_asked_later(status: int) -> None:
+    busy = Said(status, HTML, {"Retry-After": "7"})
+    with wired(busy) as wire, pytest.raises(AuthenticationPending) as caught:
+        get_token(wire.url, client_id="app")
+    assert isinstance(caught.value.event, SlowDownAsked)
+    assert caught.value.event.retry_after == seconds(7)
+    assert len(wire.asked) == 1
+
+
 def test_slow_down_slows_down(clock: VirtualClock) -> None:
     slow = Said(400, {"error": "slow_down"})
     slower = Said(429, {"error": "slow_down", "interval": 30})

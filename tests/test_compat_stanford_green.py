@@ -166,6 +166,14 @@ def test_s1_against_a_whole_server(make: Make, clock: VirtualClock) -> None:
     assert answer.json()["client_id"] == "machine"
 
 
+def test_the_header_is_raw(make: Make) -> None:
+    with wired(HOUR) as wire:
+        endpoint = make(wire.url)
+        endpoint.client_id = "a b@c"
+        endpoint.get_token()
+    assert wire.asked[0].headers["authorization"] == basic("a b@c", "s3cret-word")
+
+
 def test_s2_a_number_as_text(make: Make) -> None:
     with wired(Said(200, {"access_token": "at-1", "expires_in": "3599"})) as wire:
         assert make(wire.url).get_token().expires_in() == 3599
@@ -197,11 +205,14 @@ def test_s3_a_200_without_what_was_asked_for(
     assert len(wire.asked) == 1
 
 
-def test_s4_trouble_that_passes(make: Make, clock: VirtualClock) -> None:
+def test_s4_trouble_that_passes(
+    make: Make, clock: VirtualClock, capsys: pytest.CaptureFixture[str]
+) -> None:
     backoff = Fixed(3, 7, 9, 11)
     with wired(BUSY, SILENT, HOUR) as wire:
-        endpoint = make(wire.url, backoff=backoff, timeout=0.05)
+        endpoint = make(wire.url, backoff=backoff, timeout=0.05, verbose=True)
         assert endpoint.get_token().token == "at-1"
+    assert "did not answer in time: no answer in time (attempt 2)" in capsys.readouterr().out
     assert len(wire.asked) == 3
     assert clock.slept == [seconds(3), seconds(7)]
     assert backoff.counter == 3

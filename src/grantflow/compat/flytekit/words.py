@@ -71,8 +71,8 @@ def error_of(
     match problem:
         case Failed(Unreachable(Fault(kind))) if kind in _NETWORK:
             return _NETWORK[kind](said)
-        case Failed(Refused(status=status) | Garbled(status=status)) if what is None:
-            what = f"Status Code ({status}) received from IDP:"
+        case Failed(Refused(status=int(code)) | Garbled(status=int(code))) if what is None:
+            what = f"Status Code ({code}) received from IDP:"
         case _:
             pass
     return AuthenticationError(said if what is None else f"{what} {said}", problem)
