@@ -40,7 +40,7 @@ from grantflow import (
     run,
 )
 from grantflow.core.request import Proof
-from grantflow.core.states import DeviceState, GrantState
+from grantflow.core.states import GrantState
 from grantflow.core.tokens import key_of
 from grantflow.core.values import Reply
 from grantflow.shell.signing import Signer, dpop_key, signed
@@ -149,6 +149,12 @@ def test_a_public_key_proves_nothing() -> None:
 def test_a_function_needs_its_public_key() -> None:
     with pytest.raises(ValueError, match="public: a key that is a function"):
         DPoP(lambda data: data)
+
+
+@pytest.mark.parametrize("public", [{}, {"kty": "EC", "crv": "P-256"}, {"kty": 1}, {"kty": "oct"}])
+def test_what_is_no_public_key_is_refused(public: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="public: the members of a public JWK"):
+        DPoP(lambda data: data, public=public)
 
 
 def test_a_private_part_given_as_public_is_dropped() -> None:
