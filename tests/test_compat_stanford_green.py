@@ -240,6 +240,15 @@ def test_s5_trouble_that_does_not_pass(make: Make, clock: VirtualClock) -> None:
     assert isinstance(caught.value.problem.error, Unreachable)
 
 
+def test_an_error_survives_a_pickle(make: Make) -> None:
+    """Task runners send exceptions from process to process."""
+    refused = Said(401, {"error": "invalid_client"})
+    with wired(refused) as wire, pytest.raises(TokenRequestError) as caught:
+        make(wire.url).get_token()
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.problem) == (str(caught.value), caught.value.problem)
+
+
 @pytest.mark.parametrize("kind", ["oauth2", "acs_api"])
 @pytest.mark.parametrize(
     "refusal",

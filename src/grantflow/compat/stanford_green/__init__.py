@@ -51,10 +51,10 @@ __all__ = [
 class ApiAccessTokenEndpoint:
     """An endpoint that gives access tokens to machines: ``oauth2``, or Stanford's ``acs_api``.
 
-    ``exp_backoff`` is for this endpoint alone, where threads share it; ``timeout`` is in seconds,
-    for each attempt. ``grant_type``, ``scopes`` and ``use_basic_auth``
-    are for ``oauth2``; without the last, id and secret travel in the body. ``cache_dir`` is by
-    default where this user's tokens are. ``ValueError`` names the argument that is unusable.
+    Threads may share an endpoint, and two endpoints no ``exp_backoff``. ``timeout`` is in seconds,
+    for each attempt. ``grant_type``, ``scopes`` and ``use_basic_auth`` are for ``oauth2``; without
+    the last, id and secret travel in the body. ``cache_dir`` is by default where this user's tokens
+    are. ``ValueError`` names the argument that is unusable.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ class TokenRequestError(requests.HTTPError):
     ``problem`` is the value that says why.
     """
 
-    def __init__(self, message: str, problem: Expired | Failed) -> None:
+    def __init__(self, message: str = "", problem: Expired | Failed | None = None) -> None:
         super().__init__(message)
         self.problem = problem
 
@@ -25,7 +25,8 @@ class UnusableAnswerError(RuntimeError, ValueError, KeyError):
     The original raised one of the three, by what was missing; whoever caught it still does.
     """
 
-    __str__ = Exception.__str__
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # a KeyError puts quotes around its message
 
 
 def error_of(problem: Expired | Failed) -> TokenRequestError | UnusableAnswerError:
