@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Final, final
 
@@ -33,6 +34,15 @@ def _one_word_each(_: object, __: object, value: tuple[str, ...]) -> None:
             raise ValueError(f"scope: {word!r} is not one word")
 
 
+def _json_where_said(_: object, __: object, value: Pairs) -> None:
+    for name, text in value:
+        if name.endswith(":") and isinstance(text, str):
+            try:
+                json.loads(text)
+            except ValueError:
+                raise ValueError(f"extra: {name!r} says that JSON follows, not {text!r}") from None
+
+
 _PUBLIC: Final = Public()
 _STANDARD: Final = Asking()
 
@@ -43,7 +53,8 @@ class Client:
     """A registered client of one provider, and what its tokens shall be good for.
 
     ``scope`` may be text with spaces; ``resource`` may be several (RFC 8707); ``extra`` are
-    further parameters of the first request. ``ValueError`` names the argument that is unusable.
+    further parameters of the first request, where a server takes JSON also lists (``name[]``, once
+    for each value) and numbers (``name:``). ``ValueError`` names the argument that is unusable.
 
     >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
     >>> Client(provider=acme, client_id="app", scope="read write").scope
@@ -56,7 +67,7 @@ class Client:
     scope: tuple[str, ...] = field(default=(), converter=_words, validator=_one_word_each)
     audience: str | None = None
     resource: tuple[str, ...] = field(default=(), converter=_listed)
-    extra: Pairs = field(default=(), converter=as_pairs)
+    extra: Pairs = field(default=(), converter=as_pairs, validator=_json_where_said)
 
     def request(self, endpoint: str, form: Pairs, asking: Asking = _STANDARD) -> Request:
         """Return an authenticated request of this client, spelt as the provider wants it."""
