@@ -12,14 +12,15 @@ Rules:
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeAlias
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 
 from grantflow import (
     Client,
@@ -65,6 +66,13 @@ _ANYBODY: Final = "_default"
 _LAST_MINUTES: Final = Window(timedelta(minutes=10), 0.2)
 _SKEW: Final = Skew(soft=_LAST_MINUTES, hard=_LAST_MINUTES)
 _TIMEOUT: Final = 20.0
+_Auth: TypeAlias = (
+    tuple[str, str]
+    | AuthBase
+    | Callable[[requests.PreparedRequest], requests.PreparedRequest]
+    | None
+)
+"""What a session's ``auth`` may be: a subclass may not say less."""
 _log: Final = logging.getLogger("grantflow")
 
 
@@ -115,7 +123,7 @@ class BitfountSession(TokenSession):
         )
         super().__init__(self._source, self._services.all)
         self._bearer = TokenAuth(self._source, self._services.all)
-        self.auth = self._authorize
+        self.auth: _Auth = self._authorize
         for scheme in ("https://", "http://"):
             self.mount(scheme, _Patient())
 
