@@ -19,6 +19,7 @@ from pathlib import Path
 import attrs
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from compat_wire import Says, Wire, wire
 from grantflow import Denied, Expired, Failed, Garbled, Unreachable
@@ -355,7 +356,7 @@ def test_b11_somebody_else_signs_in(auth: Wire, clock: VirtualClock) -> None:
     with pytest.raises(AssertionError, match="'mallory' signed in, but .* for 'bob'") as caught:
         one.authenticate()
     assert isinstance(caught.value, AuthenticatedUserError)
-    assert not one.token_file.exists()
+    assert [each.name for each in one.user_storage_path.iterdir()] == [".token.lock"]
     assert not one.authenticated
     assert one.access_token == "at-2"  # asked again, and it is bob now
     assert kept(one)["access_token"] == "at-2"
@@ -747,6 +748,27 @@ def test_the_last_code_is_known(auth: Wire, clock: VirtualClock) -> None:
     assert one.id_token == id_token("alice")
     assert one.refresh_token == "rt-1"
     assert one.access_token_expires_at == clock.now().wall + timedelta(hours=1)
+
+
+def test_nobody_waits_for_ever(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[object] = []
+
+    def send(
+        self: HTTPAdapter,
+        request: requests.PreparedRequest,
+        stream: bool,
+        timeout: object,
+        *_: object,
+    ) -> requests.Response:
+        waited.append(timeout)
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+    one = BitfountSession(clock=clock)
+    for timeout in (None, 3):
+        with pytest.raises(requests.ConnectionError):
+            one.get("https://elsewhere.example", timeout=timeout)
+    assert waited == [20.0, 3]
 
 
 def test_the_signatures_of_the_original() -> None:
