@@ -8,12 +8,19 @@ from typing import Final, final
 
 from attrs import evolve, field, frozen
 
-from grantflow.core.client_auth import ClientAuthentication, MutualTls, Public, authenticated
+from grantflow.core.client_auth import (
+    ClientAuthentication,
+    ClientSecretPost,
+    MutualTls,
+    Public,
+    authenticated,
+)
 from grantflow.core.dpop import DPoP
+from grantflow.core.members import text_of
 from grantflow.core.provider import Provider
 from grantflow.core.request import Proof, Request
 from grantflow.core.spelling import Asking
-from grantflow.core.values import Pairs, as_pairs
+from grantflow.core.values import Members, Pairs, as_pairs
 
 
 def _words(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -48,12 +55,18 @@ _PUBLIC: Final = Public()
 _STANDARD: Final = Asking()
 
 
+def _among(made: Client, _: object, value: str | None) -> None:
+    if value is not None and value not in made.resource:
+        raise ValueError(f"target: {value!r} is not among the resources")
+
+
 @final
 @frozen(kw_only=True)
 class Client:
     """A registered client of one provider, and what its tokens shall be good for.
 
-    ``scope`` may be text with spaces; ``resource`` may be several (RFC 8707); ``extra`` are
+    ``scope`` may be text with spaces; ``resource`` may be several (RFC 8707), and ``target`` then
+    says which of them the token is for, where the server wants to know; ``extra`` are
     further parameters of the first request, where a server takes JSON also lists (``name[]``, once
     for each value) and numbers (``name:``). ``dpop`` binds the tokens to a key (RFC 9449).
     ``ValueError`` names the argument that is unusable.
@@ -69,6 +82,7 @@ class Client:
     scope: tuple[str, ...] = field(default=(), converter=_words, validator=_one_word_each)
     audience: str | None = None
     resource: tuple[str, ...] = field(default=(), converter=_listed)
+    target: str | None = field(default=None, validator=_among)
     extra: Pairs = field(default=(), converter=as_pairs, validator=_json_where_said)
     dpop: DPoP | None = None
 
@@ -94,9 +108,14 @@ class Client:
         proof = None if self.dpop is None else Proof(self.dpop, nonce)
         return evolve(self.request(endpoint, form, asking), proof=proof)
 
-    def resources(self) -> Pairs:
-        """Return the resources that a token is for (RFC 8707 section 2)."""
-        return tuple(("resource", each) for each in self.resource)
+    def targets(self) -> Pairs:
+        """Return what a token request names of the granted resources (RFC 8707 section 2.2).
+
+        One resource is named again. Of several none is, for many servers take one for each token,
+        unless ``target`` picks it.
+        """
+        named = self.resource if self.target is None else (self.target,)
+        return tuple(("resource", each) for each in named) if len(named) == 1 else ()
 
     def _reached(self, endpoint: str) -> str:
         """Return the endpoint that asks for certificates, if it is another (RFC 8705 section 5)."""
@@ -115,4 +134,23 @@ class Client:
         else:
             scope = (("scope", separator.join(self.scope)),) if self.scope else ()
         audience = (("audience", self.audience),) if self.audience is not None else ()
-        return (*scope, *audience, *self.resources(), *self.extra)
+        resource = tuple(("resource", each) for each in self.resource)
+        return (*scope, *audience, *resource, *self.extra)
+
+
+OWN: Final = ("client_id", "client_secret")
+"""Members that are a client's credentials: some providers issue them with a grant."""
+
+
+def speaking_for(client: Client, found: Members) -> Client:
+    """Return the client with the credentials that came with a grant or a token, if any did.
+
+    >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    >>> own = Members({"client_id": "of-alice", "client_secret": "s"})
+    >>> speaking_for(Client(provider=acme, client_id="app"), own).client_id
+    'of-alice'
+    """
+    client_id, password = (text_of(found.get(name)) for name in OWN)
+    if client_id is None or password is None:
+        return client
+    return evolve(client, client_id=client_id, authentication=ClientSecretPost(password))

@@ -21,10 +21,9 @@ from urllib.parse import urlsplit, urlunsplit
 from attrs import evolve
 
 from grantflow.core.client_auth import ClientAuthentication, authenticated
-from grantflow.core.codec import plain
 from grantflow.core.request import Assertion, Proof, Request
 from grantflow.core.secret import Secret, secret
-from grantflow.core.values import Fault, Moment, Reply
+from grantflow.core.values import Fault, Moment, Reply, plain
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.keys import Key, Sign, dpop_key, readable
 from grantflow.shell.ports import Clock, Transport
@@ -132,7 +131,7 @@ class Signer:
         header: dict[str, object] = {"alg": dpop.alg, "typ": "dpop+jwt", "jwk": plain(dpop.public)}
         claims: dict[str, object] = {
             "htm": method,
-            "htu": urlunsplit((*urlsplit(url)[:3], "", "")),
+            "htu": _bare(url),
             "iat": self._now(),
             "jti": os.urandom(16).hex(),
         }
@@ -172,6 +171,12 @@ class _Signed:
     def __call__(self, request: Request, /) -> Reply:
         ready = self._signer(request)
         return ready if isinstance(ready, Fault) else self._transport(ready)
+
+
+def _bare(url: str) -> str:
+    """Return a URL without query and fragment, and with the path that is sent for none."""
+    scheme, host, path, _, _ = urlsplit(url)
+    return urlunsplit((scheme, host, path or "/", "", ""))
 
 
 def _thumbprints(certificate: str) -> dict[str, str]:
