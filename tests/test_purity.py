@@ -53,18 +53,24 @@ HOMES = {
         "compat/stanford_green/attempts.py",
         "compat/stanford_green/errors.py",
         "compat/bitfount/__init__.py",
+        "compat/dagshub/authenticator.py",
         "compat/dvc_studio_client/errors.py",
         "compat/dvc_studio_client/studio.py",
     },
-    "httpx": {"shell/http/over_httpx.py", "shell/auth/httpx.py"},
+    "httpx": {
+        "shell/http/over_httpx.py",
+        "shell/auth/httpx.py",
+        "compat/dagshub/authenticator.py",
+    },
     "anyio": {"shell/aio.py", "shell/auth/httpx.py"},
-    "platformdirs": {"shell/environment.py"},
+    "platformdirs": {"shell/environment.py", "compat/dagshub/places.py"},
     "filelock": {"shell/stores/locks.py"},
     "joserfc": {"shell/keys.py"},
     "keyring": {"shell/stores/keyring_entries.py"},
     "redis": {"shell/stores/redis_server.py"},
     "rich": {"cli/live.py"},
     "segno": {"cli/qr.py"},
+    "yaml": {"compat/dagshub/cache.py", "compat/dagshub/entries.py"},
 }
 """A package has one home; what adapts to a library's own types lives with that library."""
 

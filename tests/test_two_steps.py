@@ -16,6 +16,7 @@ from grantflow import (
     Authorized,
     Client,
     Denied,
+    DeviceAuthorization,
     DeviceFlow,
     Expired,
     Failed,
@@ -273,6 +274,23 @@ def test_pkce_is_only_for_who_wants_it() -> None:
         sign_in_flow(DEX)
     with pytest.raises(ValueError, match="verifier: 43 to 128 letters"):
         sign_in_flow(DEX, entropy="too short")
+
+
+@pytest.mark.parametrize(
+    ("client", "answers"),
+    [(DEBRID, (CODE, WAIT, OWN, TOKEN)), (DAGSHUB, (reply(200, "the-code"), TOKEN))],
+)
+def test_a_person_is_asked_once_for_both_steps(client: Client, answers: tuple[Reply, ...]) -> None:
+    shown: list[DeviceAuthorization] = []
+    source = TokenSource(
+        client,
+        store=MemoryStore(),
+        transport=Recorder(*answers),
+        clock=VirtualClock(),
+        prompt=shown.append,
+    )
+    assert source.token().access_token == Secret("at-1")
+    assert len(shown) == 1
 
 
 def test_a_source_brings_a_new_one_for_each_sign_in() -> None:

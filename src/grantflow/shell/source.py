@@ -325,7 +325,8 @@ class TokenSource:
             if isinstance(state, (Pending, SlowDown)) and state.authorization is not None:
                 if self._watch is not None:
                     self._watch(state)
-                if state.authorization not in codes:
+                asked = bool(state.authorization.grant)  # the person has done their part
+                if not asked and state.authorization not in codes:
                     codes.append(state.authorization)
                     self._prompt(state.authorization)
 

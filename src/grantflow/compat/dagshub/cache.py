@@ -17,23 +17,28 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, final
 
 import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node
 
-from grantflow import Secret
-from grantflow.compat.dagshub.places import normalised
-from grantflow.compat.dagshub.token_auth import (
-    AppDagshubToken,
-    KeptToken,
-    OAuthDagshubToken,
+from grantflow import Secret, StoreError
+from grantflow.compat.dagshub.entries import (
+    entry_of,
+    is_list,
+    is_mapping,
+    is_null,
+    listed,
+    mapping,
+    scalar,
+    text_of,
+    token_of,
 )
-from grantflow.core.codec import load_token
-from grantflow.shell.ports import StoreError
+from grantflow.compat.dagshub.places import normalised
+from grantflow.compat.dagshub.token_auth import KeptToken, OAuthDagshubToken
 from grantflow.shell.stores.private import (
     NotAFileError,
     locked,
@@ -45,8 +50,6 @@ from grantflow.shell.stores.private import (
 
 _log: Final = logging.getLogger("grantflow")
 _told: Final[set[str]] = set()
-_TAG: Final = "tag:yaml.org,2002:"
-_TEXTS: Final = tuple(f"{_TAG}{kind}" for kind in ("str", "int", "float", "timestamp"))
 _DAMAGED: Final = ".damaged-"
 
 
@@ -68,11 +71,12 @@ class TokensCache:
 
     def tokens(self, host: str, now: datetime) -> list[KeptToken]:
         """Return the tokens of a host that have not ended, app tokens first."""
+        root = self._read()
         found = [
             token
-            for key, entries in _hosts(self._read())
+            for key, value in _hosts(root)
             if normalised(key) == host
-            for token in _tokens(entries, f"{self.path}: {host}")
+            for token in self._readable(host, value)
             if not _ended(token, now)
         ]
         return sorted(found, key=lambda token: token.priority)
@@ -82,19 +86,18 @@ class TokensCache:
         with locked(self.path), told(f"cannot write {self.path}"):
             root = self._editable()
             pairs = root.value
-            for place, (key, value) in enumerate(pairs):
-                if _text(key) != host:
-                    continue
-                if any(token.token_value == each.token_value for each in _tokens(value, "")):
-                    return False
-                if not isinstance(value, SequenceNode):
-                    raise StoreError(f"{self.path}: what is under {host} is no list")
-                entries = [*value.value, _entry(token)]
-                pairs[place] = key, SequenceNode(value.tag, entries, flow_style=False)
-                break
-            else:
-                entries = [_entry(token)]
-                pairs.append((_scalar(host), SequenceNode(f"{_TAG}seq", entries, flow_style=False)))
+            place = next((at for at, (key, _) in enumerate(pairs) if text_of(key) == host), None)
+            if place is None:
+                place = len(pairs)
+                pairs.append((scalar(host), listed([])))
+            key, entries = pairs[place]
+            if not is_list(entries):
+                raise StoreError(f"{self.path}: what is under {host} is no list")
+            kept = [token_of(each) for each in entries.value]
+            if any(each is not None and each.token_value == token.token_value for each in kept):
+                return False
+            # A new list: one that another host shares by an alias stays as it is.
+            pairs[place] = key, listed([*entries.value, entry_of(token)])
             self._write(root)
         return True
 
@@ -114,6 +117,17 @@ class TokensCache:
             for aside in self.path.parent.glob(f"{self.path.name}{_DAMAGED}*"):
                 aside.unlink(missing_ok=True)
         return found
+
+    def _readable(self, host: str, value: Node) -> Iterator[KeptToken]:
+        if not is_list(value):
+            _tell_once(f"{self.path}: what is under {host} is no list, and is skipped")
+            return
+        for number, entry in enumerate(value.value, 1):
+            token = token_of(entry)
+            if token is None:
+                _tell_once(f"{self.path}: {host}: entry {number} cannot be read, and is skipped")
+            else:
+                yield token
 
     def _drop(self, unwanted: Callable[[str | None, KeptToken], bool]) -> None:
         if not _without(self._read(), unwanted):
@@ -144,8 +158,7 @@ class TokensCache:
             _log.warning("%s: %s; kept as %s", self.path, error, aside.name)
             root = None
         if root is None:
-            pairs = [(_scalar("version"), _scalar("1"))]
-            return MappingNode(f"{_TAG}map", pairs, flow_style=False)
+            return mapping([(scalar("version"), scalar("1"))])
         if _version(root) != "1":
             raise StoreError(f"{self.path} is of another version, and is left as it is")
         return root
@@ -161,7 +174,9 @@ class TokensCache:
             root = None if data is None else yaml.compose(data, Loader=yaml.SafeLoader)
         except (yaml.YAMLError, RecursionError, ValueError):
             raise _DamagedError("it is no YAML document") from None
-        if root is None or isinstance(root, MappingNode):
+        if root is None or is_null(root):
+            return None
+        if is_mapping(root):
             return root
         raise _DamagedError("it is no list of hosts")
 
@@ -172,88 +187,34 @@ class TokensCache:
 
 
 def _version(root: MappingNode) -> str:
-    return next((_text(value) or "" for key, value in root.value if _text(key) == "version"), "1")
+    said = (text_of(value) for key, value in root.value if text_of(key) == "version")
+    return next(said, "1") or ""
 
 
 def _hosts(root: MappingNode | None) -> Iterator[tuple[str, Node]]:
     for key, value in () if root is None else root.value:
-        text = _text(key)
+        text = text_of(key)
         if text is not None and "://" in text:
             yield text, value
-
-
-def _tokens(entries: Node, where: str) -> Iterator[KeptToken]:
-    """Yield what can be read; where is said in the warning about what cannot."""
-    if not isinstance(entries, SequenceNode):
-        return
-    for number, entry in enumerate(entries.value, 1):
-        token = _token(entry)
-        if token is not None:
-            yield token
-        elif where:
-            _tell_once(f"{where}: entry {number} cannot be read, and is skipped")
 
 
 def _without(root: MappingNode | None, unwanted: Callable[[str | None, KeptToken], bool]) -> bool:
     """Take unwanted tokens out of the tree; tell whether there were any."""
     changed = False
-    for place, (key, value) in enumerate(() if root is None else list(root.value)):
-        host = _text(key)
-        if root is None or host is None or "://" not in host or not isinstance(value, SequenceNode):
+    pairs = [] if root is None else root.value
+    for place, (key, value) in enumerate(pairs):
+        host = text_of(key)
+        if host is None or "://" not in host or not is_list(value):
             continue
         kept = [
             entry
             for entry in value.value
-            if (token := _token(entry)) is None or not unwanted(normalised(host), token)
+            if (token := token_of(entry)) is None or not unwanted(normalised(host), token)
         ]
         if len(kept) < len(value.value):
-            # A new list: one that an alias shares with another host stays whole there.
-            root.value[place] = key, SequenceNode(value.tag, kept, flow_style=value.flow_style)
+            pairs[place] = key, listed(kept)
             changed = True
     return changed
-
-
-def _token(entry: Node) -> KeptToken | None:
-    if not isinstance(entry, MappingNode):
-        return None
-    found = {_text(key): _text(value) for key, value in entry.value}
-    kind, text, end = (found.get(name) for name in ("token_type", "access_token", "expiry"))
-    document = {"version": 1, "access_token": text, "expires_at": end}
-    token = load_token(document).value_or(None)
-    if token is None:
-        return None
-    match kind:
-        case "app-token":
-            return AppDagshubToken(token.access_token)
-        case "bearer" if end == "never":
-            return OAuthDagshubToken(token.access_token)
-        case "bearer" if token.expires_at is not None:
-            return OAuthDagshubToken(token.access_token, token.expires_at)
-        case _:
-            return None
-
-
-def _entry(token: KeptToken) -> MappingNode:
-    expiry = "never"
-    if isinstance(token, OAuthDagshubToken):
-        end = token.expiry_date.astimezone(UTC).replace(tzinfo=None)
-        expiry = f"{end.isoformat(timespec='microseconds')}Z"
-    members = {
-        "access_token": token.token_text,
-        "expiry": expiry,
-        "token_type": token.token_type,
-    }
-    pairs = [(_scalar(name), _scalar(text)) for name, text in members.items()]
-    return MappingNode(f"{_TAG}map", pairs, flow_style=False)
-
-
-def _scalar(text: str) -> ScalarNode:
-    return ScalarNode(f"{_TAG}str", text)
-
-
-def _text(node: Node) -> str | None:
-    value: object = node.value if isinstance(node, ScalarNode) and node.tag in _TEXTS else None
-    return value if isinstance(value, str) else None
 
 
 def _ended(token: KeptToken, now: datetime) -> bool:

@@ -16,9 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, final
 
-from attrs import frozen
-
-from grantflow import Client, Refused, Secret, Token
+from grantflow import Client, Clock, Refused, Secret, StoreError, Token
 from grantflow.compat.dagshub.cache import TokensCache
 from grantflow.compat.dagshub.token_auth import (
     NEVER,
@@ -28,27 +26,34 @@ from grantflow.compat.dagshub.token_auth import (
 )
 from grantflow.compat.dagshub.user import Whose
 from grantflow.core.tokens import key_of
-from grantflow.shell.ports import Clock, StoreError
 
 _log: Final = logging.getLogger("grantflow")
 
 
 @final
-@frozen
 class Known:
-    """What was learnt in this process: tokens that DagsHub took, and how to ask about others."""
+    """What was learnt in this process: which tokens DagsHub took, by deployment."""
 
-    ask: Callable[[str, Token], Whose]
-    good: set[tuple[str, Secret]]
+    def __init__(self, ask: Callable[[str, Token], Whose]) -> None:
+        self._ask = ask
+        self._good: dict[str, set[Secret]] = {}
 
-    def whose(self, host: str, token: Token) -> Whose | None:
-        """Ask about a token, once as long as it is good: ``None`` if it was found good before."""
-        if (host, token.access_token) in self.good:
+    def refuses(self, host: str, token: Token) -> Refused | None:
+        """Ask about a token, unless it was found good; return the refusal, if it is one."""
+        if token.access_token in self._good.get(host, ()):
             return None
-        found = self.ask(host, token)
+        found = self._ask(host, token)
         if isinstance(found, str):
-            self.good.add((host, token.access_token))
-        return found
+            self.learn(host, token.access_token)
+        return found if isinstance(found, Refused) else None
+
+    def learn(self, host: str, text: Secret) -> None:
+        """Remember that a token is good."""
+        self._good.setdefault(host, set()).add(text)
+
+    def forget(self, host: str) -> None:
+        """Ask anew about all tokens of a host: what was learnt is of another time."""
+        self._good.pop(host, None)
 
 
 @final
@@ -79,7 +84,7 @@ class HostTokens:
 
     def doubt(self, text: Secret) -> None:
         """Remember that a request with this token was refused."""
-        self._known.good.discard((self._host, text))
+        self._known.forget(self._host)
         self._doubted.add(text)
 
     @contextmanager
@@ -105,7 +110,7 @@ class HostTokens:
             self._cache.add(self._host, AppDagshubToken(text))
         else:
             self._cache.add(self._host, OAuthDagshubToken(text, token.expires_at or NEVER))
-        self._known.good.add((self._host, text))
+        self._known.learn(self._host, text)
 
     def forget(self, key: str, /) -> None:
         """Remove the host's tokens of the key's kind."""
@@ -141,7 +146,7 @@ class HostTokens:
         return any(self._stands(each) for each in self._kept())
 
     def _stands(self, each: KeptToken) -> bool:
-        if not isinstance(self._known.whose(self._host, each.as_token()), Refused):
+        if self._known.refuses(self._host, each.as_token()) is None:
             return True
         self._refused.add(each.token_value)
         try:

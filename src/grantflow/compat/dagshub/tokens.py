@@ -13,14 +13,17 @@ from typing import Final, assert_never, final
 
 from grantflow import (
     Authorized,
+    Clock,
     DeviceAuthorization,
     Expired,
     Failed,
     Garbled,
     MiddlemanFlow,
+    Prompt,
     Refused,
     Token,
     TokenSource,
+    Transport,
     Unreachable,
     run,
 )
@@ -46,7 +49,6 @@ from grantflow.compat.dagshub.user import Whose, whose
 from grantflow.core.display import escaped
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.http.over_requests import RequestsTransport
-from grantflow.shell.ports import Clock, Prompt, Transport
 
 _log: Final = logging.getLogger("grantflow")
 
@@ -90,7 +92,7 @@ class TokenStorage:
         self._transport = transport or RequestsTransport()
         self._clock = clock or SystemClock()
         self._prompt = prompt
-        self._known = Known(self._whose, set())
+        self._known = Known(self._whose)
 
     @property
     def cache_location(self) -> str:
@@ -126,7 +128,7 @@ class TokenStorage:
                 self._cache.add(
                     where, OAuthDagshubToken(token.access_token, token.expires_at or NEVER)
                 )
-                self._known.good.add((where, token.access_token))
+                self._known.learn(where, token.access_token)
             case (Expired() | Failed()) as problem:
                 raise no_token(where, problem)
             case never:
@@ -177,7 +179,7 @@ class TokenStorage:
         made = Token(access_token=token) if isinstance(token, str) else token.as_token()
         match self._whose(where, made):
             case str():
-                self._known.good.add((where, made.access_token))
+                self._known.learn(where, made.access_token)
                 return True
             case Refused():
                 return False
@@ -214,8 +216,8 @@ class TokenStorage:
 
     def _check_environment(self, host: str) -> None:
         given = places.token_given(host)
-        refused = self._known.whose(host, Token(access_token=given)) if given else None
-        if isinstance(refused, Refused):
+        refused = self._known.refuses(host, Token(access_token=given)) if given else None
+        if refused is not None:
             message = f"Provided DagsHub token is not valid: '{host}' refuses DAGSHUB_USER_TOKEN"
             raise NoTokenError(message, Failed(refused))
 

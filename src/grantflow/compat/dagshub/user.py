@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 from typing import Final, TypeAlias
 
-from grantflow import Fault, Garbled, Refused, Request, Response, Token, Unreachable
-from grantflow.shell.ports import Transport
+from grantflow import Fault, Garbled, Refused, Request, Response, Token, Transport, Unreachable
 
 Whose: TypeAlias = str | Refused | Unreachable | Garbled
 """A user name; that the token is not valid; or why that is not known."""
