@@ -13,6 +13,7 @@ import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -349,6 +350,10 @@ def test_h13_by_hand_with_a_referrer(
     assert "referrer=co%26lab" in opened[0]
     assert ISSUED in text_of(file)
     assert all("referrer" not in each.form for each in hub.wire.heard)
+    auth.add_oauth_token()
+    first, second = (parse_qs(urlsplit(link).query) for link in opened)
+    for name in ("state", "middleman_request_id"):  # nobody can guess the next one
+        assert first[name] != second[name]
     assert auth.get_token() == "good-token"  # app tokens go before those of sign-ins
 
 
@@ -685,6 +690,21 @@ def test_who_may_not_ask_waits_for_nobody_who_does(hub: DagsHub, storage: TokenS
         assert not found.done()
         hub.agreed.set()
         assert (found.result(5), other_s) == (ISSUED, ISSUED)
+
+
+def test_what_appears_while_somebody_else_signs_in_is_checked_and_used(
+    hub: DagsHub, storage: TokenStorage, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def waited(self: TokensCache, host: str) -> Iterator[bool]:
+        self.add(host, FAKE)
+        self.add(host, GOOD)
+        yield True
+
+    monkeypatch.setattr(TokensCache, "signing_in", waited)
+    assert storage.get_token() == "good-token"
+    assert "fake-token" not in text_of(file)
+    assert hub.sign_ins == 0
 
 
 def test_of_many_who_write_none_loses_what_another_wrote(storage: TokenStorage, file: Path) -> None:
