@@ -127,5 +127,6 @@ DEVELOPER: Final = (
             auth_methods=("none",),
         ),
         needs=(Need("host", default="dagshub.com"),),
+        client_credentials=False,
     ),
 )

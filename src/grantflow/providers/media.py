@@ -40,6 +40,7 @@ MEDIA: Final = (
                 ),
             ),
         ),
+        client_credentials=True,
     ),
     Template(
         "Trakt",

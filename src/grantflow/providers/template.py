@@ -13,14 +13,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Final, Literal, TypeAlias, final
+from typing import Final, Literal, Never, TypeAlias, cast, final
 
-from attrs import evolve, frozen
+from attrs import evolve, fields, frozen
 
 from grantflow.core.provider import Provider
+from grantflow.core.tokens import Grant
 
 Kind: TypeAlias = Literal["host", "word", "label", "path"]
 """What a value may be: a host with an optional port, a word of a path, a word of a host, a path."""
+
+URLS: Final = (
+    *(each.name for each in fields(Provider) if each.name.endswith("_endpoint")),
+    "issuer",
+)
+"""The fields of a provider that may hold gaps."""
 
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _WORD: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9._~-]{0,126}[A-Za-z0-9_~-])?"
@@ -69,6 +76,8 @@ class Template:
     """One known provider: what it is called, where that is written, and what must be filled in.
 
     The URLs of ``provider`` are format strings, such as ``https://{host}/token``.
+    ``client_credentials`` says whether its sources show that grant; where they do not say, a
+    provider without a device endpoint is there for it.
     """
 
     title: str
@@ -76,11 +85,22 @@ class Template:
     provider: Provider
     needs: tuple[Need, ...] = ()
     aliases: tuple[str, ...] = ()
+    client_credentials: bool | None = None
 
     @property
     def name(self) -> str:
         """Return the name by which it is found."""
         return self.provider.name
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """Return the grants that its sources show; another one may work too."""
+        device = self.provider.device_authorization_endpoint is not None
+        machines = self.client_credentials
+        return (
+            *(("device",) if device else ()),
+            *(("client_credentials",) if (not device if machines is None else machines) else ()),
+        )
 
     def filled(self, values: Mapping[str, str]) -> Provider:
         """Return the provider with these values; ``ValueError`` names what is wrong with them."""
@@ -91,16 +111,9 @@ class Template:
                     f"{given}: provider {self.name!r} takes no such value{nearest(given, names)}"
                 )
         chosen = {need.name: self._value(need, values) for need in self.needs}
-        return evolve(
-            self.provider,
-            token_endpoint=self.provider.token_endpoint.format_map(chosen),
-            device_authorization_endpoint=_url(self.provider.device_authorization_endpoint, chosen),
-            refresh_endpoint=_url(self.provider.refresh_endpoint, chosen),
-            revocation_endpoint=_url(self.provider.revocation_endpoint, chosen),
-            introspection_endpoint=_url(self.provider.introspection_endpoint, chosen),
-            userinfo_endpoint=_url(self.provider.userinfo_endpoint, chosen),
-            issuer=_url(self.provider.issuer, chosen),
-        )
+        urls = {name: _filled(getattr(self.provider, name), chosen) for name in URLS}
+        # No checker follows a name through a dictionary; the constructor checks every URL.
+        return evolve(self.provider, **cast("dict[str, Never]", urls))
 
     def _value(self, need: Need, values: Mapping[str, str]) -> str:
         value = values.get(need.name, need.default)
@@ -122,5 +135,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; it takes {', '.join(names)}" if names and len(names) <= 6 else ""
 
 
-def _url(template: str | None, values: Mapping[str, str]) -> str | None:
-    return None if template is None else template.format_map(values)
+def _filled(url: str | None, values: Mapping[str, str]) -> str | None:
+    return None if url is None else url.format_map(values)

@@ -1,0 +1,172 @@
+"""The shapes that attrs fields have in a document: what TOML and JSON can say, both ways.
+
+What a field takes is read off its type, so there is no list of keys that could drift from the
+classes. A type without a shape is a mistake of whoever added the field: ``TypeError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import cache
+from types import NoneType, UnionType
+from typing import Final, Literal, Union, final, get_args, get_origin, get_type_hints
+
+from attrs import AttrsInstance, fields, frozen, has
+
+from grantflow.core.members import span
+from grantflow.core.secret import Secret
+
+
+@final
+@frozen
+class Shape:
+    """What a field takes: in words, and as a function that returns ``None`` for anything else."""
+
+    phrase: str
+    take: Callable[[object], object | None]
+
+
+@cache
+def kinds(table: type[AttrsInstance]) -> Mapping[str, object]:
+    """Return the types of a class's fields by their names."""
+    hints: Mapping[str, object] = get_type_hints(table)
+    return {each.name: hints[each.name] for each in fields(table)}
+
+
+def table_of(kind: object) -> type[AttrsInstance] | None:
+    """Return the class whose fields are a table of their own, if this type is one."""
+    if get_origin(kind) in (Union, UnionType):
+        return next((found for each in get_args(kind) if (found := table_of(each))), None)
+    return kind if isinstance(kind, type) and has(kind) else None
+
+
+@cache
+def shape_of(kind: object) -> Shape:
+    """Return the shape of a field's type.
+
+    >>> shape_of(tuple[str, ...]).phrase, shape_of(tuple[str, ...]).take("data")
+    ('text or a list of texts', ('data',))
+    >>> shape_of(tuple[tuple[int, str], ...]).take({"202": "authorization_pending"})
+    ((202, 'authorization_pending'),)
+    >>> shape_of(bool).take(1)
+    """
+    parts: tuple[object, ...] = get_args(kind)
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        # A secret may stand in a field, but never in a document.
+        [only] = (each for each in parts if each not in (NoneType, Secret))
+        return shape_of(only)
+    if origin is Literal:
+        words = ", ".join(str(each) for each in parts)
+        return Shape(f"one of {words}", lambda given: given if given in parts else None)
+    if origin is tuple and parts[1:] == (...,):
+        row: tuple[object, ...] = get_args(parts[0])
+        if get_origin(parts[0]) is tuple and len(row) == 2 and row[1] is not ...:
+            return _table(row[0] is int, shape_of(row[1]))
+        return _list(shape_of(parts[0]))
+    if isinstance(kind, type) and kind in _PLAIN:
+        return _PLAIN[kind]
+    raise TypeError(f"{kind} has no shape in a document")
+
+
+def held(value: AttrsInstance | None) -> dict[str, object]:
+    """Return the fields of a value by name, of nothing none."""
+    return {} if value is None else {name: getattr(value, name) for name in kinds(type(value))}
+
+
+def written(value: object) -> object:
+    """Return a field's value as a document says it; ``ValueError`` for a secret."""
+    if isinstance(value, Secret):
+        raise ValueError("a secret is not written into a document")
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+        return int(seconds) if seconds.is_integer() else seconds
+    if isinstance(value, tuple):
+        return _rows(value)
+    return table(value) if has(type(value)) else value
+
+
+def table(value: object) -> dict[str, object]:
+    """Return the fields of an attrs value as a table; what is as usual is left out.
+
+    >>> from grantflow.core.spelling import Asking
+    >>> table(Asking(method="GET", rename={"device_code": "code"}, drop="scope"))
+    {'method': 'GET', 'rename': {'device_code': 'code'}, 'drop': ['scope']}
+    """
+    kind = table_of(type(value))
+    if kind is None:
+        raise TypeError(f"{type(value)} has no fields")
+    found: dict[str, object] = {}
+    for each in fields(kind):
+        held: object = getattr(value, each.name)
+        factory = getattr(each.default, "factory", None)
+        usual: object = each.default if factory is None else factory()
+        if held != usual:
+            found[each.name] = written(held)
+    return found
+
+
+def _rows(value: tuple[object, ...]) -> object:
+    pairs = [each for each in value if isinstance(each, tuple) and len(each) == 2]
+    names = {str(pair[0]) for pair in pairs}
+    if not value or not len(value) == len(pairs) == len(names):
+        return [written(each) for each in value]  # a name that comes twice fits into no table
+    return {str(pair[0]): written(pair[1]) for pair in pairs}
+
+
+_PLAIN: Final[Mapping[type, Shape]] = {
+    str: Shape("text", lambda given: given if isinstance(given, str) else None),
+    bool: Shape("true or false", lambda given: given if isinstance(given, bool) else None),
+    int: Shape("a whole number", lambda given: given if type(given) is int else None),
+    timedelta: Shape(
+        "a number of seconds above zero",
+        lambda given: span(given) if isinstance(given, (int, float)) else None,
+    ),
+}
+
+
+def _list(inner: Shape) -> Shape:
+    several = f"a list of {inner.phrase}s"
+    if inner is not _PLAIN[str]:
+        return Shape(several, lambda given: _all(inner, given))
+    return Shape(
+        f"text or {several}",
+        lambda given: (given,) if isinstance(given, str) else _all(inner, given),
+    )
+
+
+def _all(inner: Shape, given: object) -> tuple[object, ...] | None:
+    found = [inner.take(each) for each in given] if isinstance(given, (list, tuple)) else [None]
+    return None if None in found else tuple(found)
+
+
+def _table(by_status: bool, inner: Shape) -> Shape:
+    example = f"{400 if by_status else 'name'} = {'text' if inner is _PLAIN[str] else '[texts]'}"
+    return Shape(
+        f"a table such as {{ {example} }}",
+        lambda given: _named(by_status, inner, given),
+    )
+
+
+def _named(by_status: bool, inner: Shape, given: object) -> tuple[object, ...] | None:
+    rows = list(given.items()) if isinstance(given, Mapping) else given
+    if not isinstance(rows, (list, tuple)):
+        return None
+    found: list[tuple[object, object]] = []
+    for row in rows:
+        if not isinstance(row, (list, tuple)) or len(row) != 2:
+            return None
+        name, value = _name(by_status, row[0]), inner.take(row[1])
+        if name is None or value is None:
+            return None
+        found.append((name, value))
+    return tuple(found)
+
+
+def _name(by_status: bool, given: object) -> object | None:
+    if not isinstance(given, str):
+        return None
+    if not by_status:
+        return given
+    return int(given) if given.isascii() and given.isdigit() and len(given) == 3 else None
