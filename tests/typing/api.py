@@ -22,8 +22,10 @@ from grantflow import (
     Backoff,
     Cancelled,
     Client,
+    ClientAssertion,
     ClientCredentialsFlow,
     ClientSecretBasic,
+    ClientSecretHeaders,
     ClientSecretJwt,
     ClientSecretPost,
     CodeExpired,
@@ -31,6 +33,7 @@ from grantflow import (
     Denied,
     DeviceAuthorization,
     DeviceFlow,
+    DPoP,
     Expired,
     Failed,
     Fault,
@@ -44,6 +47,7 @@ from grantflow import (
     MemoryStore,
     Moment,
     MutualTls,
+    NonceAsked,
     Pending,
     PersonNeeded,
     PrivateKeyJwt,
@@ -208,7 +212,11 @@ def configuration(provider: Provider, secret: Secret) -> None:
     MutualTls(b"-----BEGIN CERTIFICATE-----")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client(provider=provider, client_id="app", authentication="s3cret")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client(provider, "app")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Client(provider=provider, client_id="app", authentication=ClientSecretHeaders("s3cret"))
+    Client(provider=provider, client_id="app", authentication=ClientAssertion(lambda: "jwt"))
+    ClientAssertion("jwt")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(ClientSecretBasic("s3cret").secret, Secret)
+    assert_type(DPoP(secret).thumbprint, str)
 
 
 # Flows: each is a Flow of its own states
@@ -473,6 +481,9 @@ def what_happened(event: Event) -> str:
         case SlowDownAsked(_, interval):
             assert_type(interval, timedelta | None)
             return "slow down asked"
+        case NonceAsked(_, nonce):
+            assert_type(nonce, str)
+            return "nonce asked"
         case CodeExpired():
             return "code expired"
         case Rejected(_, error):
@@ -489,8 +500,10 @@ def what_happened(event: Event) -> str:
 
 def giving_up_is_missing(event: Event) -> str:
     match event:
-        case CodeIssued() | TokenIssued() | StillPending() | SlowDownAsked() | CodeExpired():
+        case CodeIssued() | TokenIssued() | StillPending() | SlowDownAsked():
             return "answered"
+        case NonceAsked() | CodeExpired():
+            return "refused"
         case Rejected() | Unanswered():
             return "not answered"
         case _:

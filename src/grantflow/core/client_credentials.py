@@ -53,9 +53,10 @@ class ClientCredentialsFlow:
 
     def due(self, state: GrantState, /) -> Due:
         """Return the request for a token, or the end."""
-        form = (("grant_type", "client_credentials"), *self.client.wishes())
         provider = self.client.provider
-        request = self.client.request(provider.token_endpoint, form, provider.token)
+        form = (("grant_type", "client_credentials"), *self.client.wishes(provider.token))
+        nonce = grant.known(state)
+        request = self.client.token_request(provider.token_endpoint, form, provider.token, nonce)
         read = partial(wire.grant_reply, request, provider, self.client.scope)
         return grant.due(state, request, read)
 

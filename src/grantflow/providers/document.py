@@ -21,7 +21,7 @@ from returns.result import Failure, Result, Success
 from grantflow.core.provider import Provider
 from grantflow.core.spelling import Asking
 from grantflow.core.values import Pairs
-from grantflow.providers.shapes import held, kinds, shape_of, table, table_of
+from grantflow.providers.shapes import UNFIT, held, kinds, shape_of, table, table_of
 
 A = TypeVar("A", bound=AttrsInstance)
 A_co = TypeVar("A_co", covariant=True)
@@ -122,7 +122,7 @@ def _value(
     if inner is None:
         shape = shape_of(kind)
         found = shape.take(given)
-        if found is None:
+        if found is UNFIT:
             return Failure(Misspelt(where, key, f"{shape.phrase} is needed"))
         return Success(found)
     place = f"{where}.{key}"

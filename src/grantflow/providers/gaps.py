@@ -23,10 +23,13 @@ _HOST: Final = re.compile(r"[^:]*://([^/?#]*)")
 _STRICTEST_FIRST: Final[tuple[Kind, ...]] = ("label", "host", "word")
 
 
-def urls_of(provider: Provider) -> dict[str, str]:
-    """Return the URLs of a provider by the names of their fields."""
-    found: dict[str, str | None] = {name: getattr(provider, name) for name in URLS}
-    return {name: url for name, url in found.items() if url is not None}
+def urls_of(provider: Provider) -> tuple[tuple[str, str], ...]:
+    """Return the URLs of a provider, each with the name of its field."""
+    found: list[tuple[str, str | None]] = [(name, getattr(provider, name)) for name in URLS]
+    twins = (
+        ("mtls_endpoint_aliases", url) for pair in provider.mtls_endpoint_aliases for url in pair
+    )
+    return (*((name, url) for name, url in found if url is not None), *twins)
 
 
 def gaps_in(url: str) -> Result[tuple[str, ...], str]:

@@ -30,7 +30,7 @@ def needs_of(
 
 
 def _gaps(provider: Provider) -> Result[tuple[str, ...], Misspelt]:
-    found = together(_gaps_at(provider.name, key, url) for key, url in urls_of(provider).items())
+    found = together(_gaps_at(provider.name, key, url) for key, url in urls_of(provider))
     return found.map(lambda gaps: tuple(dict.fromkeys(gap for each in gaps for gap in each)))
 
 
@@ -67,7 +67,7 @@ def _declared(
 def _need(gap: str, said: _Said, provider: Provider) -> Result[Need, Misspelt]:
     known = said.get(gap, {})
     paths = [name for name, values in said.items() if values.get("kind") == "path"]
-    kind = known.get("kind") or kind_of(gap, urls_of(provider).values(), paths)
+    kind = known.get("kind") or kind_of(gap, [url for _, url in urls_of(provider)], paths)
     if kind is None and not known.get("choices"):
         problem = (
             f"the gap {{{gap}}} ends a host name, and would choose the host: say what it may be "

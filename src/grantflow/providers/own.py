@@ -86,8 +86,10 @@ def _base(
     like = given.get("like")
     if like is None:
         return Success(None)
+    if not isinstance(like, str):
+        return Failure(Misspelt(name, "like", "the name of a provider is needed"))
     try:
-        return Success(catalog.template(like if isinstance(like, str) else ""))
+        return Success(catalog.template(like))
     except LookupError as error:
         return Failure(Misspelt(name, "like", str(error)))
 

@@ -1,7 +1,8 @@
 """The shapes that attrs fields have in a document: what TOML and JSON can say, both ways.
 
 What a field takes is read off its type, so there is no list of keys that could drift from the
-classes. A type without a shape is a mistake of whoever added the field: ``TypeError``.
+classes. A type without a shape is a mistake of whoever added the field: ``TypeError``. Where a
+field may be ``None``, a document says ``false``: TOML has no word for nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Final, Literal, Union, final, get_args, get_origin, get_type_hints
 
@@ -19,12 +21,20 @@ from grantflow.core.secret import Secret
 
 
 @final
+class Unfit:
+    """What ``take`` returns for what has another shape."""
+
+
+UNFIT: Final = Unfit()
+
+
+@final
 @frozen
 class Shape:
-    """What a field takes: in words, and as a function that returns ``None`` for anything else."""
+    """What a field takes: in words, and as a function that returns ``UNFIT`` for anything else."""
 
     phrase: str
-    take: Callable[[object], object | None]
+    take: Callable[[object], object]
 
 
 @cache
@@ -49,17 +59,20 @@ def shape_of(kind: object) -> Shape:
     ('text or a list of texts', ('data',))
     >>> shape_of(tuple[tuple[int, str], ...]).take({"202": "authorization_pending"})
     ((202, 'authorization_pending'),)
-    >>> shape_of(bool).take(1)
+    >>> shape_of(bool).take(1) is UNFIT, shape_of(str | None).take(False)
+    (True, None)
     """
     parts: tuple[object, ...] = get_args(kind)
     origin = get_origin(kind)
     if origin in (Union, UnionType):
         # A secret may stand in a field, but never in a document.
         [only] = (each for each in parts if each not in (NoneType, Secret))
-        return shape_of(only)
+        return (
+            _perhaps(shape_of(only)) if NoneType in parts and only is not bool else shape_of(only)
+        )
     if origin is Literal:
         words = ", ".join(str(each) for each in parts)
-        return Shape(f"one of {words}", lambda given: given if given in parts else None)
+        return Shape(f"one of {words}", lambda given: given if given in parts else UNFIT)
     if origin is tuple and parts[1:] == (...,):
         row: tuple[object, ...] = get_args(parts[0])
         if get_origin(parts[0]) is tuple and len(row) == 2 and row[1] is not ...:
@@ -84,6 +97,8 @@ def written(value: object) -> object:
         return int(seconds) if seconds.is_integer() else seconds
     if isinstance(value, tuple):
         return _rows(value)
+    if value is None:
+        return False
     return table(value) if has(type(value)) else value
 
 
@@ -115,15 +130,28 @@ def _rows(value: tuple[object, ...]) -> object:
     return {str(pair[0]): written(pair[1]) for pair in pairs}
 
 
+def _only(kind: type) -> Callable[[object], object]:
+    return lambda given: given if type(given) is kind else UNFIT
+
+
+def _seconds(given: object) -> object:
+    found = span(given) if isinstance(given, (int, float)) and isfinite(given) else None
+    return UNFIT if found is None else found
+
+
 _PLAIN: Final[Mapping[type, Shape]] = {
-    str: Shape("text", lambda given: given if isinstance(given, str) else None),
-    bool: Shape("true or false", lambda given: given if isinstance(given, bool) else None),
-    int: Shape("a whole number", lambda given: given if type(given) is int else None),
-    timedelta: Shape(
-        "a number of seconds above zero",
-        lambda given: span(given) if isinstance(given, (int, float)) else None,
-    ),
+    str: Shape("text", _only(str)),
+    bool: Shape("true or false", _only(bool)),
+    int: Shape("a whole number", _only(int)),
+    timedelta: Shape("a number of seconds above zero", _seconds),
 }
+
+
+def _perhaps(inner: Shape) -> Shape:
+    return Shape(
+        f"{inner.phrase}, or false for none,",
+        lambda given: None if given is False else inner.take(given),
+    )
 
 
 def _list(inner: Shape) -> Shape:
@@ -136,37 +164,31 @@ def _list(inner: Shape) -> Shape:
     )
 
 
-def _all(inner: Shape, given: object) -> tuple[object, ...] | None:
-    found = [inner.take(each) for each in given] if isinstance(given, (list, tuple)) else [None]
-    return None if None in found else tuple(found)
+def _all(inner: Shape, given: object) -> object:
+    found = [inner.take(each) for each in given] if isinstance(given, (list, tuple)) else [UNFIT]
+    return UNFIT if UNFIT in found else tuple(found)
 
 
 def _table(by_status: bool, inner: Shape) -> Shape:
     example = f"{400 if by_status else 'name'} = {'text' if inner is _PLAIN[str] else '[texts]'}"
     return Shape(
-        f"a table such as {{ {example} }}",
-        lambda given: _named(by_status, inner, given),
+        f"a table such as {{ {example} }}", lambda given: _rows_of(by_status, inner, given)
     )
 
 
-def _named(by_status: bool, inner: Shape, given: object) -> tuple[object, ...] | None:
+def _rows_of(by_status: bool, inner: Shape, given: object) -> object:
     rows = list(given.items()) if isinstance(given, Mapping) else given
     if not isinstance(rows, (list, tuple)):
-        return None
+        return UNFIT
     found: list[tuple[object, object]] = []
     for row in rows:
         if not isinstance(row, (list, tuple)) or len(row) != 2:
-            return None
-        name, value = _name(by_status, row[0]), inner.take(row[1])
-        if name is None or value is None:
-            return None
-        found.append((name, value))
-    return tuple(found)
+            return UNFIT
+        found.append((_name(by_status, row[0]), inner.take(row[1])))
+    return UNFIT if any(UNFIT in row for row in found) else tuple(found)
 
 
-def _name(by_status: bool, given: object) -> object | None:
-    if not isinstance(given, str):
-        return None
-    if not by_status:
-        return given
-    return int(given) if given.isascii() and given.isdigit() and len(given) == 3 else None
+def _name(by_status: bool, given: object) -> object:
+    if not by_status or not isinstance(given, str):
+        return _PLAIN[int if by_status else str].take(given)
+    return int(given) if given.isascii() and given.isdigit() and len(given) == 3 else UNFIT

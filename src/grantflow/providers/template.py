@@ -112,8 +112,15 @@ class Template:
                 )
         chosen = {need.name: self._value(need, values) for need in self.needs}
         urls = {name: _filled(getattr(self.provider, name), chosen) for name in URLS}
+        twins = self.provider.mtls_endpoint_aliases
         # No checker follows a name through a dictionary; the constructor checks every URL.
-        return evolve(self.provider, **cast("dict[str, Never]", urls))
+        return evolve(
+            self.provider,
+            mtls_endpoint_aliases=tuple(
+                (at.format_map(chosen), twin.format_map(chosen)) for at, twin in twins
+            ),
+            **cast("dict[str, Never]", urls),
+        )
 
     def _value(self, need: Need, values: Mapping[str, str]) -> str:
         value = values.get(need.name, need.default)
