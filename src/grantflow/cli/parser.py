@@ -99,6 +99,14 @@ def pair(text: str) -> tuple[str, str]:
     return name, value
 
 
+def setting(text: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``, a value that a provider needs."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ArgumentTypeError("NAME=VALUE is needed, for example --set tenant=common")
+    return name, value
+
+
 _ITSELF: Final = "grantflow sends it by itself"
 
 _OWN_PARAMETERS: Final = {

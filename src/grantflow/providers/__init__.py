@@ -13,8 +13,8 @@ A user's own ones, a document such as a file of TOML, win over them:
 >>> own = {"acme": {"like": "github", "title": "Acme's GitHub", "scope_separator": ","}}
 >>> with_own(own).unwrap().find("acme", host="git.acme.example").scope_separator
 ','
->>> print(with_own({"acme": {"like": "githbu"}}).failure())
-[acme] like: unknown provider 'githbu'; did you mean github?
+>>> print(with_own({"acme": {"like": "keyclaok"}}).failure())
+[acme] like: unknown provider 'keyclaok'; did you mean keycloak?
 """
 
 from __future__ import annotations

@@ -58,15 +58,19 @@ class Need:
     default: str | None = None
     choices: tuple[str, ...] = ()
 
+    @property
+    def phrase(self) -> str:
+        """Return in words what a value may be."""
+        return f"one of {', '.join(self.choices)}" if self.choices else _SHAPES[self.kind][1]
+
     def checked(self, value: str) -> str:
         """Return the value if it may stand in a URL; ``ValueError`` names it otherwise."""
         if self.choices:
             if value not in self.choices:
-                raise ValueError(f"{self.name}: one of {', '.join(self.choices)}, not {value!r}")
+                raise ValueError(f"{self.name}: {self.phrase}, not {value!r}")
             return value
-        shape, said = _SHAPES[self.kind]
-        if shape.fullmatch(value) is None:
-            raise ValueError(f"{self.name}: {said} is needed, not {value!r}")
+        if _SHAPES[self.kind][0].fullmatch(value) is None:
+            raise ValueError(f"{self.name}: {self.phrase} is needed, not {value!r}")
         return value
 
 
