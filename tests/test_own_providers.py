@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
 from datetime import timedelta
-from types import NoneType, UnionType
-from typing import Literal, Union, get_args, get_origin
 
 import pytest
-from attrs import AttrsInstance, fields
+from attrs import AttrsInstance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +15,8 @@ from grantflow import Provider, Secret, providers
 from grantflow.core.spelling import Answering, Asking
 from grantflow.providers import Catalog, Misspelt, Need, Template
 from grantflow.providers.document import document_of, provider_from
-from grantflow.providers.shapes import kinds, shape_of, table_of
+from grantflow.providers.shapes import kinds, shape_of
+from spelling import PLAIN, SPELLING, Path, at, changed
 
 WHERE = {"token_endpoint": "https://a.example/token"}
 
@@ -40,75 +38,13 @@ def acme(*lines: str) -> str:
 # -- the keys are the fields
 
 
-def paths(kind: type[AttrsInstance], *at: str) -> Iterator[tuple[str, ...]]:
-    """The keys of a table and of those inside it; the name is the table's own."""
-    for each in fields(kind):
-        inner = table_of(kinds(kind)[each.name])
-        if inner is not None:
-            yield from paths(inner, *at, each.name)
-        elif each.name != "name":
-            yield (*at, each.name)
-
-
-SPELLING = sorted(paths(Provider))
-
-
-def sample(kind: object, name: str) -> tuple[object, object]:
-    """What a document may say for a field of this type, and what the field then holds."""
-    parts = get_args(kind)
-    if get_origin(kind) in (Union, UnionType):
-        return sample(next(each for each in parts if each not in (NoneType, Secret)), name)
-    if get_origin(kind) is Literal:
-        return parts[-1], parts[-1]
-    if kind is timedelta:
-        return 7.5, timedelta(seconds=7.5)
-    if kind is bool:
-        return [(True, True), (False, False)][name == "shows_code"]
-    if kind is str:
-        text = "https" if name == "link_scheme" else "https://b.example/x"
-        return text, text
-    row = get_args(parts[0])
-    if not row:
-        return ["one", "two"], ("one", "two")
-    key: tuple[str, object] = (
-        ("401", 401) if row[0] is int else ("https://b.example", "https://b.example")
-    )
-    value: tuple[object, object] = ("https://c.example", "https://c.example")
-    if get_origin(row[1]) is tuple:
-        value = (["one.two"], ("one.two",))
-    return {key[0]: value[0]}, ((key[1], value[1]),)
-
-
 @pytest.mark.parametrize("path", SPELLING, ids=".".join)
-def test_every_field_can_be_written_and_is_read(path: tuple[str, ...]) -> None:
-    kind: type[AttrsInstance] = Provider
-    for name in path[:-1]:
-        inner = table_of(kinds(kind)[name])
-        assert inner is not None
-        kind = inner
-    said, held = sample(kinds(kind)[path[-1]], path[-1])
-    document: dict[str, object] = {path[-1]: said}
-    for name in reversed(path[:-1]):
-        document = {name: document}
-    found = providers.with_own({"acme": {**WHERE, **document}}).unwrap().template("acme").provider
-    value: object = found
-    for name in path:
-        value = getattr(value, name)
-    assert value == held
-    plain = Provider(name="acme", **WHERE)
-    changed = {
-        each
-        for each in SPELLING
-        if at(found, each) != at(plain, each) and each != ("token_endpoint",)
-    }
-    assert changed == {path} - {("token_endpoint",)}
+def test_every_field_can_be_written_and_is_read(path: Path) -> None:
+    document, held = changed(path)
+    found = providers.with_own({"acme": document}).unwrap().template("acme").provider
+    assert at(found, path) == held
+    assert [each for each in SPELLING if at(found, each) != at(PLAIN, each)] == [path]
     assert provider_from("acme", json.loads(json.dumps(document_of(found)))).unwrap() == found
-
-
-def at(value: object, path: tuple[str, ...]) -> object:
-    for name in path:
-        value = getattr(value, name)
-    return value
 
 
 @pytest.mark.parametrize("kind", [Template, Need])

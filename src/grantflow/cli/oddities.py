@@ -12,7 +12,7 @@ from typing import Final
 from grantflow.cli.words import spoken
 from grantflow.core.provider import Provider
 from grantflow.core.spelling import Answering, Asking
-from grantflow.providers.shapes import table, written
+from grantflow.providers.shapes import unusual, written
 from grantflow.providers.template import URLS
 
 _BESIDE: Final = frozenset({*URLS, "name", "auth_methods"})
@@ -29,18 +29,18 @@ def oddities(provider: Provider) -> Iterator[str]:
     A poll calls device_code code.
     A poll leaves out grant_type.
     """
-    for name in table(provider):
+    for name in unusual(provider):
         if name in _BESIDE:
             continue
         part: object = getattr(provider, name)
         if isinstance(part, Asking):
             subject = _REQUESTS.get(name, f"The request {name}")
-            for each in table(part):
+            for each in unusual(part):
                 yield from (
                     _ASKING[each](subject, part) if each in _ASKING else _told(name, each, part)
                 )
         elif isinstance(part, Answering):
-            for each in table(part):
+            for each in unusual(part):
                 yield from _ANSWERING[each](part) if each in _ANSWERING else _told(name, each, part)
         else:
             yield from _PROVIDER[name](provider) if name in _PROVIDER else _told("", name, provider)

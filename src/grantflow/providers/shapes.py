@@ -102,6 +102,20 @@ def written(value: object) -> object:
     return table(value) if has(type(value)) else value
 
 
+def unusual(value: object) -> tuple[str, ...]:
+    """Return the names of the fields that are not at their defaults."""
+    kind = table_of(type(value))
+    if kind is None:
+        raise TypeError(f"{type(value)} has no fields")
+    found: list[str] = []
+    for each in fields(kind):
+        factory = getattr(each.default, "factory", None)
+        usual: object = each.default if factory is None else factory()
+        if getattr(value, each.name) != usual:
+            found.append(each.name)
+    return tuple(found)
+
+
 def table(value: object) -> dict[str, object]:
     """Return the fields of an attrs value as a table; what is as usual is left out.
 
@@ -109,17 +123,7 @@ def table(value: object) -> dict[str, object]:
     >>> table(Asking(method="GET", rename={"device_code": "code"}, drop="scope"))
     {'method': 'GET', 'rename': {'device_code': 'code'}, 'drop': ['scope']}
     """
-    kind = table_of(type(value))
-    if kind is None:
-        raise TypeError(f"{type(value)} has no fields")
-    found: dict[str, object] = {}
-    for each in fields(kind):
-        held: object = getattr(value, each.name)
-        factory = getattr(each.default, "factory", None)
-        usual: object = each.default if factory is None else factory()
-        if held != usual:
-            found[each.name] = written(held)
-    return found
+    return {name: written(getattr(value, name)) for name in unusual(value)}
 
 
 def _rows(value: tuple[object, ...]) -> object:
