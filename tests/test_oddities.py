@@ -24,7 +24,7 @@ def test_every_field_is_told_with_its_value(path: Path) -> None:
     document, held = changed(path)
     [line] = oddities(provider_from("acme", document).unwrap())
     words = [str(held)] if not isinstance(held, tuple) else [str(each) for each in flat(held)]
-    if isinstance(held, bool) or path[-1] in ("interval", "lifetime", "encoding"):
+    if isinstance(held, bool) or path[-1] in ("interval", "lifetime", "encoding", "flow"):
         words = []
     for word in words:
         assert word in line

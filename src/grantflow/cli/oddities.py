@@ -12,7 +12,7 @@ from typing import Final
 from grantflow.cli.words import spoken
 from grantflow.core.provider import Provider
 from grantflow.core.spelling import Answering, Asking
-from grantflow.providers.shapes import unusual, written
+from grantflow.providers.shapes import held, unusual, usual_of, written
 from grantflow.providers.template import URLS
 
 _BESIDE: Final = frozenset({*URLS, "name", "auth_methods"})
@@ -29,18 +29,20 @@ def oddities(provider: Provider) -> Iterator[str]:
     A poll calls device_code code.
     A poll leaves out grant_type.
     """
+    usual = usual_of(Provider)
     for name in unusual(provider):
         if name in _BESIDE:
             continue
         part: object = getattr(provider, name)
+        odd = unusual(part, held(usual.get(name))) if name in usual else ()
         if isinstance(part, Asking):
             subject = _REQUESTS.get(name, f"The request {name}")
-            for each in unusual(part):
+            for each in odd:
                 yield from (
                     _ASKING[each](subject, part) if each in _ASKING else _told(name, each, part)
                 )
         elif isinstance(part, Answering):
-            for each in unusual(part):
+            for each in odd:
                 yield from _ANSWERING[each](part) if each in _ANSWERING else _told(name, each, part)
         else:
             yield from _PROVIDER[name](provider) if name in _PROVIDER else _told("", name, provider)
@@ -55,6 +57,11 @@ _BODIES: Final = {
     "form": "sent as forms",
     "json": "sent as JSON",
     "query": "sent in the query of the URL",
+}
+
+_FLOWS: Final = {
+    "two_step": "A poll brings credentials, which are exchanged for a token.",
+    "middleman": "The link is made here; a request that is held open brings what is exchanged.",
 }
 
 _PROVIDER: Final[Mapping[str, Callable[[Provider], Iterable[str]]]] = {
@@ -76,6 +83,8 @@ _PROVIDER: Final[Mapping[str, Callable[[Provider], Iterable[str]]]] = {
     "poll_at": lambda of: [f"Its first answer says where to poll, in {of.poll_at}."],
     "link_scheme": lambda of: [f"Its links lack {of.link_scheme}://, which is put before them."],
     "link_parameter": lambda of: [f"The complete link is made with ?{of.link_parameter}=CODE."],
+    "flow": lambda of: [_FLOWS.get(of.flow, f"Its sign-in has another shape: {of.flow}.")],
+    "pkce": lambda _: ["It wants PKCE (RFC 7636)."],
     "shows_code": lambda _: ["It shows no code; the link is enough."],
     "interval": lambda of: [
         f"Where it names no interval, it is asked every {spoken(of.interval)}."
@@ -91,6 +100,8 @@ _REQUESTS: Final = {
     "poll": "A poll",
     "token": "The request of a machine",
     "refresh": "A refresh",
+    "exchange": "The exchange",
+    "registration": "The registration of a client",
 }
 
 _ASKING: Final[Mapping[str, Callable[[str, Asking], Iterable[str]]]] = {

@@ -47,7 +47,7 @@ def _by_name(wanted: Profile, name: str) -> tuple[Profile, Provider]:
     from grantflow.cli import known
 
     template = _template(wanted, name)
-    if wanted.grant == "device" and template.provider.device_authorization_endpoint is None:
+    if wanted.grant == "device" and "device" not in template.grants:
         raise usage(
             f"{template.name} offers no device grant; without a person, "
             "use --grant client_credentials"

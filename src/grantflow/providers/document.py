@@ -21,7 +21,7 @@ from returns.result import Failure, Result, Success
 from grantflow.core.provider import Provider
 from grantflow.core.spelling import Asking
 from grantflow.core.values import Pairs
-from grantflow.providers.shapes import UNFIT, held, kinds, shape_of, table, table_of
+from grantflow.providers.shapes import UNFIT, held, kinds, shape_of, table, table_of, usual_of
 
 A = TypeVar("A", bound=AttrsInstance)
 A_co = TypeVar("A_co", covariant=True)
@@ -81,13 +81,13 @@ def values_of(
 
     Where ``kind`` has a ``name``, the table has it already.
     """
+    before = usual_of(kind) if current is None else held(current)
     known = {name: each for name, each in kinds(kind).items() if name != "name"}
     strange = next((key for key in document if key not in known), None)
     if strange is not None:
         return Failure(Misspelt(where, strange, unknown(where, strange, known)))
     return together(
-        _argument(known[key], given, where, key, getattr(current, key, None))
-        for key, given in document.items()
+        _argument(known[key], given, where, key, before.get(key)) for key, given in document.items()
     ).map(dict)
 
 
@@ -128,9 +128,8 @@ def _value(
     place = f"{where}.{key}"
     if not isinstance(given, Mapping):
         return Failure(Misspelt(where, key, f"a table [{place}] is needed"))
-    usual = held(current) if isinstance(current, inner) else {}
     return values_of(inner, given, place, current).bind(
-        lambda values: made(inner, {**usual, **values}, place)
+        lambda values: made(inner, {**held(current), **values}, place)
     )
 
 

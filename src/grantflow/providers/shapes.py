@@ -14,7 +14,7 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Final, Literal, Union, final, get_args, get_origin, get_type_hints
 
-from attrs import AttrsInstance, fields, frozen, has
+from attrs import NOTHING, AttrsInstance, fields, frozen, has
 
 from grantflow.core.members import span
 from grantflow.core.secret import Secret
@@ -83,9 +83,46 @@ def shape_of(kind: object) -> Shape:
     raise TypeError(f"{kind} has no shape in a document")
 
 
-def held(value: AttrsInstance | None) -> dict[str, object]:
-    """Return the fields of a value by name, of nothing none."""
-    return {} if value is None else {name: getattr(value, name) for name in kinds(type(value))}
+def held(value: object) -> dict[str, object]:
+    """Return the fields of an attrs value by name, of anything else none."""
+    kind = table_of(type(value))
+    return {} if kind is None else {name: getattr(value, name) for name in kinds(kind)}
+
+
+def usual_of(kind: type) -> dict[str, object]:
+    """Return the defaults of an attrs class by name; what is required has none."""
+    made = table_of(kind)
+    found: dict[str, object] = {}
+    for each in () if made is None else fields(made):
+        if each.default is not NOTHING:
+            factory = getattr(each.default, "factory", None)
+            found[each.name] = each.default if factory is None else factory()
+    return found
+
+
+def unusual(value: object, usual: Mapping[str, object] | None = None) -> tuple[str, ...]:
+    """Return the names of the fields that are not at their defaults, or not as ``usual``."""
+    expected = usual_of(type(value)) if usual is None else usual
+    return tuple(
+        name for name, each in held(value).items() if name not in expected or each != expected[name]
+    )
+
+
+def table(value: object, usual: Mapping[str, object] | None = None) -> dict[str, object]:
+    """Return the fields of an attrs value as a table; what is as usual is left out.
+
+    >>> from grantflow.core.spelling import Asking
+    >>> table(Asking(method="GET", rename={"device_code": "code"}, drop="scope"))
+    {'method': 'GET', 'rename': {'device_code': 'code'}, 'drop': ['scope']}
+    """
+    expected = usual_of(type(value)) if usual is None else usual
+    found: dict[str, object] = {}
+    for name in unusual(value, expected):
+        each: object = getattr(value, name)
+        found[name] = (
+            table(each, held(expected.get(name)) or None) if has(type(each)) else written(each)
+        )
+    return found
 
 
 def written(value: object) -> object:
@@ -97,33 +134,7 @@ def written(value: object) -> object:
         return int(seconds) if seconds.is_integer() else seconds
     if isinstance(value, tuple):
         return _rows(value)
-    if value is None:
-        return False
-    return table(value) if has(type(value)) else value
-
-
-def unusual(value: object) -> tuple[str, ...]:
-    """Return the names of the fields that are not at their defaults."""
-    kind = table_of(type(value))
-    if kind is None:
-        raise TypeError(f"{type(value)} has no fields")
-    found: list[str] = []
-    for each in fields(kind):
-        factory = getattr(each.default, "factory", None)
-        usual: object = each.default if factory is None else factory()
-        if getattr(value, each.name) != usual:
-            found.append(each.name)
-    return tuple(found)
-
-
-def table(value: object) -> dict[str, object]:
-    """Return the fields of an attrs value as a table; what is as usual is left out.
-
-    >>> from grantflow.core.spelling import Asking
-    >>> table(Asking(method="GET", rename={"device_code": "code"}, drop="scope"))
-    {'method': 'GET', 'rename': {'device_code': 'code'}, 'drop': ['scope']}
-    """
-    return {name: written(getattr(value, name)) for name in unusual(value)}
+    return False if value is None else value
 
 
 def _rows(value: tuple[object, ...]) -> object:

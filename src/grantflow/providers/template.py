@@ -81,7 +81,7 @@ class Template:
 
     The URLs of ``provider`` are format strings, such as ``https://{host}/token``.
     ``client_credentials`` says whether its sources show that grant; where they do not say, a
-    provider without a device endpoint is there for it.
+    provider that signs nobody in is there for it.
     """
 
     title: str
@@ -98,12 +98,15 @@ class Template:
 
     @property
     def grants(self) -> tuple[Grant, ...]:
-        """Return the grants that its sources show; another one may work too."""
-        device = self.provider.device_authorization_endpoint is not None
-        machines = self.client_credentials
+        """Return the grants that its sources show; another one may work too.
+
+        What a person approves counts as the device grant, whatever its flow.
+        """
+        provider, machines = self.provider, self.client_credentials
+        people = provider.device_authorization_endpoint is not None or provider.flow != "device"
         return (
-            *(("device",) if device else ()),
-            *(("client_credentials",) if (not device if machines is None else machines) else ()),
+            *(("device",) if people else ()),
+            *(("client_credentials",) if (not people if machines is None else machines) else ()),
         )
 
     def filled(self, values: Mapping[str, str]) -> Provider:

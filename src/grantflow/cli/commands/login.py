@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -28,9 +29,9 @@ from grantflow.cli.screen import Screen, screen
 from grantflow.core.client import Client
 from grantflow.core.client_auth import ClientAuthentication
 from grantflow.core.client_credentials import ClientCredentialsFlow
-from grantflow.core.device import DeviceFlow
 from grantflow.core.provider import Provider
 from grantflow.core.secret import Secret
+from grantflow.core.sign_in import SignInFlow, sign_in_flow
 from grantflow.core.states import Authorized, Expired, Failed
 from grantflow.core.values import Token
 from grantflow.shell.blocking import run
@@ -107,7 +108,7 @@ def _asked(options: Options) -> tuple[Profile, Token]:
     client = _client(profile, provider, proof)
     with outside.store().claim(key_of_profile(profile)):
         pass  # what cannot be stored is better known before a person is asked
-    token = _signed_in(client, options, send)
+    token = _signed_in(client, profile, options, send)
     _keep(profile, token, known)
     return profile, token
 
@@ -158,7 +159,8 @@ def _client(profile: Profile, provider: Provider, proof: ClientAuthentication) -
         client = client_of(profile, provider, proof)
     except ValueError as error:
         raise where.flagged(error) from None
-    if profile.grant == "device" and provider.device_authorization_endpoint is None:
+    nobody = provider.device_authorization_endpoint is None and provider.flow == "device"
+    if profile.grant == "device" and nobody:
         raise CommandError(
             f"{profile.place} offers no device grant: its metadata has no "
             "device_authorization_endpoint; without a person, use --grant client_credentials"
@@ -166,20 +168,27 @@ def _client(profile: Profile, provider: Provider, proof: ClientAuthentication) -
     return client
 
 
-def _signed_in(client: Client, options: Options, send: Transport) -> Token:
+def _signed_in(client: Client, profile: Profile, options: Options, send: Transport) -> Token:
     clock = outside.clock()
     invite = Invite(not options.no_browser and browser_wanted(), not options.no_qr)
     view: Screen = events.Events(clock) if options.json else screen(invite, clock)
     with view:
         if options.grant == "device":
-            end = run(DeviceFlow(client, budget=options.timeout), send, clock, view)
+            end = run(_person_s_flow(client, options.timeout), send, clock, view)
         else:
             end = run(_machine_flow(client, options.timeout), send, clock, view)
     match end:
         case Authorized(token):
             return token
         case Expired() | Failed():
-            raise ended(end, where=client.provider.name)
+            raise ended(end, where=profile.place or "")
+
+
+def _person_s_flow(client: Client, budget: timedelta | None) -> SignInFlow:
+    try:
+        return sign_in_flow(client, entropy=Secret(secrets.token_hex(32)), budget=budget)
+    except ValueError as error:  # what a provider of one's own lacks
+        raise usage(f"{client.provider.name} cannot be signed in to: {error}") from None
 
 
 def _machine_flow(client: Client, budget: timedelta | None) -> ClientCredentialsFlow:
