@@ -33,6 +33,8 @@ class Options(Namespace):
     param: list[tuple[str, str]]
     grant: Literal["device", "client_credentials"]
     token_stdin: bool
+    start: bool
+    finish: bool
     profile: str | None
     no_browser: bool
     no_qr: bool
@@ -49,6 +51,7 @@ _EXAMPLES: Final = (
     "grantflow login --token-endpoint https://a.example/token --client-id robot \\",
     "                --client-secret-file secret.txt --grant client_credentials",
     "grantflow login --token-stdin --profile ci < token.txt",
+    "grantflow login --start github --client-id my-app; grantflow login --finish",
 )
 
 
@@ -112,6 +115,15 @@ def parser() -> Parser:
         action="store_true",
         help="store the token given on standard input; nobody is asked",
     )
+    when = made.add_argument_group("when (a program shows the code, and another one waits)")
+    when.add_argument(
+        "--start", action="store_true", help="print the link and the code as JSON, and do not wait"
+    )
+    when.add_argument(
+        "--finish",
+        action="store_true",
+        help="wait for what was started; it needs --profile only where several were",
+    )
     how = made.add_argument_group("how")
     how.add_argument(
         "--profile", metavar="NAME", help="by default the provider's name or the server's host"
@@ -130,6 +142,31 @@ def check(options: Options) -> None:
         raise usage("--client-id is missing; the provider gave one when the app was registered")
     if options.client_auth == "none" and options.client_secret_file is not None:
         raise usage("--client-auth none and --client-secret-file contradict each other")
+
+
+def check_when(options: Options) -> None:
+    """Refuse what contradicts ``--start`` or ``--finish``."""
+    if options.start and options.finish:
+        raise usage("--start and --finish contradict each other: the one is before the other")
+    if options.start and options.token_stdin:
+        raise usage("--start and --token-stdin contradict each other: nobody is asked")
+    if options.start and options.grant != "device":
+        raise usage(f"--start and --grant {options.grant} contradict each other: nobody is asked")
+    if options.finish:
+        said = next((name for name in vars(options) if _is_said(options, name)), None)
+        if said is not None:
+            flag = "PROVIDER" if said == "provider" else f"--{said.replace('_', '-')}"
+            raise usage(f"--finish and {flag} contradict each other: --start has said it all")
+
+
+_WHILE_WAITING: Final = frozenset(
+    {"finish", "profile", "client_secret_file", "no_browser", "no_qr", "json", "timeout"}
+)
+
+
+def _is_said(options: Options, name: str) -> bool:
+    unsaid: tuple[object, ...] = (None, False, [], "device")
+    return name not in _WHILE_WAITING and getattr(options, name) not in unsaid
 
 
 def check_provider(options: Options) -> None:

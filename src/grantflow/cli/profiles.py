@@ -21,9 +21,8 @@ from attrs import asdict, evolve, field, fields, frozen
 
 from grantflow.cli.failure import FAILED, CommandError, usage
 from grantflow.cli.parser import nearest
-from grantflow.core.codec import plain
 from grantflow.core.members import text_of, words
-from grantflow.core.values import Json, Members
+from grantflow.core.values import Json, Members, plain
 from grantflow.shell.environment import home
 from grantflow.shell.stores.private import locked, read_private, told, write_private
 
@@ -114,7 +113,7 @@ class Profiles:
     def named(self, name: str | None) -> Profile:
         """Return one profile, the default one without a name."""
         found = self.chosen(name)
-        return _profile(found, self.documents[found])
+        return profile_of(found, self.documents[found])
 
     def with_(self, profile: Profile) -> Profiles:
         """Return the profiles after a sign-in: this one is the last, and the default."""
@@ -276,7 +275,8 @@ def _read() -> Profiles:
 _NEEDED: Final = ("token_endpoint", "client_id")
 
 
-def _profile(name: str, document: object) -> Profile:
+def profile_of(name: str, document: object) -> Profile:
+    """Return a profile as it was written; ``CommandError`` where it is not usable."""
     try:
         found = Members(document if isinstance(document, dict) else {})
     except ValueError:
