@@ -468,6 +468,26 @@ def test_a_flow_without_a_request_for_a_code_is_started_too(stage: Stage) -> Non
     assert [url.rpartition("/")[2] for url in sent] == ["middleman", "access_token"]
 
 
+@pytest.mark.parametrize("trouble", [Fault("timeout", "maybe"), KeyboardInterrupt()])
+def test_what_is_exchanged_is_not_sent_by_anybody_again(
+    stage: Stage, trouble: Fault | KeyboardInterrupt
+) -> None:
+    assert stage.run("login", "dagshub", "--start", "--client-id", "app").code == 0
+
+    def middleman(request: Request) -> Reply:
+        if request.url.endswith("middleman"):
+            return Response(200, {}, b'"the-code"')
+        if isinstance(trouble, KeyboardInterrupt):
+            raise trouble
+        return trouble
+
+    stage.answers_with(middleman)
+    ran = finish(stage)
+    assert ran.code in (1, 130)
+    assert "go on with" not in ran.err
+    assert waiting(stage) == []
+
+
 # -- what is wrong
 
 

@@ -178,7 +178,13 @@ class _Keeper:
         self._last: Waiting | None = None
 
     def __call__(self, state: DeviceState) -> None:
-        if isinstance(state, (Pending, SlowDown)):
+        if not isinstance(state, (Pending, SlowDown)):
+            return
+        if state.authorization.grant:
+            # What is exchanged now is spent: nobody else may send it again.
+            self._last = None
+            starts.remove(self._start.profile.name)
+        else:
             self._last = state
             run = dump_run(Run[DeviceState](self._flow, state), self._clock.now())
             starts.write(evolve(self._start, run=run))
