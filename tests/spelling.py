@@ -68,7 +68,8 @@ def _sample(kind: object, name: str, usual: object) -> tuple[object, object]:
     row = get_args(parts[0])
     if not row:
         return ["one", "two"], ("one", "two")
-    key, number = ("401", 401) if row[0] is int else (URL, URL)
+    word = URL if name.endswith("aliases") else "X-One"
+    key, number = ("401", 401) if row[0] is int else (word, word)
     if get_origin(row[1]) is tuple:
         return {key: ["one.two"]}, ((number, ("one.two",)),)
     return {key: URL}, ((number, URL),)

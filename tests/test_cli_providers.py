@@ -15,6 +15,7 @@ from grantflow.core.request import Request
 from grantflow.core.secret import Secret
 from grantflow.core.values import Reply
 from grantflow.testing import Script, serve
+from test_cli import loaded_by
 
 HOUR = timedelta(hours=1)
 SECRET = "hunter2hunter2"
@@ -441,6 +442,35 @@ def test_all_of_one_is_told_in_words(stage: Stage) -> None:
 )
 def test_the_way_to_sign_in_is_shown(stage: Stage, name: str, command: str) -> None:
     assert stage.run("providers", name).out.splitlines()[-1] == f"  {command}"
+
+
+def test_the_file_that_the_help_shows_is_one(stage: Stage) -> None:
+    text = stage.run("providers", "--help").out.partition("# mine.toml")[2].partition("\n")[2]
+    path = stage.folder / "mine.toml"
+    path.write_text("\n".join(line.strip() for line in text.splitlines()))
+    ran = stage.run("providers", "our-github", "--provider-file", str(path))
+    assert ran.code == 0, ran.err
+    assert "by default git.example.com" in ran.out
+    shown = stage.run("providers", "acme", "--provider-file", str(path)).out
+    assert "A poll calls device_code code." in shown
+
+
+def test_a_file_with_a_byte_order_mark_is_read(stage: Stage) -> None:
+    own(stage, "").write_bytes(b"\xef\xbb\xbf" + TENANTS.encode())
+    assert stage.run("providers", "tenants").code == 0
+
+
+def test_a_fresh_token_of_an_own_provider_loads_no_provider(stage: Stage) -> None:
+    own(stage, ACME)
+    acme(stage)
+    login(stage, "acme", "--client-id", "app")
+    [path] = (stage.home / "tokens").glob("*.json")
+    token = json.loads(path.read_text())
+    path.write_text(json.dumps({**token, "expires_at": "2999-01-01T00:00:00+00:00"}))
+    loaded = loaded_by(stage.home, "token")
+    assert "grantflow.cli.commands.token" in loaded
+    assert not {each for each in loaded if each.startswith("grantflow.providers")}
+    assert "tomllib" not in loaded
 
 
 def test_a_misspelt_name_is_met_with_the_nearest(stage: Stage) -> None:

@@ -38,7 +38,7 @@ class Parser(ArgumentParser):
         super().__init__(
             prog=f"grantflow {command}",
             description=what,
-            epilog="\n".join(("examples:", *(f"  {each}" for each in examples))),
+            epilog="\n".join(("examples:", *(f"  {each}".rstrip() for each in examples))),
             formatter_class=RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )

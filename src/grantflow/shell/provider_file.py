@@ -26,7 +26,7 @@ def extended_by(catalog: Catalog, path: Path) -> Result[Catalog, str]:
     The line names the file; for what is no TOML the line in it, else the table and the key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         return Failure(f"cannot read {path}: {error.strerror or error}")
     except UnicodeDecodeError:

@@ -25,10 +25,25 @@ class Options(Namespace):
     json: bool
 
 
+_OWN: Final = (
+    "[acme]",
+    'token_endpoint = "https://{host}/oauth/token"',
+    'device_authorization_endpoint = "https://{host}/oauth/device"',
+    'auth_methods = ["none"]',
+    'poll.rename = { device_code = "code" }',
+    "",
+    "[our-github]",
+    'like = "github"',
+    'needs.host.default = "git.example.com"',
+)
+
 _EXAMPLES: Final = (
     "grantflow providers",
     "grantflow providers entra",
-    "grantflow providers --json",
+    "grantflow providers our-github --provider-file mine.toml",
+    "",
+    "# mine.toml, or providers.toml in the folder of all files; its names win",
+    *_OWN,
 )
 
 _GRANTS: Final = {"device": "device", "client_credentials": "client credentials"}
