@@ -317,6 +317,21 @@ def test_a_process_that_gives_up_leaves_the_sign_in(
     assert waiting(stage) == []
 
 
+def test_new_patience_bears_new_trouble(stage: Stage) -> None:
+    start(stage)
+    stage.answers_with(unreachable)
+    assert finish(stage).code == 1
+    asked = 0
+
+    def once_more(request: Request) -> Reply:
+        nonlocal asked
+        asked += 1
+        return unreachable(request) if asked == 1 else stage.transport(request)
+
+    stage.answers_with(once_more)
+    assert finish(stage).code == 0
+
+
 def test_an_interval_that_grew_is_remembered(stage: Stage) -> None:
     start(stage)
 
