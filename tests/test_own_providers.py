@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from attrs import AttrsInstance
@@ -16,7 +18,7 @@ from grantflow.core.spelling import Answering, Asking
 from grantflow.providers import Catalog, Misspelt, Need, Template
 from grantflow.providers.document import document_of, provider_from
 from grantflow.providers.shapes import kinds, shape_of
-from spelling import PLAIN, SPELLING, Path, at, changed
+from spelling import PLAIN, SPELLING, at, changed
 
 WHERE = {"token_endpoint": "https://a.example/token"}
 
@@ -39,7 +41,7 @@ def acme(*lines: str) -> str:
 
 
 @pytest.mark.parametrize("path", SPELLING, ids=".".join)
-def test_every_field_can_be_written_and_is_read(path: Path) -> None:
+def test_every_field_can_be_written_and_is_read(path: tuple[str, ...]) -> None:
     document, held = changed(path)
     found = providers.with_own({"acme": document}).unwrap().template("acme").provider
     assert at(found, path) == held
@@ -308,3 +310,23 @@ def test_client_credentials_are_claimed_where_a_case_shows_them() -> None:
         if "client_credentials" in providers.template(name).grants
     }
     assert claimed == shown - {"dagshub"}  # whose cases are of a code that is exchanged
+
+
+# -- the pages
+
+PAGES = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
+TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_that_a_page_shows_are_read(page: Path) -> None:
+    for text in TOML.findall(page.read_text(encoding="utf-8")):
+        catalog = read(text)
+        for name in tomllib.loads(text):
+            needs = catalog.template(name).needs
+            values = {each.name: each.choices[0] if each.choices else "a" for each in needs}
+            assert catalog.find(name, **{**values, **usual(needs)}).token_endpoint
+
+
+def usual(needs: tuple[Need, ...]) -> dict[str, str]:
+    return {each.name: each.default for each in needs if each.default is not None}
