@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import timedelta
 from pathlib import Path
 
@@ -228,9 +229,10 @@ def test_the_way_to_sign_in_again_is_whole(stage: Stage) -> None:
     ran = stage.run("token", "--no-input")
     assert ran.code == 3
     path = stage.folder / "mine.toml"
-    command = f"grantflow login tenants --provider-file {path} --set realm=main --client-id app"
+    named = f"--provider-file {shlex.quote(str(path))} --set realm=main"
+    command = f"grantflow login tenants {named} --client-id app"
     assert f"run: {command} --profile tenants" in ran.err
-    assert stage.run(*command.split()[1:]).code == 0
+    assert stage.run(*shlex.split(command)[1:]).code == 0
 
 
 # -- how the client proves itself

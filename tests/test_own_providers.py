@@ -180,6 +180,23 @@ def test_like_begins_with_a_known_one_and_changes_some_of_it() -> None:
     assert catalog.template("microsoft").name == "entra"
 
 
+def test_like_may_name_one_of_those_above() -> None:
+    catalog = read(
+        """
+        [acme]
+        like = "github"
+        scope_separator = ","
+        [github]
+        like = "acme"
+        poll.method = "GET"
+        """
+    )
+    assert catalog.find("github").scope_separator == ","
+    assert catalog.find("github").poll.method == "GET"
+    below = '[one]\nlike = "two"\n[two]\nlike = "github"\n'
+    assert "[one] like: unknown provider 'two'" in mistake(below)
+
+
 def test_false_says_none() -> None:
     catalog = read('[acme]\nlike = "gitlab"\nrevocation_endpoint = false\n')
     assert catalog.find("acme").revocation_endpoint is None

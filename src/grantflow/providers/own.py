@@ -4,7 +4,8 @@
 ``token``, ``refresh`` and ``answers``. Beside them are the fields of a ``Template``, and
 ``[acme.needs.NAME]`` with those of a ``Need``. Rules:
 
-1. ``like`` names a template to begin with; what the table says replaces that field, whole.
+1. ``like`` names a template to begin with, one of the known ones or of those above; what the
+   table says replaces that field, whole.
 2. A gap ``{name}`` in a URL is a need; it is declared only to say more of it (``gaps``).
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from returns.result import Failure, Result, Success
@@ -22,7 +24,6 @@ from grantflow.providers.document import (
     Misspelt,
     made,
     sendable,
-    together,
     unknown,
     values_of,
 )
@@ -45,11 +46,17 @@ def extended(catalog: Catalog, document: Mapping[str, object]) -> Result[Catalog
     >>> extended(Catalog(), acme).unwrap().find("acme", host="a.example").token_endpoint
     'https://a.example/token'
     """
-    return (
-        together(_template(name, given, catalog) for name, given in document.items())
-        .bind(_told_apart)
-        .map(lambda templates: Catalog((templates,)).over(catalog))
-    )
+    own: Result[tuple[Template, ...], Misspelt] = Success(())
+    for name, given in document.items():
+        own = own.bind(partial(_with_one_more, name, given, catalog))
+    return own.bind(_told_apart).map(lambda found: Catalog((found,)).over(catalog))
+
+
+def _with_one_more(
+    name: str, given: object, catalog: Catalog, before: tuple[Template, ...]
+) -> Result[tuple[Template, ...], Misspelt]:
+    known = Catalog((before,)).over(catalog)
+    return _template(name, given, known).map(lambda template: (*before, template))
 
 
 def _told_apart(templates: tuple[Template, ...]) -> Result[tuple[Template, ...], Misspelt]:
