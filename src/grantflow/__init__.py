@@ -40,7 +40,16 @@ if TYPE_CHECKING:
     from grantflow.core.provider import Provider
     from grantflow.core.refresh import RefreshFlow
     from grantflow.core.secret import Secret
-    from grantflow.core.states import Authorized, Expired, Failed, Pending, SlowDown, Started
+    from grantflow.core.states import (
+        Authorized,
+        DeviceState,
+        Expired,
+        Failed,
+        GrantState,
+        Pending,
+        SlowDown,
+        Started,
+    )
     from grantflow.core.values import (
         DeviceAuthorization,
         Fault,
@@ -52,6 +61,8 @@ if TYPE_CHECKING:
     )
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import run
+    from grantflow.shell.clock import SystemClock
+    from grantflow.shell.ports import Clock, Transport
     from grantflow.shell.source import GrantError, TokenSource
     from grantflow.shell.stores import FileStore, KeyringStore, MemoryStore, RedisStore
 
@@ -64,11 +75,13 @@ __all__ = [
     "ClientSecretBasic",
     "ClientSecretJwt",
     "ClientSecretPost",
+    "Clock",
     "CodeExpired",
     "CodeIssued",
     "Denied",
     "DeviceAuthorization",
     "DeviceFlow",
+    "DeviceState",
     "Expired",
     "Failed",
     "Fault",
@@ -77,6 +90,7 @@ __all__ = [
     "Garbled",
     "GaveUp",
     "GrantError",
+    "GrantState",
     "Instant",
     "KeyringStore",
     "MemoryStore",
@@ -101,11 +115,13 @@ __all__ = [
     "SlowDownAsked",
     "Started",
     "StillPending",
+    "SystemClock",
     "Token",
     "TokenAuth",
     "TokenIssued",
     "TokenSession",
     "TokenSource",
+    "Transport",
     "Unanswered",
     "Unreachable",
     "begin",
@@ -144,7 +160,16 @@ _HOMES = {
     "core.provider": ("Provider",),
     "core.refresh": ("RefreshFlow",),
     "core.secret": ("Secret",),
-    "core.states": ("Authorized", "Expired", "Failed", "Pending", "SlowDown", "Started"),
+    "core.states": (
+        "Authorized",
+        "DeviceState",
+        "Expired",
+        "Failed",
+        "GrantState",
+        "Pending",
+        "SlowDown",
+        "Started",
+    ),
     "core.values": (
         "DeviceAuthorization",
         "Fault",
@@ -155,6 +180,8 @@ _HOMES = {
         "Token",
     ),
     "shell.blocking": ("run",),
+    "shell.clock": ("SystemClock",),
+    "shell.ports": ("Clock", "Transport"),
     "shell.source": ("GrantError", "TokenSource"),
     "shell.auth.requests": ("TokenAuth", "TokenSession"),
     "shell.stores": ("FileStore", "KeyringStore", "MemoryStore", "RedisStore"),

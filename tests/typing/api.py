@@ -26,11 +26,13 @@ from grantflow import (
     ClientSecretBasic,
     ClientSecretJwt,
     ClientSecretPost,
+    Clock,
     CodeExpired,
     CodeIssued,
     Denied,
     DeviceAuthorization,
     DeviceFlow,
+    DeviceState,
     Expired,
     Failed,
     Fault,
@@ -39,6 +41,7 @@ from grantflow import (
     Garbled,
     GaveUp,
     GrantError,
+    GrantState,
     Instant,
     KeyringStore,
     MemoryStore,
@@ -63,11 +66,13 @@ from grantflow import (
     SlowDownAsked,
     Started,
     StillPending,
+    SystemClock,
     Token,
     TokenAuth,
     TokenIssued,
     TokenSession,
     TokenSource,
+    Transport,
     Unanswered,
     Unreachable,
     begin,
@@ -78,11 +83,11 @@ from grantflow import (
 from grantflow.core.effects import Due
 from grantflow.core.errors import Error
 from grantflow.core.events import Event, StartReply, TokenReply
-from grantflow.core.states import DeviceState, Final, GrantState
+from grantflow.core.states import Final
 from grantflow.core.values import Reply
 from grantflow.shell import aio
 from grantflow.shell.auth.httpx import TokenAuth as HttpxTokenAuth
-from grantflow.shell.ports import Clock, Prompt, Store, Transport
+from grantflow.shell.ports import Prompt, Store
 from grantflow.shell.timer import Loop, TimerDriver
 from grantflow.testing import (
     AsyncServerTransport,
@@ -352,6 +357,10 @@ def timer_driver(client: Client, loop: Loop) -> None:
     assert_type(driver, TimerDriver[DeviceState])
     assert_type(driver.run, Run[DeviceState] | None)
     TimerDriver(RefreshFlow(client, "rt-1"), loop, see_grant, transport=raising)
+    assert_type(driver.clock.now(), Moment)
+    TimerDriver(DeviceFlow(client), loop, see_device, clock=SystemClock())
+    TimerDriver(DeviceFlow(client), loop, see_device, clock=AsyncMetronome())
+    TimerDriver(DeviceFlow(client), loop, see_device, clock=FloatClock())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     TimerDriver(DeviceFlow(client), loop, see_grant)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     TimerDriver(DeviceFlow(client), loop, see_device, transport=late)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 

@@ -27,7 +27,7 @@ from grantflow.core.client_auth import ClientAuthentication, authenticated
 from grantflow.core.secret import Secret
 from grantflow.core.values import Assertion, Fault, Moment, Reply, Request
 from grantflow.shell.clock import SystemClock
-from grantflow.shell.ports import Clock, Transport
+from grantflow.shell.ports import Transport
 
 
 class Readable(Protocol):
@@ -57,7 +57,7 @@ _KEYS: Final = {
 _SIZES: Final = {"ES256": 64, "ES384": 96, "ES512": 132}
 
 
-def signed(transport: Transport, clock: Clock | None = None) -> Transport:
+def signed(transport: Transport, clock: Readable | None = None) -> Transport:
     """Return a transport that signs the assertion of each request that has one.
 
     The drivers do this around any transport, so it is for those who write their own. Wrapping twice
@@ -116,7 +116,7 @@ class Signer:
 class _Signed:
     __slots__ = ("_signer", "_transport")
 
-    def __init__(self, transport: Transport, clock: Clock | None) -> None:
+    def __init__(self, transport: Transport, clock: Readable | None) -> None:
         self._transport = transport
         self._signer = Signer(clock)
 
