@@ -47,6 +47,7 @@ HOMES = {
     "requests": {"shell/http/over_requests.py", "shell/auth/requests.py"},
     "httpx": {"shell/http/over_httpx.py", "shell/auth/httpx.py"},
     "anyio": {"shell/aio.py", "shell/auth/httpx.py"},
+    "pytest": {"testing/fixtures.py"},
     "platformdirs": {"shell/environment.py"},
     "filelock": {"shell/stores/locks.py"},
     "joserfc": {"shell/signing.py"},

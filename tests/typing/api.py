@@ -95,6 +95,7 @@ from grantflow.testing import (
     Loopback,
     Outage,
     Script,
+    ScriptedServer,
     Server,
     ServerTransport,
     Tick,
@@ -635,6 +636,13 @@ def testing(client: Client, request: Request, span: timedelta) -> None:
     async_transport: aio.AsyncTransport = AsyncServerTransport(transport)
     async_clock: aio.AsyncClock = AsyncVirtualClock(clock)
     print(async_transport, async_clock)
+    scripted = ScriptedServer(script, clock=clock)
+    blocking: tuple[Transport, Clock] = (scripted.transport, scripted.clock)
+    async_transport, async_clock = scripted.async_transport, scripted.async_clock
+    assert_type(scripted.source, TokenSource)
+    assert_type(run(DeviceFlow(scripted.client), *blocking), Final)
+    scripted.approve(after=span)
+    scripted.approve(span)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Script(outages=(Outage(span, span, Fault("refused", "no")),))
     with serve(script) as loopback:
         assert_type(loopback, Loopback)
