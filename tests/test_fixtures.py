@@ -44,11 +44,11 @@ EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 
 
 @pytest.fixture(autouse=True)
-def at_once() -> object:
-    """No test here may wait, but for the one that says so."""
-    began = time.monotonic()
-    yield
-    assert time.monotonic() - began < 4
+def nobody_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def woken(span: float) -> None:
+        raise AssertionError(f"somebody wanted to sleep for {span} s")
+
+    monkeypatch.setattr(time, "sleep", woken)
 
 
 def test_the_blocking_driver_takes_it_by_default(grantflow_server: ScriptedServer) -> None:
