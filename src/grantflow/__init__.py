@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from grantflow import providers
     from grantflow.core.client import Client
     from grantflow.core.client_auth import (
+        ClientAssertion,
         ClientSecretBasic,
+        ClientSecretHeaders,
         ClientSecretJwt,
         ClientSecretPost,
         MutualTls,
@@ -22,24 +24,31 @@ if TYPE_CHECKING:
     )
     from grantflow.core.client_credentials import ClientCredentialsFlow
     from grantflow.core.device import DeviceFlow
+    from grantflow.core.dpop import DPoP
     from grantflow.core.effects import Send
     from grantflow.core.errors import Cancelled, Denied, Garbled, Refused, Unreachable
     from grantflow.core.events import (
         CodeExpired,
         CodeIssued,
         GaveUp,
+        GrantIssued,
+        NonceAsked,
         Rejected,
         SlowDownAsked,
         StillPending,
         TokenIssued,
         Unanswered,
     )
+    from grantflow.core.exchange import MiddlemanFlow, TwoStepFlow
     from grantflow.core.flow import Flow, Run, begin, outcome
     from grantflow.core.pacing import Backoff
     from grantflow.core.problems import PersonNeeded, Problem
     from grantflow.core.provider import Provider
     from grantflow.core.refresh import RefreshFlow
+    from grantflow.core.registration import RegistrationFlow
+    from grantflow.core.request import Request
     from grantflow.core.secret import Secret
+    from grantflow.core.sign_in import sign_in_flow
     from grantflow.core.states import (
         Authorized,
         DeviceState,
@@ -50,19 +59,12 @@ if TYPE_CHECKING:
         SlowDown,
         Started,
     )
-    from grantflow.core.values import (
-        DeviceAuthorization,
-        Fault,
-        Instant,
-        Moment,
-        Request,
-        Response,
-        Token,
-    )
+    from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import run
     from grantflow.shell.clock import SystemClock
     from grantflow.shell.ports import Clock, Transport
+    from grantflow.shell.registration import Registration
     from grantflow.shell.source import GrantError, TokenSource
     from grantflow.shell.stores import FileStore, KeyringStore, MemoryStore, RedisStore
 
@@ -71,13 +73,16 @@ __all__ = [
     "Backoff",
     "Cancelled",
     "Client",
+    "ClientAssertion",
     "ClientCredentialsFlow",
     "ClientSecretBasic",
+    "ClientSecretHeaders",
     "ClientSecretJwt",
     "ClientSecretPost",
     "Clock",
     "CodeExpired",
     "CodeIssued",
+    "DPoP",
     "Denied",
     "DeviceAuthorization",
     "DeviceFlow",
@@ -90,12 +95,15 @@ __all__ = [
     "Garbled",
     "GaveUp",
     "GrantError",
+    "GrantIssued",
     "GrantState",
     "Instant",
     "KeyringStore",
     "MemoryStore",
+    "MiddlemanFlow",
     "Moment",
     "MutualTls",
+    "NonceAsked",
     "Pending",
     "PersonNeeded",
     "PrivateKeyJwt",
@@ -105,6 +113,8 @@ __all__ = [
     "RedisStore",
     "RefreshFlow",
     "Refused",
+    "Registration",
+    "RegistrationFlow",
     "Rejected",
     "Request",
     "Response",
@@ -122,18 +132,22 @@ __all__ = [
     "TokenSession",
     "TokenSource",
     "Transport",
+    "TwoStepFlow",
     "Unanswered",
     "Unreachable",
     "begin",
     "outcome",
     "providers",
     "run",
+    "sign_in_flow",
 ]
 
 _HOMES = {
     "core.client": ("Client",),
     "core.client_auth": (
+        "ClientAssertion",
         "ClientSecretBasic",
+        "ClientSecretHeaders",
         "ClientSecretJwt",
         "ClientSecretPost",
         "MutualTls",
@@ -142,24 +156,31 @@ _HOMES = {
     ),
     "core.client_credentials": ("ClientCredentialsFlow",),
     "core.device": ("DeviceFlow",),
+    "core.dpop": ("DPoP",),
     "core.effects": ("Send",),
     "core.errors": ("Cancelled", "Denied", "Garbled", "Refused", "Unreachable"),
     "core.events": (
         "CodeExpired",
         "CodeIssued",
         "GaveUp",
+        "GrantIssued",
+        "NonceAsked",
         "Rejected",
         "SlowDownAsked",
         "StillPending",
         "TokenIssued",
         "Unanswered",
     ),
+    "core.exchange": ("MiddlemanFlow", "TwoStepFlow"),
     "core.flow": ("Flow", "Run", "begin", "outcome"),
     "core.pacing": ("Backoff",),
     "core.problems": ("PersonNeeded", "Problem"),
     "core.provider": ("Provider",),
     "core.refresh": ("RefreshFlow",),
+    "core.registration": ("RegistrationFlow",),
+    "core.request": ("Request",),
     "core.secret": ("Secret",),
+    "core.sign_in": ("sign_in_flow",),
     "core.states": (
         "Authorized",
         "DeviceState",
@@ -175,13 +196,13 @@ _HOMES = {
         "Fault",
         "Instant",
         "Moment",
-        "Request",
         "Response",
         "Token",
     ),
     "shell.blocking": ("run",),
     "shell.clock": ("SystemClock",),
     "shell.ports": ("Clock", "Transport"),
+    "shell.registration": ("Registration",),
     "shell.source": ("GrantError", "TokenSource"),
     "shell.auth.requests": ("TokenAuth", "TokenSession"),
     "shell.stores": ("FileStore", "KeyringStore", "MemoryStore", "RedisStore"),

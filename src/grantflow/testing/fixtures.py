@@ -20,7 +20,8 @@ from typing import Final
 import pytest
 from attrs import evolve
 
-from grantflow.core.values import Instant, Moment, Reply, Request
+from grantflow.core.request import Request
+from grantflow.core.values import Instant, Moment, Reply
 from grantflow.shell import clock as clocks
 from grantflow.shell.http.over_requests import RequestsTransport
 from grantflow.testing.loopback import Loopback, serve

@@ -21,8 +21,9 @@ from grantflow.core.client_credentials import ClientCredentialsFlow
 from grantflow.core.device import DeviceFlow
 from grantflow.core.errors import Denied
 from grantflow.core.provider import Provider
+from grantflow.core.request import Request
 from grantflow.core.states import Authorized, DeviceState, Failed, Pending, SlowDown
-from grantflow.core.values import DeviceAuthorization, Fault, Reply, Request
+from grantflow.core.values import DeviceAuthorization, Fault, Reply
 from grantflow.shell.blocking import run
 from grantflow.shell.ports import Transport
 from grantflow.shell.source import TokenSource
