@@ -29,6 +29,7 @@ from grantflow import (
     TokenSource,
     providers,
     run,
+    sign_in_flow,
 )
 from grantflow.shell import aio
 from grantflow.testing import Script, ScriptedServer, VirtualClock
@@ -80,7 +81,7 @@ def names_of(seen: list[DeviceState]) -> list[str]:
 def signed_in(server: ScriptedServer, provider: Provider | None = None) -> list[DeviceState]:
     seen: list[DeviceState] = []
     client = Client(provider=provider or server.provider, client_id="my-app")
-    run(DeviceFlow(client), server.transport, server.clock, seen.append)
+    run(sign_in_flow(client, entropy="e" * 43), server.transport, server.clock, seen.append)
     return seen
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from grantflow.core.events import (
         CodeExpired,
         CodeIssued,
+        Event,
         GaveUp,
         GrantIssued,
         NonceAsked,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from grantflow.core.request import Request
     from grantflow.core.secret import Secret
     from grantflow.core.sign_in import sign_in_flow
+    from grantflow.core.spelling import Answering, Asking
     from grantflow.core.states import (
         Authorized,
         DeviceState,
@@ -59,16 +61,19 @@ if TYPE_CHECKING:
         SlowDown,
         Started,
     )
+    from grantflow.core.tokens import Skew, Window
     from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import run
     from grantflow.shell.clock import SystemClock
-    from grantflow.shell.ports import Clock, Transport
+    from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
     from grantflow.shell.registration import Registration
     from grantflow.shell.source import GrantError, TokenSource
     from grantflow.shell.stores import FileStore, KeyringStore, MemoryStore, RedisStore
 
 __all__ = [
+    "Answering",
+    "Asking",
     "Authorized",
     "Backoff",
     "Cancelled",
@@ -87,6 +92,7 @@ __all__ = [
     "DeviceAuthorization",
     "DeviceFlow",
     "DeviceState",
+    "Event",
     "Expired",
     "Failed",
     "Fault",
@@ -108,6 +114,7 @@ __all__ = [
     "PersonNeeded",
     "PrivateKeyJwt",
     "Problem",
+    "Prompt",
     "Provider",
     "Public",
     "RedisStore",
@@ -121,10 +128,13 @@ __all__ = [
     "Run",
     "Secret",
     "Send",
+    "Skew",
     "SlowDown",
     "SlowDownAsked",
     "Started",
     "StillPending",
+    "Store",
+    "StoreError",
     "SystemClock",
     "Token",
     "TokenAuth",
@@ -135,6 +145,7 @@ __all__ = [
     "TwoStepFlow",
     "Unanswered",
     "Unreachable",
+    "Window",
     "begin",
     "outcome",
     "providers",
@@ -162,6 +173,7 @@ _HOMES = {
     "core.events": (
         "CodeExpired",
         "CodeIssued",
+        "Event",
         "GaveUp",
         "GrantIssued",
         "NonceAsked",
@@ -181,6 +193,7 @@ _HOMES = {
     "core.request": ("Request",),
     "core.secret": ("Secret",),
     "core.sign_in": ("sign_in_flow",),
+    "core.spelling": ("Answering", "Asking"),
     "core.states": (
         "Authorized",
         "DeviceState",
@@ -191,6 +204,7 @@ _HOMES = {
         "SlowDown",
         "Started",
     ),
+    "core.tokens": ("Skew", "Window"),
     "core.values": (
         "DeviceAuthorization",
         "Fault",
@@ -201,7 +215,7 @@ _HOMES = {
     ),
     "shell.blocking": ("run",),
     "shell.clock": ("SystemClock",),
-    "shell.ports": ("Clock", "Transport"),
+    "shell.ports": ("Clock", "Prompt", "Store", "StoreError", "Transport"),
     "shell.registration": ("Registration",),
     "shell.source": ("GrantError", "TokenSource"),
     "shell.auth.requests": ("TokenAuth", "TokenSession"),

@@ -18,6 +18,8 @@ from returns.io import IOResult
 from returns.result import Result
 
 from grantflow import (
+    Answering,
+    Asking,
     Authorized,
     Backoff,
     Cancelled,
@@ -36,6 +38,7 @@ from grantflow import (
     DeviceFlow,
     DeviceState,
     DPoP,
+    Event,
     Expired,
     Failed,
     Fault,
@@ -57,6 +60,7 @@ from grantflow import (
     PersonNeeded,
     PrivateKeyJwt,
     Problem,
+    Prompt,
     Provider,
     Public,
     RedisStore,
@@ -70,10 +74,13 @@ from grantflow import (
     Run,
     Secret,
     Send,
+    Skew,
     SlowDown,
     SlowDownAsked,
     Started,
     StillPending,
+    Store,
+    StoreError,
     SystemClock,
     Token,
     TokenAuth,
@@ -84,6 +91,7 @@ from grantflow import (
     TwoStepFlow,
     Unanswered,
     Unreachable,
+    Window,
     begin,
     outcome,
     providers,
@@ -92,12 +100,11 @@ from grantflow import (
 )
 from grantflow.core.effects import Due
 from grantflow.core.errors import Error
-from grantflow.core.events import Event, FirstReply, StartReply
+from grantflow.core.events import FirstReply, StartReply
 from grantflow.core.states import Final
 from grantflow.core.values import Members, Reply
 from grantflow.shell import aio
 from grantflow.shell.auth.httpx import TokenAuth as HttpxTokenAuth
-from grantflow.shell.ports import Prompt, Store
 from grantflow.shell.timer import Loop, TimerDriver
 from grantflow.testing import (
     AsyncServerTransport,
@@ -209,6 +216,11 @@ def configuration(provider: Provider, secret: Secret) -> None:
     assert_type(provider.device_authorization_endpoint, str | None)
     assert_type(provider.encoding, Literal["form", "json"])
     Provider(name="acme", token_endpoint="https://acme.example/token", encoding="xml")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    spelt = Asking(rename={"device_code": "code"})
+    Provider(name="odd", token_endpoint="https://acme.example/token", poll=spelt)
+    Provider(
+        name="odd", token_endpoint="https://acme.example/token", answers=Answering(error="detail")
+    )
     client = Client(provider=provider, client_id="app", scope="read write", extra={"a": "b"})
     assert_type(client.scope, tuple[str, ...])
     assert_type(client.resource, tuple[str, ...])
@@ -350,7 +362,7 @@ class AsyncMetronome:
         raise NotImplementedError
 
 
-class Window:
+class Toolkit:
     """An event loop of somebody else's, say a window's."""
 
     def call_later(self, wait: timedelta, call: Callable[[], None], /) -> None:
@@ -371,7 +383,7 @@ async def async_driver(client: Client) -> None:
 
 
 def timer_driver(client: Client, loop: Loop) -> None:
-    driver = TimerDriver(DeviceFlow(client), Window(), see_device)
+    driver = TimerDriver(DeviceFlow(client), Toolkit(), see_device)
     assert_type(driver, TimerDriver[DeviceState])
     assert_type(driver.run, Run[DeviceState] | None)
     TimerDriver(RefreshFlow(client, "rt-1"), loop, see_grant, transport=raising)
@@ -673,3 +685,11 @@ def testing(client: Client, request: Request, span: timedelta) -> None:
         assert_type(loopback, Loopback)
         assert_type(loopback.provider, Provider)
     serve(Script(approve_after=12))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def windows() -> Skew:
+    try:
+        return Skew(soft=Window(timedelta(minutes=10), 0.5))
+    except StoreError as error:
+        assert_type(error.errno, int | None)
+        raise

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import final
+from typing import Final, final
 from urllib.parse import urlsplit
 
 from attrs import evolve
@@ -151,32 +151,46 @@ class ScriptedServer:
 
 
 def _endpoints(provider: Provider) -> dict[str, str]:
-    found = {
-        provider.token_endpoint: "/token",
-        provider.refresh_endpoint: "/token",
-        provider.device_authorization_endpoint: "/device",
-        provider.revocation_endpoint: "/revoke",
-        provider.introspection_endpoint: "/introspect",
-        provider.userinfo_endpoint: "/userinfo",
+    aliases = dict(provider.mtls_endpoint_aliases)
+    named = {
+        "token_endpoint": (provider.token_endpoint, "/token"),
+        "poll_endpoint": (provider.poll_endpoint, "/token"),
+        "refresh_endpoint": (provider.refresh_endpoint, "/token"),
+        "device_authorization_endpoint": (provider.device_authorization_endpoint, "/device"),
+        "revocation_endpoint": (provider.revocation_endpoint, "/revoke"),
+        "introspection_endpoint": (provider.introspection_endpoint, "/introspect"),
+        "userinfo_endpoint": (provider.userinfo_endpoint, "/userinfo"),
     }
-    return {url: path for url, path in found.items() if url is not None}
+    found = [
+        (url, path)
+        for name, (standard, path) in named.items()
+        for url in (standard, aliases.get(name))
+    ]
+    return {url: path for url, path in found if url is not None}
+
+
+_VERIFIER: Final = "a" * 43
+"""Long enough for RFC 7636 section 4.1, and only used to try."""
 
 
 def _understands(provider: Provider, played: dict[str, str]) -> bool:
     """Tell by trying whether a client of ``provider`` takes the scripted answers as they are."""
+    if provider.flow != "device":
+        return False
     client = Client(provider=provider, client_id="app")
     if provider.device_authorization_endpoint is None:
         flow = ClientCredentialsFlow(client)
         return isinstance(run(flow, *_stage(Script(), played)), Authorized)
+    signing_in = DeviceFlow(client, verifier=_VERIFIER if provider.pkce else None)
     states: list[DeviceState] = []
     yes = Script(approve_after=timedelta(seconds=12), slow_downs=1)
-    end = run(DeviceFlow(client), *_stage(yes, played), states.append)
+    end = run(signing_in, *_stage(yes, played), states.append)
     waits = [state for state in states if isinstance(state, (Pending, SlowDown))]
     understood = all(state.faults == 0 for state in waits) and any(
         isinstance(state, SlowDown) for state in waits
     )
     no = Script(deny_after=timedelta())
-    denied = run(DeviceFlow(client), *_stage(no, played))
+    denied = run(signing_in, *_stage(no, played))
     return (
         understood
         and isinstance(end, Authorized)
@@ -189,4 +203,11 @@ def _stage(script: Script, played: dict[str, str]) -> tuple[Transport, VirtualCl
     clock = VirtualClock()
     transport = ServerTransport(Server(script), clock)
     issuer = transport.server.issuer
-    return lambda request: transport(evolve(request, url=issuer + played[request.url])), clock
+
+    def send(request: Request) -> Reply:
+        path = played.get(request.url)
+        if path is None:
+            return Fault("other", "no", "an endpoint of a kind that is not played")
+        return transport(evolve(request, url=issuer + path))
+
+    return send, clock
