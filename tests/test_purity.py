@@ -63,6 +63,7 @@ HOMES = {
         "compat/dagshub/authenticator.py",
     },
     "anyio": {"shell/aio.py", "shell/auth/httpx.py"},
+    "pytest": {"testing/fixtures.py"},
     "platformdirs": {"shell/environment.py", "compat/dagshub/places.py"},
     "filelock": {"shell/stores/locks.py"},
     "joserfc": {"shell/keys.py"},
