@@ -582,11 +582,11 @@ def test_a_file_that_cannot_be_used_costs_no_token(
     hub: DagsHub, storage: TokenStorage, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.mkdir(parents=True)
-    with pytest.raises(NoTokenError, match="it is no file"):
+    with pytest.raises(NoTokenError, match="cannot read"):
         storage.get_token(fail_if_no_token=True)
     assert storage.get_token() == ISSUED
     assert "could not be saved" in caplog.text
-    with pytest.raises(StoreError, match="it is no file"):
+    with pytest.raises(StoreError, match="cannot read"):
         storage.add_token(GOOD)
 
 

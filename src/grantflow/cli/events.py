@@ -9,7 +9,7 @@ from typing import Self, TypeAlias, final
 
 from grantflow.cli.failure import CommandError
 from grantflow.cli.output import answer
-from grantflow.cli.screen import AnyState
+from grantflow.cli.screen import AnyState, unseen
 from grantflow.core.display import escaped
 from grantflow.core.states import Pending, SlowDown
 from grantflow.core.values import DeviceAuthorization, Token
@@ -39,10 +39,12 @@ class Events:
 
     def __call__(self, state: AnyState) -> None:
         """Print the state, if it waits; how it ended is told when everything is stored."""
+        code = unseen(state, self._code)
+        if code is not None:
+            self._code = code
+            issued(code, self._clock)
+            return
         match state:
-            case Pending() | SlowDown() if state.authorization != self._code:
-                self._code = state.authorization
-                self._issued(state.authorization)
             case Pending() | SlowDown():
                 _said(
                     "slow_down" if isinstance(state, SlowDown) else "pending",
@@ -52,10 +54,6 @@ class Events:
                 )
             case _:
                 pass
-
-    def _issued(self, code: DeviceAuthorization | None) -> None:
-        if code is not None:
-            issued(code, self._clock)
 
 
 def issued(code: DeviceAuthorization, clock: Clock, **more: Value) -> None:

@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from grantflow.cli.invite import Invite
-from grantflow.cli.screen import AnyState, waiting
+from grantflow.cli.screen import AnyState, unseen, waiting
 from grantflow.core.display import escaped
 from grantflow.core.states import Pending, SlowDown
 from grantflow.core.values import DeviceAuthorization
@@ -54,9 +54,10 @@ class Live:
         if not isinstance(state, (Pending, SlowDown)):
             return
         self._state = state
-        if state.authorization is not None and state.authorization != self._code:
-            self._code = state.authorization
-            self._invite(self._code)
+        code = unseen(state, self._code)
+        if code is not None:
+            self._code = code
+            self._invite(code)
         self._line.start(refresh=True)
 
     def _drawn(self) -> Spinner:

@@ -47,6 +47,12 @@ def screen(invite: Invite, clock: Clock) -> Screen:
     return Lines(invite, clock)
 
 
+def unseen(state: AnyState, seen: DeviceAuthorization | None) -> DeviceAuthorization | None:
+    """Return the code that a person has still to see; once it was approved, nobody needs it."""
+    code = state.authorization if isinstance(state, (Pending, SlowDown)) else None
+    return None if code is None or code.grant or code == seen else code
+
+
 def waiting(state: AnyState, clock: Clock) -> str | None:
     """Return in words what a run waits for, if it waits."""
     match state:
@@ -86,13 +92,11 @@ class Lines:
 
     def __call__(self, state: AnyState) -> None:
         """Invite once for each code, then say what changes."""
-        if isinstance(state, (Pending, SlowDown)) and state.authorization != self._code:
-            self._code = state.authorization
-            if self._code is not None:
-                self._invite(self._code)
-                tell(
-                    f"The code lives for {spoken(self._code.expires_at - self._clock.now().mono)}."
-                )
+        code = unseen(state, self._code)
+        if code is not None:
+            self._code = code
+            self._invite(code)
+            tell(f"The code lives for {spoken(code.expires_at - self._clock.now().mono)}.")
         said = waiting(state, self._clock)
         if said is not None and said != self._said:
             tell(f"{said[0].upper()}{said[1:]} ...")
