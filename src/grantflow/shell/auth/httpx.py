@@ -112,7 +112,8 @@ class TokenAuth(httpx.Auth):
     def _answer(self, sent: httpx.Request, response: httpx.Response, call: Call) -> Answer:
         last, header = response.request, self._spelling.header
         nonce = response.headers.get(NONCE)
-        self._proofs.heard(str(last.url), nonce)
+        if str(last.url) in self._origins:
+            self._proofs.heard(str(last.url), nonce)
         way = (*response.history, response)
         return Answer(
             status=response.status_code,

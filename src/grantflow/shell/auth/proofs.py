@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from grantflow.core.errors import Unreachable
+from grantflow.core.nonces import usable
 from grantflow.core.provider import origin_of
 from grantflow.core.request import Proof
 from grantflow.core.states import Failed
@@ -51,5 +52,5 @@ class Proofs:
 
     def heard(self, url: str, nonce: str | None) -> None:
         """Remember the nonce that an answer brought."""
-        if nonce:
-            self._nonces[origin_of(url)] = nonce
+        if (known := usable(nonce)) is not None:
+            self._nonces[origin_of(url)] = known
