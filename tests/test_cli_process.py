@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -248,3 +249,25 @@ def until(word: str, terminal: int) -> str:
         assert select.select([terminal], [], [], 20)[0], shown.decode(errors="replace")
         shown += os.read(terminal, 4096)
     return shown.decode(errors="replace")
+
+
+# -- other programs
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.parametrize("how", ["-H @-", '-H "$(cat)"'])
+def test_curl_takes_the_header(shell: Shell, how: str) -> None:
+    script = Script(interval=SECOND, approve_after=timedelta())
+    with serve(script) as server:
+        assert shell.run("login", "--issuer", server.issuer, "--client-id", "demo")[0] == 0
+        call = f"curl -sS --noproxy '*' {how} {server.issuer}/userinfo"
+        ran = subprocess.run(
+            f'"{sys.executable}" -m grantflow token --format header | {call}',
+            shell=True,
+            capture_output=True,
+            text=True,
+            env=shell.environment,
+            check=True,
+        )
+    assert '"sub": "alice"' in ran.stdout
+    assert ran.stderr == ""
