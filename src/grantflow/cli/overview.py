@@ -8,6 +8,7 @@ COMMANDS: Final = {
     "demo": "see all of it in ten seconds, against a server of its own",
     "login": "sign in, and remember how",
     "token": "print a token that works now; it is renewed where needed",
+    "run": "run a command with the token in its environment",
     "status": "say who is signed in, and for how long",
     "list": "list every profile",
     "logout": "remove a token and its profile",
@@ -41,6 +42,7 @@ _EXIT_CODES: Final = (
     ("1", "the sign-in failed, or nobody is signed in"),
     ("2", "the command line is wrong"),
     ("3", "a person has to sign in, and nobody may be asked"),
+    ("126, 127", "run: the command is no program, or was not found"),
     ("130", "interrupted"),
 )
 
