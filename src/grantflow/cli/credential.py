@@ -16,6 +16,7 @@ from grantflow.cli.git import asked, credential, origins
 from grantflow.cli.output import is_terminal, tell
 from grantflow.cli.profiles import Profile
 from grantflow.cli.usable import given_to, renewed, usable
+from grantflow.cli.words import place
 from grantflow.core.secret import Secret
 from grantflow.core.values import Token
 
@@ -88,7 +89,7 @@ class _Case:
             advice = "set another one"
         else:
             advice = f"check what it may do there, or sign in again: {login_command(profile)}"
-        return f"{self.origin} refused the token of {whose}; {advice}"
+        return f"{place(self.origin)} refused the token of {whose}; {advice}"
 
 
 def _case(name: str | None, hosts: Sequence[str], origin: str) -> _Case | None:

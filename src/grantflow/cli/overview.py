@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "status": "say who is signed in, and for how long",
     "list": "list every profile",
     "logout": "remove a token and its profile",
+    "doctor": "look for what is wrong, and say what to do",
     "serve": "run a scripted authorization server on this machine",
 }
 
