@@ -87,6 +87,7 @@ def test_all_is_well(stage: Stage) -> None:
     assert "problem" not in ran.out
     for check in ("folder", "file", "lock", "profiles", "sign-in", "network"):
         assert f"\nok       {check} " in f"\n{ran.out}"
+    assert stage.run("doctor") == ran
 
 
 def test_where_nobody_signed_in_nothing_is_wrong(stage: Stage) -> None:
@@ -336,7 +337,8 @@ def test_a_damaged_profile_among_good_ones(stage: Stage) -> None:
     assert "token_endpoint is missing" in said[0]
     assert "profile 'odd'" in said[1]
     assert "must be https" in said[2]
-    assert len(problems(stage, "torn")) == 3
+    ran = stage.run("doctor", "torn", "--json")
+    assert [each.level for each in findings(ran) if each.check == "profiles"] == ["problem"] * 3
 
 
 def standing(grant: str = "device", **token: object) -> Finding:
