@@ -35,6 +35,10 @@ _DEEPEST = 8
 _MEMBERS = frozenset(
     {
         "grant",
+        "provider",
+        "provider_file",
+        "values",
+        "spelling",
         "issuer",
         "token_endpoint",
         "device_authorization_endpoint",

@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "logout": "remove a token and its profile",
     "doctor": "look for what is wrong, and say what to do",
     "serve": "run a scripted authorization server on this machine",
+    "completion": "print a script that completes this command in a shell",
 }
 
 _MOST_USED: Final = ("demo", "login", "token", "status", "logout")

@@ -11,7 +11,6 @@ from urllib.request import getproxies, proxy_bypass
 from attrs import frozen
 
 from grantflow.cli import outside
-from grantflow.cli.client import client_of
 from grantflow.cli.failure import ended
 from grantflow.cli.health.finding import Finding
 from grantflow.cli.health.surroundings import without_password
@@ -42,12 +41,10 @@ class Call:
 
 def addresses(profile: Profile) -> list[str]:
     """Return one address for each origin that the profile talks to."""
-    # A token that was given belongs to no client, and perhaps to no server.
-    where = profile if profile.grant == "given" else client_of(profile).provider
     ends = (
-        where.token_endpoint,
-        where.device_authorization_endpoint,
-        where.revocation_endpoint,
+        profile.token_endpoint,
+        profile.device_authorization_endpoint,
+        profile.revocation_endpoint,
         profile.issuer,
     )
     firsts: dict[str, str] = {}
