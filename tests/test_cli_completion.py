@@ -7,12 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 
 from cli_stage import Stage
+from grantflow import providers
 from grantflow.cli import overview
+from grantflow.cli.commands.completion import _complete
 
 SHELLS = ("bash", "zsh", "tcsh")
 BASH = pytest.mark.skipif(
@@ -101,6 +104,14 @@ def test_a_name_of_a_profile_is_not_executed(stage: Stage) -> None:
     (stage.home / "profiles.json").write_text(json.dumps(document))
     assert "ci" in completed(stage, script(stage, "bash"), "token", "")
     assert not (stage.folder / "executed").exists()
+
+
+@pytest.mark.parametrize(("command", "name"), [("login", "provider"), ("providers", "name")])
+def test_a_provider_s_name_is_completed(command: str, name: str) -> None:
+    parser = ArgumentParser()
+    action = parser.add_argument(name, nargs="?")
+    _complete(command, action, {})
+    assert action.choices == providers.names()
 
 
 def test_the_names_alone_are_listed(stage: Stage) -> None:
