@@ -14,7 +14,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-Where = Literal["device", "poll", "token", "refresh"]
+Where = Literal["device", "poll", "token", "refresh", "register"]
 Evidence = Literal["documented", "source", "derived", "unsourced"]
 
 DEVICE_KEY = "dc-1"
@@ -336,10 +336,13 @@ def _selfhosted() -> list[Of]:
     mais = Of("stanford-mais", "source").client_credentials(expires_in="3599", scope=None)
     mais("token", "refused invalid_client", 401, {"error": "invalid_client"}, evidence="derived")
 
+    cas = Of("cas", "derived").code(**PLAIN).rfc().token()
+    oro = Of("oro", "documented").client_credentials(scope=None)
+    oro("token", "refused invalid_client", 401, {"error": "invalid_client"}, evidence="derived")
+
     return [
         keycloak, hydra, authentik, zitadel, fusionauth, dex, kanidm, authelia, openam, wso2,
-        wso2_2020, identityserver, nextcloud, flyte, acs, mais,
-    ]  # fmt: skip
+        wso2_2020, identityserver, nextcloud, flyte, acs, mais, cas, oro]  # fmt: skip
 
 
 def _cloud() -> list[Of]:
@@ -420,6 +423,18 @@ def _cloud() -> list[Of]:
     aws("poll", "token", 200, answer, good)
     aws("refresh", "token", 200, answer, good)
     aws("device", "trouble", 400, {"error": "slow_down"}, x_amzn_ErrorType="SlowDownException")
+    aws(
+        "register",
+        "token",
+        200,
+        {"clientId": "c-1", "clientSecret": "s-1", "clientSecretExpiresAt": 1775001600},
+        {
+            "token.access_token": "s-1",
+            "token.extra": {"client_id": "c-1"},
+            "token.expires_at.month": 4,
+        },
+        evidence="documented",
+    )
 
     cognito = Of("cognito", "documented").client_credentials(scope=None)
     cognito(
@@ -455,6 +470,9 @@ def _cloud() -> list[Of]:
     zoho.code(
         {"authorization.interval": seconds(30)}, **{**URL, "interval": 30000, "expires_in": 300000}
     )
+    # Seconds, as on its newer page: what is too little for milliseconds.
+    in_seconds = {"authorization.interval": seconds(30)}
+    zoho.code(in_seconds, **{**URL, "interval": 30, "expires_in": 300})
     for code, expected in (
         ("authorization_pending", "pending"),
         ("slow_down", "slow"),
@@ -570,6 +588,20 @@ def _cloud() -> list[Of]:
     )
     huawei.token(scope="openid profile")
 
+    apigee = Of("apigee", "documented").client_credentials(
+        {"token.token_type": "BearerToken"},
+        token_type="BearerToken",
+        expires_in="3599",
+        issued_at="1767225600000",
+        scope="",
+    )
+    unknown = {
+        "ErrorCode": "invalid_request",
+        "Error": "Invalid client id : x. ClientId is Invalid",
+    }
+    said = {"error.description": unknown["Error"]}
+    apigee("token", "refused invalid_request", 401, unknown, said)
+
     return [
         google,
         aws,
@@ -583,6 +615,7 @@ def _cloud() -> list[Of]:
         ebay,
         tailscale,
         huawei,
+        apigee,
     ]
 
 
@@ -848,7 +881,7 @@ def _media() -> list[Of]:
     tidal("device", "code", 200, {**camel, **schemed}, complete, evidence="derived")
     # What it really sends has no scheme; until that can be said, it is refused.
     bare = {"verificationUri": "link.tidal.com", "verificationUriComplete": "link.tidal.com/ABCDE"}
-    tidal("device", "garbled", 200, {**camel, **bare})
+    tidal("device", "code", 200, {**camel, **bare}, complete)
     tidal.token(user_id=1)
 
     epic = Of("epic", "source").code(
@@ -896,7 +929,17 @@ def _media() -> list[Of]:
     real_debrid("poll", "denied", 400, {"error": "access_denied"}, evidence="unsourced")
     real_debrid("poll", "slow", 429, b"", evidence="documented")
     real_debrid("poll", "expired", 400, {"error": "expired_token"}, evidence="unsourced")
-    real_debrid.token(scope=None)
+    own = {"client_id": "of-alice", "client_secret": "s3"}
+    real_debrid("poll", "grant", 200, own, {"grant": own})
+    real_debrid("poll", "garbled", 200, {"client_id": "of-alice"}, evidence="derived")
+    spent = {"error": "wrong_parameter", "error_code": 2}
+    real_debrid("refresh", "refused wrong_parameter", 400, spent, evidence="documented")
+    real_debrid(
+        "refresh",
+        "token",
+        200,
+        {"access_token": "at-1", "expires_in": 3600, "refresh_token": "rt-1"},
+    )
 
     premiumize = (
         Of("premiumize", "source")
@@ -941,7 +984,7 @@ def _media() -> list[Of]:
     torbox("poll", "slow", 429, {"success": False}, evidence="derived")
     holds = {
         "authorization.verification_uri_complete": "https://tor.box/link/ABC123",
-        "authorization.expires_at": seconds(100 + 600),
+        "authorization.expires_at": seconds(600),  # 00:10:00, and the wall clock began at 00:00:00
     }
     torbox("device", "code", 200, {"success": True, "data": start}, holds)
     broken = {"success": False, "error": "invalid_request", "detail": "Malformed request"}

@@ -10,17 +10,23 @@ from attrs import evolve
 from grantflow import (
     Backoff,
     Client,
+    ClientCredentialsFlow,
+    ClientSecretPost,
+    DeviceAuthorization,
     DeviceFlow,
     Fault,
     Garbled,
     Moment,
+    Pending,
     Provider,
+    RefreshFlow,
     Request,
     Response,
+    Send,
 )
 from grantflow.core.provider import is_loopback
 from grantflow.core.values import Members
-from values import ACME, CLIENT, WALL, instant, seconds
+from values import ACME, CLIENT, WALL, instant, moment, seconds
 
 
 @pytest.mark.parametrize(
@@ -207,3 +213,47 @@ def test_a_get_has_no_body() -> None:
     request = Request("https://a.example", method="GET", form={"a": "b"}, headers={"X": "y"})
     assert request.body() == b""
     assert request.header_map() == {"Accept": "application/json", "X": "y"}
+
+
+def test_links_are_completed_with_https_only() -> None:
+    with pytest.raises(ValueError, match="link_scheme: https is needed, not 'javascript'"):
+        evolve(ACME, link_scheme="javascript")
+
+
+def test_of_several_resources_one_is_the_target() -> None:
+    several = evolve(CLIENT, resource=("urn:a", "urn:b"))
+    assert several.targets() == ()
+    assert evolve(several, target="urn:b").targets() == (("resource", "urn:b"),)
+    assert evolve(CLIENT, resource="urn:a").targets() == (("resource", "urn:a"),)
+    assert CLIENT.targets() == ()
+    with pytest.raises(ValueError, match="target: 'urn:c' is not among the resources"):
+        evolve(several, target="urn:c")
+    with_resource = DeviceFlow(evolve(several, target="urn:b"))
+    state = Pending(
+        DeviceAuthorization("dc", "WDJB", "https://a.example", instant(60)), seconds(5), instant(5)
+    )
+    due = with_resource.due(state)
+    assert isinstance(due, Send)
+    assert ("resource", "urn:b") in due.request.form
+    machine = ClientCredentialsFlow(evolve(several, target="urn:b"))
+    due = machine.due(machine.start(moment()))
+    assert isinstance(due, Send)
+    assert [text for name, text in due.request.form if name == "resource"] == ["urn:b"]
+
+
+@pytest.mark.parametrize("span", [seconds(0), seconds(-1)])
+def test_a_budget_is_some_time(span: timedelta) -> None:
+    for make in (
+        lambda: DeviceFlow(CLIENT, budget=span),
+        lambda: ClientCredentialsFlow(CLIENT, budget=span),
+        lambda: RefreshFlow(CLIENT, "rt", budget=span),
+    ):
+        with pytest.raises(ValueError, match="budget: a span above zero is needed"):
+            make()
+
+
+def test_half_a_character_cannot_be_sent() -> None:
+    with pytest.raises(ValueError, match="client_id: it holds half a character"):
+        Client(provider=ACME, client_id="a\ud800")
+    with pytest.raises(ValueError, match="secret: it holds half a character"):
+        ClientSecretPost("a\udfff")

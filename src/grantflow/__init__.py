@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from grantflow import providers
     from grantflow.core.client import Client
     from grantflow.core.client_auth import (
+        ClientAssertion,
         ClientSecretBasic,
+        ClientSecretHeaders,
         ClientSecretJwt,
         ClientSecretPost,
         MutualTls,
@@ -20,36 +22,36 @@ if TYPE_CHECKING:
     )
     from grantflow.core.client_credentials import ClientCredentialsFlow
     from grantflow.core.device import DeviceFlow
+    from grantflow.core.dpop import DPoP
     from grantflow.core.effects import Send
     from grantflow.core.errors import Cancelled, Denied, Garbled, Refused, Unreachable
     from grantflow.core.events import (
         CodeExpired,
         CodeIssued,
         GaveUp,
+        GrantIssued,
+        NonceAsked,
         Rejected,
         SlowDownAsked,
         StillPending,
         TokenIssued,
         Unanswered,
     )
+    from grantflow.core.exchange import MiddlemanFlow, TwoStepFlow
     from grantflow.core.flow import Flow, Run, begin, outcome
     from grantflow.core.pacing import Backoff
     from grantflow.core.problems import PersonNeeded, Problem
     from grantflow.core.provider import Provider
     from grantflow.core.refresh import RefreshFlow
+    from grantflow.core.registration import RegistrationFlow
+    from grantflow.core.request import Request
     from grantflow.core.secret import Secret
+    from grantflow.core.sign_in import sign_in_flow
     from grantflow.core.states import Authorized, Expired, Failed, Pending, SlowDown, Started
-    from grantflow.core.values import (
-        DeviceAuthorization,
-        Fault,
-        Instant,
-        Moment,
-        Request,
-        Response,
-        Token,
-    )
+    from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import run
+    from grantflow.shell.registration import Registration
     from grantflow.shell.source import GrantError, TokenSource
     from grantflow.shell.stores import FileStore, KeyringStore, MemoryStore, RedisStore
 
@@ -58,12 +60,15 @@ __all__ = [
     "Backoff",
     "Cancelled",
     "Client",
+    "ClientAssertion",
     "ClientCredentialsFlow",
     "ClientSecretBasic",
+    "ClientSecretHeaders",
     "ClientSecretJwt",
     "ClientSecretPost",
     "CodeExpired",
     "CodeIssued",
+    "DPoP",
     "Denied",
     "DeviceAuthorization",
     "DeviceFlow",
@@ -75,11 +80,14 @@ __all__ = [
     "Garbled",
     "GaveUp",
     "GrantError",
+    "GrantIssued",
     "Instant",
     "KeyringStore",
     "MemoryStore",
+    "MiddlemanFlow",
     "Moment",
     "MutualTls",
+    "NonceAsked",
     "Pending",
     "PersonNeeded",
     "PrivateKeyJwt",
@@ -89,6 +97,8 @@ __all__ = [
     "RedisStore",
     "RefreshFlow",
     "Refused",
+    "Registration",
+    "RegistrationFlow",
     "Rejected",
     "Request",
     "Response",
@@ -104,18 +114,22 @@ __all__ = [
     "TokenIssued",
     "TokenSession",
     "TokenSource",
+    "TwoStepFlow",
     "Unanswered",
     "Unreachable",
     "begin",
     "outcome",
     "providers",
     "run",
+    "sign_in_flow",
 ]
 
 _HOMES = {
     "core.client": ("Client",),
     "core.client_auth": (
+        "ClientAssertion",
         "ClientSecretBasic",
+        "ClientSecretHeaders",
         "ClientSecretJwt",
         "ClientSecretPost",
         "MutualTls",
@@ -124,35 +138,42 @@ _HOMES = {
     ),
     "core.client_credentials": ("ClientCredentialsFlow",),
     "core.device": ("DeviceFlow",),
+    "core.dpop": ("DPoP",),
     "core.effects": ("Send",),
     "core.errors": ("Cancelled", "Denied", "Garbled", "Refused", "Unreachable"),
     "core.events": (
         "CodeExpired",
         "CodeIssued",
         "GaveUp",
+        "GrantIssued",
+        "NonceAsked",
         "Rejected",
         "SlowDownAsked",
         "StillPending",
         "TokenIssued",
         "Unanswered",
     ),
+    "core.exchange": ("MiddlemanFlow", "TwoStepFlow"),
     "core.flow": ("Flow", "Run", "begin", "outcome"),
     "core.pacing": ("Backoff",),
     "core.problems": ("PersonNeeded", "Problem"),
     "core.provider": ("Provider",),
     "core.refresh": ("RefreshFlow",),
+    "core.registration": ("RegistrationFlow",),
+    "core.request": ("Request",),
     "core.secret": ("Secret",),
+    "core.sign_in": ("sign_in_flow",),
     "core.states": ("Authorized", "Expired", "Failed", "Pending", "SlowDown", "Started"),
     "core.values": (
         "DeviceAuthorization",
         "Fault",
         "Instant",
         "Moment",
-        "Request",
         "Response",
         "Token",
     ),
     "shell.blocking": ("run",),
+    "shell.registration": ("Registration",),
     "shell.source": ("GrantError", "TokenSource"),
     "shell.auth.requests": ("TokenAuth", "TokenSession"),
     "shell.stores": ("FileStore", "KeyringStore", "MemoryStore", "RedisStore"),

@@ -22,8 +22,10 @@ from grantflow import (
     Backoff,
     Cancelled,
     Client,
+    ClientAssertion,
     ClientCredentialsFlow,
     ClientSecretBasic,
+    ClientSecretHeaders,
     ClientSecretJwt,
     ClientSecretPost,
     CodeExpired,
@@ -31,6 +33,7 @@ from grantflow import (
     Denied,
     DeviceAuthorization,
     DeviceFlow,
+    DPoP,
     Expired,
     Failed,
     Fault,
@@ -39,11 +42,14 @@ from grantflow import (
     Garbled,
     GaveUp,
     GrantError,
+    GrantIssued,
     Instant,
     KeyringStore,
     MemoryStore,
+    MiddlemanFlow,
     Moment,
     MutualTls,
+    NonceAsked,
     Pending,
     PersonNeeded,
     PrivateKeyJwt,
@@ -53,6 +59,8 @@ from grantflow import (
     RedisStore,
     RefreshFlow,
     Refused,
+    Registration,
+    RegistrationFlow,
     Rejected,
     Request,
     Response,
@@ -68,18 +76,20 @@ from grantflow import (
     TokenIssued,
     TokenSession,
     TokenSource,
+    TwoStepFlow,
     Unanswered,
     Unreachable,
     begin,
     outcome,
     providers,
     run,
+    sign_in_flow,
 )
 from grantflow.core.effects import Due
 from grantflow.core.errors import Error
-from grantflow.core.events import Event, StartReply, TokenReply
+from grantflow.core.events import Event, FirstReply, StartReply
 from grantflow.core.states import DeviceState, Final, GrantState
-from grantflow.core.values import Reply
+from grantflow.core.values import Members, Reply
 from grantflow.shell import aio
 from grantflow.shell.auth.httpx import TokenAuth as HttpxTokenAuth
 from grantflow.shell.ports import Clock, Prompt, Store, Transport
@@ -208,7 +218,11 @@ def configuration(provider: Provider, secret: Secret) -> None:
     MutualTls(b"-----BEGIN CERTIFICATE-----")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client(provider=provider, client_id="app", authentication="s3cret")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client(provider, "app")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Client(provider=provider, client_id="app", authentication=ClientSecretHeaders("s3cret"))
+    Client(provider=provider, client_id="app", authentication=ClientAssertion(lambda: "jwt"))
+    ClientAssertion("jwt")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(ClientSecretBasic("s3cret").secret, Secret)
+    assert_type(DPoP(secret).thumbprint, str)
 
 
 # Flows: each is a Flow of its own states
@@ -216,6 +230,9 @@ def configuration(provider: Provider, secret: Secret) -> None:
 
 def flows(client: Client, now: Moment, span: timedelta) -> None:
     device = DeviceFlow(client, backoff=Backoff(tries=3), budget=span)
+    assert_type(sign_in_flow(client), DeviceFlow | TwoStepFlow | MiddlemanFlow)
+    registering = RegistrationFlow(provider=client.provider, client_name="my tool")
+    assert_type(Registration(client, registering)(), Client)
     machine = ClientCredentialsFlow(client, backoff=Backoff(span, span), budget=span)
     renewal = RefreshFlow(client, "rt-1", scope=("read",))
     a: Flow[DeviceState] = device
@@ -244,7 +261,7 @@ def runs(client: Client, now: Moment, reply: Response | Fault, event: Event) -> 
         case Send() as send:
             assert_type(send.request, Request)
             assert_type(send.not_before, Instant)
-            assert_type(send.read(reply, now), StartReply | TokenReply)
+            assert_type(send.read(reply, now), StartReply | FirstReply)
             assert_type(going.heard(send, reply, now), Run[DeviceState])
             going.heard(send, now, reply)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         case (Authorized() | Expired() | Failed()) as final:
@@ -473,6 +490,12 @@ def what_happened(event: Event) -> str:
         case SlowDownAsked(_, interval):
             assert_type(interval, timedelta | None)
             return "slow down asked"
+        case GrantIssued(_, grant):
+            assert_type(grant, Members)
+            return "grant issued"
+        case NonceAsked(_, nonce):
+            assert_type(nonce, str)
+            return "nonce asked"
         case CodeExpired():
             return "code expired"
         case Rejected(_, error):
@@ -489,8 +512,10 @@ def what_happened(event: Event) -> str:
 
 def giving_up_is_missing(event: Event) -> str:
     match event:
-        case CodeIssued() | TokenIssued() | StillPending() | SlowDownAsked() | CodeExpired():
+        case CodeIssued() | TokenIssued() | StillPending() | SlowDownAsked():
             return "answered"
+        case GrantIssued() | NonceAsked() | CodeExpired():
+            return "refused"
         case Rejected() | Unanswered():
             return "not answered"
         case _:

@@ -7,10 +7,20 @@ from typing import Final, final
 
 from attrs import evolve, field, frozen
 
-from grantflow.core.client_auth import ClientAuthentication, Public, authenticated
+from grantflow.core.checks import encodable
+from grantflow.core.client_auth import (
+    ClientAuthentication,
+    ClientSecretPost,
+    MutualTls,
+    Public,
+    authenticated,
+)
+from grantflow.core.dpop import DPoP
+from grantflow.core.members import text_of
 from grantflow.core.provider import Provider
+from grantflow.core.request import Proof, Request
 from grantflow.core.spelling import Asking
-from grantflow.core.values import Pairs, Request, as_pairs
+from grantflow.core.values import Members, Pairs, as_pairs
 
 
 def _words(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -24,6 +34,8 @@ def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
 def _named(_: object, __: object, value: str) -> None:
     if not value.strip():
         raise ValueError("client_id: it is empty; the provider gave one at registration")
+    if not encodable(value):
+        raise ValueError("client_id: it holds half a character (a lone surrogate)")
 
 
 def _one_word_each(_: object, __: object, value: tuple[str, ...]) -> None:
@@ -36,13 +48,20 @@ _PUBLIC: Final = Public()
 _STANDARD: Final = Asking()
 
 
+def _among(made: Client, _: object, value: str | None) -> None:
+    if value is not None and value not in made.resource:
+        raise ValueError(f"target: {value!r} is not among the resources")
+
+
 @final
 @frozen(kw_only=True)
 class Client:
     """A registered client of one provider, and what its tokens shall be good for.
 
-    ``scope`` may be text with spaces; ``resource`` may be several (RFC 8707); ``extra`` are
-    further parameters of the first request. ``ValueError`` names the argument that is unusable.
+    ``scope`` may be text with spaces; ``resource`` may be several (RFC 8707), and ``target`` then
+    says which of them the token is for, where the server wants to know; ``extra`` are
+    further parameters of the first request. ``dpop`` binds the tokens to a key (RFC 9449).
+    ``ValueError`` names the argument that is unusable.
 
     >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
     >>> Client(provider=acme, client_id="app", scope="read write").scope
@@ -55,19 +74,75 @@ class Client:
     scope: tuple[str, ...] = field(default=(), converter=_words, validator=_one_word_each)
     audience: str | None = None
     resource: tuple[str, ...] = field(default=(), converter=_listed)
+    target: str | None = field(default=None, validator=_among)
     extra: Pairs = field(default=(), converter=as_pairs)
+    dpop: DPoP | None = None
 
     def request(self, endpoint: str, form: Pairs, asking: Asking = _STANDARD) -> Request:
         """Return an authenticated request of this client, spelt as the provider wants it."""
-        named = Request(endpoint, form=form, headers=self.provider.headers, method=asking.method)
-        proven = authenticated(named, self.client_id, self.authentication, self.provider.issuer)
-        encoding = asking.encoding or self.provider.encoding
+        provider = self.provider
+        shown = provider.client_id_header
+        told: Pairs = () if shown is None else ((shown, self.client_id),)
+        named = Request(
+            self._reached(endpoint),
+            form=form,
+            headers=(*provider.headers, *told),
+            method=asking.method,
+        )
+        proven = authenticated(named, self.client_id, self.authentication, provider.issuer)
+        encoding = asking.encoding or provider.encoding
         return evolve(proven, form=asking.spelt(proven.form), encoding=encoding)
 
-    def wishes(self) -> Pairs:
+    def token_request(
+        self, endpoint: str, form: Pairs, asking: Asking, nonce: str | None
+    ) -> Request:
+        """Return a request for a token, with a proof of possession where one is wanted."""
+        proof = None if self.dpop is None else Proof(self.dpop, nonce)
+        return evolve(self.request(endpoint, form, asking), proof=proof)
+
+    def targets(self) -> Pairs:
+        """Return what a token request names of the granted resources (RFC 8707 section 2.2).
+
+        One resource is named again. Of several none is, for many servers take one for each token,
+        unless ``target`` picks it.
+        """
+        named = self.resource if self.target is None else (self.target,)
+        return tuple(("resource", each) for each in named) if len(named) == 1 else ()
+
+    def _reached(self, endpoint: str) -> str:
+        """Return the endpoint that asks for certificates, if it is another (RFC 8705 section 5)."""
+        if not isinstance(self.authentication, MutualTls):
+            return endpoint
+        return dict(self.provider.mtls_endpoint_aliases).get(endpoint, endpoint)
+
+    def wishes(self, asking: Asking = _STANDARD) -> Pairs:
         """Return what the first request of a flow asks for."""
-        words = self.provider.scope_separator.join(self.scope)
-        scope = (("scope", words),) if self.scope else ()
+        separator = self.provider.scope_separator
+        scope: Pairs
+        if separator is None:
+            encoding = asking.encoding or self.provider.encoding
+            name = "scope[]" if encoding == "json" else "scope"
+            scope = tuple((name, word) for word in self.scope)
+        else:
+            scope = (("scope", separator.join(self.scope)),) if self.scope else ()
         audience = (("audience", self.audience),) if self.audience is not None else ()
         resource = tuple(("resource", each) for each in self.resource)
         return (*scope, *audience, *resource, *self.extra)
+
+
+OWN: Final = ("client_id", "client_secret")
+"""Members that are a client's credentials: some providers issue them with a grant."""
+
+
+def speaking_for(client: Client, found: Members) -> Client:
+    """Return the client with the credentials that came with a grant or a token, if any did.
+
+    >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    >>> own = Members({"client_id": "of-alice", "client_secret": "s"})
+    >>> speaking_for(Client(provider=acme, client_id="app"), own).client_id
+    'of-alice'
+    """
+    client_id, password = (text_of(found.get(name)) for name in OWN)
+    if client_id is None or password is None:
+        return client
+    return evolve(client, client_id=client_id, authentication=ClientSecretPost(password))

@@ -19,10 +19,11 @@ from grantflow.core import grant, wire
 from grantflow.core.client import Client
 from grantflow.core.effects import Due
 from grantflow.core.events import Event, TokenIssued, TokenReply
-from grantflow.core.pacing import Backoff
+from grantflow.core.pacing import Backoff, positive
+from grantflow.core.request import Request
 from grantflow.core.secret import Secret, secret
 from grantflow.core.states import GrantState, Started
-from grantflow.core.values import Moment, Reply, Request
+from grantflow.core.values import Moment, Pairs, Reply
 
 
 @final
@@ -49,7 +50,7 @@ class RefreshFlow:
     refresh_token: Secret = field(converter=secret)
     scope: tuple[str, ...] | None = field(default=None, kw_only=True)
     backoff: Backoff = field(default=Backoff(), kw_only=True)
-    budget: timedelta = field(default=timedelta(minutes=5), kw_only=True)
+    budget: timedelta = field(default=timedelta(minutes=5), kw_only=True, validator=positive)
 
     def start(self, now: Moment, /) -> Started:
         """Return the first state: the refresh is due at once."""
@@ -57,10 +58,14 @@ class RefreshFlow:
 
     def due(self, state: GrantState, /) -> Due:
         """Return the refresh request, or the end."""
-        form = (("grant_type", "refresh_token"), ("refresh_token", self.refresh_token))
+        form: Pairs = (
+            ("grant_type", "refresh_token"),
+            ("refresh_token", self.refresh_token),
+            *self.client.targets(),
+        )
         provider = self.client.provider
         endpoint = provider.refresh_endpoint or provider.token_endpoint
-        request = self.client.request(endpoint, form, provider.refresh)
+        request = self.client.token_request(endpoint, form, provider.refresh, grant.known(state))
         return grant.due(state, request, lambda reply, now: self._read(request, reply, now))
 
     def step(self, state: GrantState, event: Event, /) -> GrantState:

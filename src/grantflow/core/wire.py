@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Final, TypeVar, assert_never, final
 from urllib.parse import urlencode
@@ -19,10 +20,12 @@ from urllib.parse import urlencode
 from attrs import frozen
 from returns.result import Failure, Result, Success
 
+from grantflow.core import nonces
 from grantflow.core.errors import Denied, Garbled, Refused
 from grantflow.core.events import (
     CodeExpired,
     CodeIssued,
+    NonceAsked,
     Rejected,
     SlowDownAsked,
     StartReply,
@@ -34,6 +37,7 @@ from grantflow.core.events import (
 from grantflow.core.members import (
     absent,
     expiry,
+    left,
     link,
     maybe_sendable,
     members,
@@ -44,6 +48,7 @@ from grantflow.core.members import (
     words,
 )
 from grantflow.core.provider import Provider, endpoint_problem, origin_of
+from grantflow.core.request import Request
 from grantflow.core.spelling import Answering, Phase
 from grantflow.core.values import (
     DeviceAuthorization,
@@ -53,7 +58,6 @@ from grantflow.core.values import (
     Members,
     Moment,
     Reply,
-    Request,
     Response,
     Token,
 )
@@ -107,6 +111,11 @@ class Answer:
         """Return the answer as one that is no OAuth answer."""
         return Garbled(f"HTTP {self.response.status}: {problem}", self.response.status)
 
+    def nonce_asked(self, request: Request, now: Moment) -> NonceAsked | None:
+        """Return that the server wants a nonce, if that is what it said."""
+        code = None if self.refused is None else self.refused.code
+        return nonces.asked(request, code, self.response, now)
+
     def no_answer(self, now: Moment) -> Rejected | Unanswered:
         """Judge an answer without a code where nobody waits for a person."""
         status = self.response.status
@@ -158,9 +167,17 @@ def poll_reply(
     request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
 ) -> TokenReply:
     """Read the answer to a poll (RFC 8628 section 3.5)."""
+    return nonces.told(_poll_reply(request, provider, scope, reply, now), reply)
+
+
+def _poll_reply(
+    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
+) -> TokenReply:
     if isinstance(reply, Fault):
         return Unanswered(now.mono, reply, roll=now.roll)
     answer = read_answer(request, provider, "poll", reply, now)
+    if (nonce := answer.nonce_asked(request, now)) is not None:
+        return nonce
     match answer.refused:
         case Refused(code="authorization_pending"):
             return StillPending(now.mono, answer.pause)
@@ -180,7 +197,7 @@ def poll_reply(
         return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
     if not answer.success:
         return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
-    match either(answer.found.bind(lambda found: _token(found, scope, now))):
+    match either(answer.found.bind(lambda found: _token(found, scope, request, now))):
         case Token() as token:
             return TokenIssued(now.mono, token)
         case str() as problem if reply.status == 200:
@@ -195,9 +212,17 @@ def refresh_reply(
     request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
 ) -> TokenReply:
     """Read the answer to a refresh: only 429 and 503 say that it was not acted on."""
+    return nonces.told(_refresh_reply(request, provider, scope, reply, now), reply)
+
+
+def _refresh_reply(
+    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
+) -> TokenReply:
     if isinstance(reply, Fault):
         return Unanswered(now.mono, reply, roll=now.roll)
     answer = read_answer(request, provider, "token", reply, now)
+    if (nonce := answer.nonce_asked(request, now)) is not None:
+        return nonce
     match answer.refused:
         case Refused(code="slow_down" | "temporarily_unavailable"):
             return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
@@ -211,7 +236,7 @@ def refresh_reply(
         return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
     if not answer.success:
         return answer.no_answer(now)
-    match either(answer.found.bind(lambda found: _token(found, scope, now))):
+    match either(answer.found.bind(lambda found: _token(found, scope, request, now))):
         case Token() as token:
             return TokenIssued(now.mono, token)
         case str() as problem:
@@ -226,7 +251,7 @@ def grant_reply(
     """Read the answer to a request that may be repeated: any ``Retry-After`` is an invitation."""
     event = refresh_reply(request, provider, scope, reply, now)
     if isinstance(event, Unanswered) and event.retry_after is not None:
-        return SlowDownAsked(now.mono, None, event.retry_after, now.roll)
+        return SlowDownAsked(now.mono, None, event.retry_after, now.roll, event.nonce)
     return event
 
 
@@ -236,6 +261,7 @@ _REGISTERED: Final = frozenset(
         "authorization_pending",
         "expired_token",
         "invalid_client",
+        "invalid_dpop_proof",
         "invalid_grant",
         "invalid_request",
         "invalid_scope",
@@ -245,10 +271,12 @@ _REGISTERED: Final = frozenset(
         "temporarily_unavailable",
         "unauthorized_client",
         "unsupported_grant_type",
+        "use_dpop_nonce",
     }
 )
 
 _LONGEST_DESCRIPTION: Final = 1000
+_SIGNED: Final = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
 
 
 def _refused(
@@ -278,7 +306,9 @@ def _masked(value: Json, request: Request) -> str | None:
         return None
     for each in request.secrets():
         text = each.hidden_in(text)
-    return text[:_LONGEST_DESCRIPTION]
+    # What was signed at the edge is not known here; an assertion is as good as a password while it
+    # lives.
+    return _SIGNED.sub("***", text)[:_LONGEST_DESCRIPTION]
 
 
 _CODE_MEMBERS: Final = frozenset(
@@ -299,20 +329,21 @@ def _authorization(
     found: Members, request: Request, provider: Provider, now: Moment
 ) -> Result[DeviceAuthorization, str]:
     # verification_url is the spelling of the drafts, and still Google's.
-    complete = link(found, "verification_uri_complete", "verification_url_complete")
+    scheme = provider.link_scheme
+    complete = link(found, "verification_uri_complete", "verification_url_complete", scheme=scheme)
     return Result.do(
         DeviceAuthorization(
             device_code,
             user_code,
             uri,
-            Instant(now.mono + (span(found.get("expires_in")) or provider.lifetime)),
+            Instant(now.mono + (left(found, now.wall) or provider.lifetime)),
             span(found.get("interval")) or provider.interval,
             complete.value_or(_built(uri, user_code, provider)),
             absent(found, _CODE_MEMBERS),
         )
         for device_code in sendable(found, "device_code")
         for user_code in _user_code(found, provider)
-        for uri in link(found, "verification_uri", "verification_url")
+        for uri in link(found, "verification_uri", "verification_url", scheme=scheme)
         for _ in _polled(found, request, provider)
     )
 
@@ -352,12 +383,14 @@ _TOKEN_MEMBERS: Final = frozenset(
 )
 
 
-def _token(found: Members, scope: tuple[str, ...], now: Moment) -> Result[Token, str]:
+def _token(
+    found: Members, scope: tuple[str, ...], request: Request, now: Moment
+) -> Result[Token, str]:
     granted = words(found.get("scope"))
     return Result.do(
         Token(
             access_token=access_token,
-            token_type=text_of(found.get("token_type")) or "Bearer",
+            token_type=token_type,
             expires_at=expiry(found, now.wall),
             refresh_token=refresh_token,
             scope=scope if granted is None else granted,
@@ -368,4 +401,13 @@ def _token(found: Members, scope: tuple[str, ...], now: Moment) -> Result[Token,
         for access_token in sendable(found, "access_token")
         for refresh_token in maybe_sendable(found, "refresh_token")
         for id_token in maybe_sendable(found, "id_token")
+        for token_type in _bound(text_of(found.get("token_type")) or "Bearer", request)
     )
+
+
+def _bound(token_type: str, request: Request) -> Result[str, str]:
+    """Refuse a token that is not bound to the key, where that was asked for."""
+    proof = request.proof
+    if proof is None or not proof.key.required or token_type.lower() == "dpop":
+        return Success(token_type)
+    return Failure("token_type is not DPoP, though a proof of possession was sent")

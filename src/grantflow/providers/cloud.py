@@ -56,19 +56,29 @@ CLOUD: Final = (
     Template(
         "AWS IAM Identity Center",
         "boto/botocore sso-oidc service-2.json; aws/aws-cli#5878",
-        # RegisterClient comes first, and is a step of another flow. The start URL belongs to the
-        # sign-in, not to the provider: Client(extra={"startUrl": "https://..."}).
+        # RegisterClient comes first (Registration). The start URL belongs to the sign-in, not to
+        # the provider: Client(extra={"startUrl": "https://..."}).
         Provider(
             name="aws",
             token_endpoint="https://oidc.{region}.amazonaws.com/token",
             device_authorization_endpoint="https://oidc.{region}.amazonaws.com/device_authorization",
+            registration_endpoint="https://oidc.{region}.amazonaws.com/client/register",
             encoding="json",
+            scope_separator=None,
             auth_methods=("client_secret_post",),
             device=Asking(rename=_AWS_NAMES, drop="scope"),
             poll=Asking(rename=_AWS_NAMES),
             refresh=Asking(rename=_AWS_NAMES),
+            registration=Asking(
+                rename=(("client_name", "clientName"), ("scope", "scopes")),
+                drop="grant_types",
+                fixed=(("clientType", "public"),),
+            ),
             answers=Answering(
                 fields=(
+                    ("client_id", ("clientId",)),
+                    ("client_secret", ("clientSecret",)),
+                    ("client_secret_expires_at", ("clientSecretExpiresAt",)),
                     ("device_code", ("deviceCode",)),
                     ("user_code", ("userCode",)),
                     ("verification_uri", ("verificationUri",)),
@@ -139,13 +149,13 @@ CLOUD: Final = (
     Template(
         "Zoho",
         "zoho.com/accounts/protocol/oauth/devices: initiation request, polling request",
-        # Milliseconds by its older page and two clients; its newer page shows none. other_dc ends
+        # Milliseconds by its older page and two clients, seconds by its newer one. other_dc ends
         # the sign-in with that code: begin anew at the host of the person's data centre.
         Provider(
             name="zoho",
-            token_endpoint="https://{host}/oauth/v3/device/token",
+            token_endpoint="https://{host}/oauth/v2/token",
             device_authorization_endpoint="https://{host}/oauth/v3/device/code",
-            refresh_endpoint="https://{host}/oauth/v2/token",
+            poll_endpoint="https://{host}/oauth/v3/device/token",
             auth_methods=("client_secret_post",),
             scope_separator=",",
             device=Asking(
@@ -257,5 +267,18 @@ CLOUD: Final = (
             # Its page works only with the code in the link (1102: user code is empty).
             link_parameter="user_code",
         ),
+    ),
+    Template(
+        "Apigee",
+        "docs.apigee.com: client credentials; OAuth HTTP status code reference",
+        Provider(
+            name="apigee",
+            token_endpoint="https://{host}{path}",
+            auth_methods=("client_secret_basic", "client_secret_post"),
+            # "ErrorCode" is always invalid_request; what is wrong is in the words beside it.
+            answers=Answering(error="ErrorCode", description="Error"),
+            authorization_scheme="Bearer",  # the type that it sends is BearerToken
+        ),
+        needs=(Need("host"), Need("path", "path", "/oauth/token")),
     ),
 )

@@ -14,7 +14,8 @@ import httpx
 
 from grantflow.core.members import LARGEST_BODY
 from grantflow.core.provider import endpoint_problem
-from grantflow.core.values import Fault, Reply, Request, Response
+from grantflow.core.request import Request
+from grantflow.core.values import Fault, Reply, Response
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 
@@ -39,6 +40,7 @@ class HttpxTransport:
                 headers=request.header_map(),
                 auth=_as_it_is,
                 follow_redirects=False,
+                timeout=_patience(self._client.timeout, request),
             ) as response:
                 body = _Body()
                 if _declares_too_much(response):
@@ -71,6 +73,7 @@ class AsyncHttpxTransport:
                 headers=request.header_map(),
                 auth=_as_it_is,
                 follow_redirects=False,
+                timeout=_patience(self._client.timeout, request),
             ) as response:
                 body = _Body()
                 if _declares_too_much(response):
@@ -88,6 +91,13 @@ class AsyncHttpxTransport:
 
 
 _TOO_LARGE: Final = Fault("too_large", "maybe", "more than 1 MiB")
+
+
+def _patience(usual: httpx.Timeout, request: Request) -> httpx.Timeout:
+    if request.wait is None or usual.read is None:
+        return usual
+    read = max(usual.read, request.wait.total_seconds())
+    return httpx.Timeout(connect=usual.connect, read=read, write=usual.write, pool=usual.pool)
 
 
 def _as_it_is(request: httpx.Request) -> httpx.Request:

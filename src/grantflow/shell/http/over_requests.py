@@ -29,7 +29,8 @@ from urllib3.exceptions import (
 
 from grantflow.core.members import LARGEST_BODY
 from grantflow.core.provider import endpoint_problem, is_loopback
-from grantflow.core.values import Certificate, Fault, Reply, Request, Response
+from grantflow.core.request import Certificate, Request
+from grantflow.core.values import Fault, Reply, Response
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 30.0
@@ -74,7 +75,7 @@ class RequestsTransport:
                 allow_redirects=False,
                 proxies=_direct(request.url),
                 cert=_files(request.certificate),
-                timeout=self._timeout,
+                timeout=self._patience(request),
                 # Said again, or REQUESTS_CA_BUNDLE would outrank what the caller set.
                 verify=None if self._session.verify is True else self._session.verify,
                 stream=True,
@@ -84,6 +85,10 @@ class RequestsTransport:
         # errors for a stream that breaks.
         except (OSError, HTTPError, UnicodeError) as error:
             return _fault(tuple(_causes(error)))
+
+    def _patience(self, request: Request) -> tuple[float, float]:
+        connect, read = self._timeout
+        return connect, read if request.wait is None else max(read, request.wait.total_seconds())
 
 
 def _direct(url: str) -> dict[str, str]:
