@@ -19,8 +19,9 @@ from grantflow.cli.words import place, spoken
 from grantflow.core.errors import Unreachable
 from grantflow.core.members import http_date, number
 from grantflow.core.provider import is_loopback, origin_of
+from grantflow.core.request import Request
 from grantflow.core.states import Failed
-from grantflow.core.values import Fault, Request, Response
+from grantflow.core.values import Fault, Response
 from grantflow.shell.ports import Clock, Transport
 
 PATIENCE: Final = timedelta(seconds=10)
