@@ -173,13 +173,17 @@ def _key(name: str, profile: Mapping[str, object]) -> str | None:
         *(("resource", each) for each in sorted(set(resource))),
         *sorted((f"extra {each}", value) for each, value in param),
     ]
-    return _hash("".join(f"{len(text)}:{text}" for pair in parts for text in pair))
+    told = "".join(f"{len(text)}:{text}" for pair in parts for text in pair)
+    try:
+        return _hash(told)
+    except UnicodeEncodeError:  # half a character
+        return None
 
 
 def _hash(text: str) -> str:
     from hashlib import sha256
 
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256(text.encode()).hexdigest()
 
 
 def _token(path: str) -> str | None:
