@@ -238,7 +238,8 @@ def test_at_a_terminal_there_is_a_picture_and_a_line_that_lives(shell: Shell) ->
             assert process.wait(timeout=20) == 0
         os.close(ours)
     assert "\u2588\u2580" in shown
-    assert f"waiting for approval  code \x1b[1m{found[1]}" in shown
+    assert f"code \x1b[1m{found[1]}\x1b[0m  9:5" in shown
+    assert "left  waiting for approval" in shown
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1
 
 

@@ -4,65 +4,41 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from types import TracebackType
-from typing import Self, TypeAlias, final
+from typing import TypeAlias, final
 
 from grantflow.cli.failure import CommandError
 from grantflow.cli.output import answer
-from grantflow.cli.screen import AnyState
+from grantflow.cli.screen import AnyState, Screen
 from grantflow.core.display import escaped
 from grantflow.core.states import Pending, SlowDown
 from grantflow.core.values import DeviceAuthorization, Token
-from grantflow.shell.ports import Clock
 
 Value: TypeAlias = str | int | float | bool | None
 
 
 @final
-class Events:
+class Events(Screen):
     """A ``Screen`` that prints ``code_issued``, ``pending`` and ``slow_down``."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._code: DeviceAuthorization | None = None
+    def issued(self, code: DeviceAuthorization) -> None:
+        """Print what a person needs; never the device code, which fetches the token."""
+        _said(
+            "code_issued",
+            user_code=code.user_code,
+            verification_uri=code.verification_uri,
+            verification_uri_complete=code.verification_uri_complete,
+            expires_in=round(self.until(code.expires_at).total_seconds()),
+            interval=_seconds(code.interval),
+        )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
-
-    def __call__(self, state: AnyState) -> None:
+    def shown(self, state: AnyState) -> None:
         """Print the state, if it waits; how it ended is told when everything is stored."""
-        match state:
-            case Pending() | SlowDown() if state.authorization != self._code:
-                self._code = state.authorization
-                self._issued(state.authorization)
-            case Pending() | SlowDown():
-                _said(
-                    "slow_down" if isinstance(state, SlowDown) else "pending",
-                    interval=_seconds(state.interval),
-                    polls=state.polls,
-                    faults=state.faults,
-                )
-            case _:
-                pass
-
-    def _issued(self, code: DeviceAuthorization | None) -> None:
-        if code is not None:
-            left = code.expires_at - self._clock.now().mono
+        if isinstance(state, (Pending, SlowDown)) and (state.polls or state.faults):
             _said(
-                "code_issued",
-                user_code=code.user_code,
-                verification_uri=code.verification_uri,
-                verification_uri_complete=code.verification_uri_complete,
-                expires_in=round(left.total_seconds()),
-                interval=_seconds(code.interval),
+                "slow_down" if isinstance(state, SlowDown) else "pending",
+                interval=_seconds(state.interval),
+                polls=state.polls,
+                faults=state.faults,
             )
 
 
