@@ -114,9 +114,9 @@ def test_the_environment_s_token_is_used_as_everywhere(stage: Stage, became: lis
 @pytest.mark.parametrize(
     ("argv", "hint"),
     [
-        ((), "a command is needed after --"),
-        (("ci",), "a command is needed after --"),
-        (("ci", "--"), "a command is needed after --"),
+        ((), "the command comes after --"),
+        (("ci",), "the command comes after --"),
+        (("ci", "--"), "the command comes after --"),
         (("ci", "sh"), "unexpected argument 'sh'"),
         (("--env", "--", "sh"), "--env: expected one argument"),
         (("--env", "A=B", "--", "sh"), "--env: the name of a variable is needed, not 'A=B'"),

@@ -83,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser().read(words[:place], Options())
     command = words[place + 1 :]
     if not command:
-        raise usage("a command is needed after --, for example: grantflow run -- ./deploy.sh")
+        raise usage("the command comes after --, for example: grantflow run -- ./deploy.sh")
     program = _program(command[0])  # before a token is asked for
     token = usable(options.profile, options.min_ttl, may_ask=not options.no_input)
     held = dict.fromkeys(options.env or [_VARIABLE], token.access_token.reveal())
