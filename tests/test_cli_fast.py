@@ -208,7 +208,13 @@ URLS: list[object] = [
     "as.example",
 ]
 WORDS: list[object] = [["read", "write"], ["a", "a b"], ["", "a"], ["\u00a0"], [1, "a"]]
-PAIRS: list[object] = [[["b", "a"], ["a", "b"]], [["a"]], [["a", "b"], ["a", "a"]], [["a", 1]]]
+PAIRS: list[object] = [
+    [["b", "a"], ["a", "b"]],
+    [["a"]],
+    [["a", "b"], ["a", "a"]],
+    [["a", 1]],
+    [["a:", "{"]],
+]
 TIMES: list[object] = [
     "2026-01-01T01:00:15+00:00",
     "2026-01-01T01:00:15.250000+00:00",

@@ -161,6 +161,7 @@ def _key(name: str, profile: Mapping[str, object]) -> str | None:
         or not _are_texts(resource)
         or any(word.split() != [word] for word in scope)
         or not _are_pairs(param)
+        or any(":" in each for each, _ in param)
     ):
         return None
     parts = [
