@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ import pytest
 from cli_stage import Stage
 from grantflow import providers
 from grantflow.cli import overview
-from grantflow.cli.commands.completion import _complete
 
 SHELLS = ("bash", "zsh", "tcsh")
 BASH = pytest.mark.skipif(
@@ -106,12 +104,13 @@ def test_a_name_of_a_profile_is_not_executed(stage: Stage) -> None:
     assert not (stage.folder / "executed").exists()
 
 
-@pytest.mark.parametrize(("command", "name"), [("login", "provider"), ("providers", "name")])
-def test_a_provider_s_name_is_completed(command: str, name: str) -> None:
-    parser = ArgumentParser()
-    action = parser.add_argument(name, nargs="?")
-    _complete(command, action, {})
-    assert action.choices == providers.names()
+@BASH
+@pytest.mark.parametrize("command", ["login", "providers"])
+def test_a_provider_s_name_is_completed(stage: Stage, command: str) -> None:
+    path = script(stage, "bash")
+    assert set(completed(stage, path, command, "git")) == {
+        name for name in providers.names() if name.startswith("git")
+    }
 
 
 def test_the_names_alone_are_listed(stage: Stage) -> None:

@@ -29,7 +29,7 @@ from grantflow.cli.profiles import Profile, Profiles
 from grantflow.cli.standing import Standing
 from grantflow.core.values import Fault, Response, Token
 from grantflow.shell.ports import StoreError
-from grantflow.testing import serve
+from grantflow.testing import Script, serve
 from interop import pki
 from test_cli_errors import closed_port, tls_server
 from test_cli_process import POSIX
@@ -172,6 +172,28 @@ def test_a_token_behind_a_link(stage: Stage) -> None:
     [path] = (stage.home / "tokens").glob("*.json")
     path.symlink_to(path.rename(stage.folder / "elsewhere"))
     assert any("a link is not followed" in each.said for each in problems(stage))
+
+
+@POSIX
+def test_a_started_sign_in_is_its_owner_s_alone(stage: Stage) -> None:
+    stage.plays(Script())
+    ran = stage.run("login", "--start", "--issuer", ISSUER, "--client-id", "app")
+    assert ran.code == 0, ran.err
+    assert [each.said for each in problems(stage)] == []
+    [path] = (stage.home / "starts").glob("*.json")
+    path.chmod(0o604)
+    assert problem(stage).said == f"others may read {path} (mode 0604)"
+
+
+@POSIX
+def test_a_user_s_own_providers_may_be_read_and_not_changed_by_others(stage: Stage) -> None:
+    given(stage)
+    path = stage.home / "providers.toml"
+    path.touch()
+    path.chmod(0o644)
+    assert problems(stage) == []
+    path.chmod(0o664)
+    assert problem(stage).said == f"others may change {path} (mode 0664)"
 
 
 def test_a_damaged_token(stage: Stage) -> None:
@@ -329,16 +351,23 @@ def test_a_damaged_profile_among_good_ones(stage: Stage) -> None:
         "torn": {"grant": "device", "client_id": "a"},
         "odd": 5,
         "http": {"grant": "device", "client_id": "a", "token_endpoint": "http://as.example/t"},
+        "later": {
+            "grant": "device",
+            "client_id": "a",
+            "token_endpoint": "https://as.example/t",
+            "spelling": {"version": 2},
+        },
     }
     (stage.home / "profiles.json").write_text(json.dumps(document))
     said = [each.said for each in problems(stage)]
-    assert len(said) == 3
+    assert len(said) == 4
     assert "profile 'torn'" in said[0]
     assert "token_endpoint is missing" in said[0]
     assert "profile 'odd'" in said[1]
     assert "must be https" in said[2]
+    assert "another version of grantflow" in said[3]
     ran = stage.run("doctor", "torn", "--json")
-    assert [each.level for each in findings(ran) if each.check == "profiles"] == ["problem"] * 3
+    assert [each.level for each in findings(ran) if each.check == "profiles"] == ["problem"] * 4
 
 
 def standing(grant: str = "device", **token: object) -> Finding:

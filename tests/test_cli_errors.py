@@ -192,7 +192,8 @@ LINES = {
         "see grantflow completion --help"
     ),
     ("login",): (
-        "where to sign in? Give --issuer URL, or --device-endpoint URL and --token-endpoint URL"
+        "where to sign in? Name a PROVIDER (grantflow providers lists them), or give --issuer URL, "
+        "or --device-endpoint URL and --token-endpoint URL"
     ),
     ("login", "--client-secret", SECRET): (
         "--client-secret: a secret is never an argument; use --client-secret-file, --token-stdin "

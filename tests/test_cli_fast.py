@@ -239,6 +239,10 @@ MEMBERS: dict[str, dict[str, list[object]]] = {
     "file": {"version": [], "default": ["p", "q"], "later": []},
     "profile": {
         "grant": ["device", "client_credentials", "given"],
+        "provider": TEXTS,
+        "provider_file": TEXTS,
+        "values": PAIRS,
+        "spelling": [{"version": 1, "auth_methods": ["none"], "device": {"method": "GET"}}],
         "issuer": URLS,
         "token_endpoint": URLS,
         "device_authorization_endpoint": URLS,

@@ -12,6 +12,7 @@ from grantflow.cli.screen import AnyState, Screen
 from grantflow.core.display import escaped
 from grantflow.core.states import Pending, SlowDown
 from grantflow.core.values import DeviceAuthorization, Token
+from grantflow.shell.ports import Clock
 
 Value: TypeAlias = str | int | float | bool | None
 
@@ -20,26 +21,38 @@ Value: TypeAlias = str | int | float | bool | None
 class Events(Screen):
     """A ``Screen`` that prints ``code_issued``, ``pending`` and ``slow_down``."""
 
+    _told = False
+    """Whether the state that comes next brought the code, and is told by that."""
+
     def issued(self, code: DeviceAuthorization) -> None:
-        """Print what a person needs; never the device code, which fetches the token."""
-        _said(
-            "code_issued",
-            user_code=code.user_code,
-            verification_uri=code.verification_uri,
-            verification_uri_complete=code.verification_uri_complete,
-            expires_in=round(self.until(code.expires_at).total_seconds()),
-            interval=_seconds(code.interval),
-        )
+        """Print what a person needs."""
+        issued(code, self.clock)
+        self._told = True
 
     def shown(self, state: AnyState) -> None:
         """Print the state, if it waits; how it ended is told when everything is stored."""
-        if isinstance(state, (Pending, SlowDown)) and (state.polls or state.faults):
+        if isinstance(state, (Pending, SlowDown)) and not self._told:
             _said(
                 "slow_down" if isinstance(state, SlowDown) else "pending",
                 interval=_seconds(state.interval),
                 polls=state.polls,
                 faults=state.faults,
             )
+        self._told = False
+
+
+def issued(code: DeviceAuthorization, clock: Clock, **more: Value) -> None:
+    """Print what a person needs; never the device code, which fetches the token."""
+    left = code.expires_at - clock.now().mono
+    _said(
+        "code_issued",
+        user_code=code.user_code or None,
+        verification_uri=code.verification_uri,
+        verification_uri_complete=code.verification_uri_complete,
+        expires_in=round(left.total_seconds()),
+        interval=_seconds(code.interval),
+        **more,
+    )
 
 
 def authorized(profile: str, token: Token) -> None:

@@ -32,7 +32,7 @@ def _print(text: str, stream: TextIO | None) -> None:
         encoding = stream.encoding or "utf-8"
         # A terminal that knows only ASCII shall get an answer, not an error.
         shown = text.encode(encoding, "backslashreplace").decode(encoding)
-        # A line and its end at once: Ctrl-C between them would leave half of one.
+        # The line's end in the same write: Ctrl-C in between would glue the next line to it.
         print(f"{shown}\n", end="", file=stream, flush=True)
 
 

@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "status": "say who is signed in, and for how long",
     "list": "list every profile",
     "logout": "remove a token and its profile",
+    "providers": "list the providers that have a name, or tell all of one",
     "doctor": "look for what is wrong, and say what to do",
     "serve": "run a scripted authorization server on this machine",
     "completion": "print a script that completes this command in a shell",
@@ -25,7 +26,7 @@ _WHAT: Final = (
 )
 
 _EXAMPLE: Final = (
-    "  grantflow login --issuer https://login.example.com --client-id my-app --scope openid",
+    "  grantflow login github --client-id my-app --scope repo",
     '  curl -H "$(grantflow token --format header)" https://api.example.com/me',
 )
 

@@ -17,7 +17,10 @@ from grantflow.shell.stores.entry import token_in
 from grantflow.shell.stores.private import TEMPORARY
 
 _OTHERS: Final = 0o077
+_WRITE: Final = 0o022
 _POSIX: Final = os.name == "posix"
+_OPEN: Final = frozenset({"providers.toml"})
+"""Written by the user, and no secret: others may read it, but not change where secrets go."""
 
 
 @final
@@ -133,6 +136,11 @@ def file_judged(place: Place) -> Finding | None:
         case Place(mine=False):
             said = f"{path} belongs to somebody else"
             return Finding("file", "problem", said, "remove it, and sign in again")
+        case Place(mode=mode) if path.name in _OPEN:
+            if not mode & _WRITE:
+                return None
+            said = f"others may change {path} (mode {mode:04o})"
+            return Finding("file", "problem", said, f"look through it, then chmod 600 {named}")
         case Place(mode=mode) if mode & _OTHERS:
             said = f"others may read {path} (mode {mode:04o})"
             advice = f"chmod 600 {named}; if somebody may have read it, log out and sign in again"
@@ -156,11 +164,13 @@ def _left_over(path: Path) -> Finding | None:
 def findings(home: Path) -> Iterator[Finding]:
     """Look at all folders and files under ``home``."""
     tokens = home / "tokens"
-    yield folder_judged(folder_at(home))
-    yield folder_judged(folder_at(tokens))
-    stored = [path for path in inside(tokens) if path.suffix == ".json"]
-    others = [path for path in (*inside(home), *inside(tokens)) if path not in {tokens, *stored}]
-    places = [*map(file_at, others), *map(token_at, stored)]
+    folders = [home, *sorted({tokens, *(path for path in inside(home) if path.is_dir())})]
+    yield from (folder_judged(folder_at(folder)) for folder in folders)
+    paths = [path for folder in folders for path in inside(folder) if path not in folders]
+    places = [
+        token_at(path) if path.parent == tokens and path.suffix == ".json" else file_at(path)
+        for path in paths
+    ]
     found = [finding for finding in map(file_judged, places) if finding is not None]
     yield from found
     if not any(each.level == "problem" for each in found):

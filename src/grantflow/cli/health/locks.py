@@ -83,12 +83,9 @@ def findings(home: Path) -> Iterator[Finding]:
     if not home.is_dir():
         return  # the folder's own finding says so
     needed = home / "profiles.json.lock"
-    locks = [lock_at(path) for path in sorted({needed, *home.glob("*.lock"), *_of_tokens(home)})]
+    there = {needed, *home.glob("*.lock"), *home.glob("*/*.lock")}
+    locks = [lock_at(path) for path in sorted(there)]
     found = [finding for finding in map(lock_judged, locks) if finding is not None]
     yield from found
     if not found:
         yield Finding("lock", "ok", f"{len(locks)} locks, each free and to be had")
-
-
-def _of_tokens(home: Path) -> Iterator[Path]:
-    return (home / "tokens").glob("*.lock")

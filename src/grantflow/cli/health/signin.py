@@ -10,6 +10,7 @@ from grantflow.cli.client import AUTH_NAMES, key_of_profile, login_command
 from grantflow.cli.failure import CommandError
 from grantflow.cli.health.finding import Finding
 from grantflow.cli.profiles import Profile, Profiles
+from grantflow.cli.spelt import remembered as remembered_provider
 from grantflow.cli.standing import Standing
 from grantflow.core.values import Token
 from grantflow.shell.stores.entry import name_of, token_in
@@ -38,7 +39,7 @@ def profiles_judged(found: Profiles | str) -> Iterator[Finding]:
     usable = 0
     for name in names:
         try:
-            key_of_profile(found.named(name))
+            _read(found.named(name))
         except CommandError as error:
             said, _, advice = str(error).partition("; ")
             yield Finding("profiles", "problem", said, advice)
@@ -48,6 +49,13 @@ def profiles_judged(found: Profiles | str) -> Iterator[Finding]:
         yield Finding("profiles", "note", "nobody has signed in here yet", "grantflow login --help")
     elif usable == len(names):
         yield Finding("profiles", "ok", f"{usable} remembered: {', '.join(names)}")
+
+
+def _read(profile: Profile) -> None:
+    """Read all that a use would; ``CommandError`` where that is not possible."""
+    key_of_profile(profile)
+    if profile.grant != "given":
+        remembered_provider(profile)
 
 
 def stored(home: Path, profile: Profile) -> Token | None:
