@@ -66,6 +66,7 @@ HOMES = {
     "redis": {"shell/stores/redis_server.py"},
     "rich": {"cli/live.py"},
     "segno": {"cli/qr.py"},
+    "shtab": {"cli/commands/completion.py"},
 }
 """A package has one home; what adapts to a library's own types lives with that library."""
 
