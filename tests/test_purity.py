@@ -46,7 +46,13 @@ IMPURE = {
 HOMES = {
     "requests": {"shell/http/over_requests.py", "shell/auth/requests.py"},
     "httpx": {"shell/http/over_httpx.py", "shell/auth/httpx.py"},
-    "anyio": {"shell/aio.py", "shell/auth/httpx.py"},
+    "anyio": {
+        *(f"shell/aio/{part}.py" for part in ("driver", "flights", "loops", "threads")),
+        "shell/auth/httpx.py",
+        "shell/http/over_httpx.py",
+        "testing/asynchronous.py",
+    },
+    "trio": {"shell/aio/loops.py"},
     "platformdirs": {"shell/environment.py"},
     "filelock": {"shell/stores/locks.py"},
     "joserfc": {"shell/keys.py"},

@@ -93,6 +93,7 @@ class FrontDoor:
         self._prompt = prompt or plain_prompt
         self._watch = watch
         self._given = Secret(token) if isinstance(token, str) else token
+        self._fetches = callable(client) or callable(token)
         self._environment = environment
         self._skew = skew
         self._held: Held | None = None

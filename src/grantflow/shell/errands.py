@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from types import TracebackType
-from typing import Self, TypeAlias, assert_never, final
+from typing import TypeAlias, assert_never, final
 
 from attrs import frozen
 
@@ -45,7 +44,8 @@ class Ports:
 
 def settle(session: Session, ports: Ports) -> Ready | Stuck:
     """Run a session to its end; the key's lock is held from the claim until then."""
-    with Custody(ports.store, ports.app_key) as custody:
+    with ExitStack() as held:
+        custody = Custody(ports.store, ports.app_key, held)
         state = session.start(ports.clock.now())
         while True:
             ports.show(state)
@@ -73,27 +73,16 @@ Told: TypeAlias = Callable[[Moment], SessionEvent]
 
 @final
 class Custody:
-    """A store during one session: claimed at most once, and left at the end.
+    """A store during one session: claimed at most once, until ``held`` ends.
 
     All of it happens on one thread, for locks are bound to theirs.
     """
 
-    def __init__(self, store: Store, app_key: str) -> None:
+    def __init__(self, store: Store, app_key: str, held: ExitStack) -> None:
         self._store = store
         self._app_key = app_key
-        self._held = ExitStack()
+        self._held = held
         self._tried = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._held.__exit__(kind, error, traceback)
 
     def perform(self, due: Claim | Save | Forget) -> Told:
         """Do once what a session has due in the store."""
