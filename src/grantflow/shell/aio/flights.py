@@ -11,13 +11,12 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
-from functools import partial
-from typing import Generic, TypeAlias, TypeVar, final
+from collections.abc import Awaitable, Callable
+from typing import Generic, Self, TypeAlias, TypeVar, final
 
 import anyio
 
-from grantflow.shell.aio.loops import running_loop
+from grantflow.shell.aio.loops import Loop, running_loop
 from grantflow.shell.aio.threads import surely
 
 T = TypeVar("T")
@@ -36,13 +35,15 @@ class Flight(Generic[T]):
     def __init__(self) -> None:
         self.answer: T | None = None
         self.crash: BaseException | None = None
-        self._waiting = 0
+        self.task: object = None
+        self._waiting = 1  # who begins it
         self._landed = anyio.Event()
         self._patience: anyio.CancelScope | None = None
 
-    def join(self) -> None:
-        """Count one more who waits; ``wait`` is next."""
+    def joined(self) -> Self:
+        """Return it with one more who waits."""
         self._waiting += 1
+        return self
 
     async def wait(self) -> None:
         """Return when it has landed; who is cancelled meanwhile leaves."""
@@ -52,9 +53,6 @@ class Flight(Generic[T]):
         except (cancelled, KeyboardInterrupt):
             if self._left_by_all():
                 await surely(self._landed)
-            raise
-        except BaseException:  # the event loop is torn down: nobody can wait any more
-            self._left_by_all()
             raise
 
     async def patiently(self, wait: Callable[[], Awaitable[V]]) -> V:
@@ -74,10 +72,11 @@ class Flight(Generic[T]):
             self.answer = await errand(self)
         except (AbandonedError, cancelled):  # cancelled: the event loop ends, and all with it
             pass
+        except GeneratorExit:  # the event loop was dropped
+            return
         except BaseException as error:  # noqa: BLE001 - it is raised where the flight began
             self.crash = error
-        finally:
-            self._landed.set()
+        self._landed.set()
 
     def _left_by_all(self) -> bool:
         self._waiting -= 1
@@ -94,7 +93,7 @@ class Flights(Generic[T]):
     """Lets one task fly and the others of its event loop wait; whoever comes later flies anew."""
 
     def __init__(self) -> None:
-        self._current: dict[Hashable, Flight[T]] = {}
+        self._current: dict[Loop, Flight[T]] = {}
 
     async def share(self, errand: Errand[T]) -> T:
         """Return the answer of the flight under way, or of one's own.
@@ -104,12 +103,8 @@ class Flights(Generic[T]):
         """
         while True:
             loop = running_loop()
-            joined = self._current.get(loop.name)
-            flight = Flight[T]() if joined is None else joined
-            flight.join()
-            if joined is None:
-                self._current[loop.name] = flight
-                loop.spawn(partial(self._flown, loop.name, flight, errand))
+            joined = self._current.get(loop)
+            flight = self._begun(loop, errand) if joined is None else joined.joined()
             await flight.wait()
             if flight.answer is not None:
                 return flight.answer
@@ -118,10 +113,16 @@ class Flights(Generic[T]):
 
     async def alone(self, errand: Errand[T]) -> T | None:
         """Fly if nobody else does; else return ``None`` at once."""
-        return None if running_loop().name in self._current else await self.share(errand)
+        return None if running_loop() in self._current else await self.share(errand)
 
-    async def _flown(self, name: Hashable, flight: Flight[T], errand: Errand[T]) -> None:
-        try:
-            await flight.fly(errand)
-        finally:
-            del self._current[name]
+    def _begun(self, loop: Loop, errand: Errand[T]) -> Flight[T]:
+        flight = self._current[loop] = Flight()
+
+        async def fly() -> None:
+            try:
+                await flight.fly(errand)
+            finally:
+                del self._current[loop]
+
+        flight.task = loop.spawn(fly)
+        return flight

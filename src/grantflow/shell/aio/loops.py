@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Hashable
+import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Protocol, TypeAlias, final
 
 import anyio
+from attrs import frozen
 
 if TYPE_CHECKING:
-    import asyncio
-
     import trio
 
 Main: TypeAlias = Callable[[], Coroutine[object, object, None]]
 
 
 class Loop(Protocol):
-    """An event loop that runs; ``name`` tells it from others."""
+    """An event loop, as a value: equal where it is the same loop."""
 
     @property
-    def name(self) -> Hashable:
-        """Return what no other loop that runs is named."""
+    def ended(self) -> bool:
+        """Tell whether it runs no more."""
         ...
 
     def post(self, call: Callable[[], None], /) -> None:
         """Call on the loop's thread soon; safe from any thread, and nothing once it has ended."""
         ...
 
-    def spawn(self, main: Main, /) -> None:
-        """Run in a task of its own, out of reach of anybody's cancellation; it must not raise."""
+    def spawn(self, main: Main, /) -> object:
+        """Run in a task of its own, out of reach of anybody's cancellation; it must not raise.
+
+        The task goes on for as long as somebody keeps what is returned.
+        """
         ...
 
 
 def running_loop() -> Loop:
     """Return the event loop of this task."""
-    import asyncio
-
     if anyio.get_cancelled_exc_class() is asyncio.CancelledError:
         return _Asyncio(asyncio.get_running_loop())
     import trio
@@ -45,43 +46,40 @@ def running_loop() -> Loop:
     return _Trio(trio.lowlevel.current_trio_token())
 
 
-_tasks: set[asyncio.Task[None]] = set()
-"""A loop itself refers to its tasks but weakly."""
-
-
 @final
+@frozen
 class _Asyncio:
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    _loop: asyncio.AbstractEventLoop
 
     @property
-    def name(self) -> Hashable:
-        return self._loop
+    def ended(self) -> bool:
+        return self._loop.is_closed()
 
     def post(self, call: Callable[[], None], /) -> None:
-        with suppress(RuntimeError):  # it was closed
+        with suppress(RuntimeError):  # it is closed
             self._loop.call_soon_threadsafe(call)
 
-    def spawn(self, main: Main, /) -> None:
+    def spawn(self, main: Main, /) -> object:
         task = self._loop.create_task(main(), name="grantflow")
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
+        # ``asyncio.run`` cancels in the end whatever is registered, even what others wait for.
+        asyncio._unregister_task(task)  # noqa: SLF001 - documented, for extending asyncio
+        return task
 
 
 @final
+@frozen
 class _Trio:
-    def __init__(self, token: trio.lowlevel.TrioToken) -> None:
-        self._token = token
+    _token: trio.lowlevel.TrioToken
 
     @property
-    def name(self) -> Hashable:
-        return self._token
+    def ended(self) -> bool:
+        return False  # its tasks end before it does
 
     def post(self, call: Callable[[], None], /) -> None:
         with suppress(RuntimeError):  # it has ended
             self._token.run_sync_soon(call)
 
-    def spawn(self, main: Main, /) -> None:
+    def spawn(self, main: Main, /) -> object:
         import trio
 
-        trio.lowlevel.spawn_system_task(main, name="grantflow", context=copy_context())
+        return trio.lowlevel.spawn_system_task(main, name="grantflow", context=copy_context())

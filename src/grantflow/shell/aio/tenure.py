@@ -7,25 +7,30 @@ Rules:
 2. Who waits for a lock cannot be interrupted. So a thread that is left meanwhile goes on waiting,
    and lets go of the lock the moment that it gets it, unless somebody adopts it before: those who
    come and go while another process has the lock need one thread, not one each.
+3. Where an event loop was closed over everybody's head, nobody is there to leave, and the thread
+   lets go by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock
 from types import TracebackType
-from typing import Self, TypeVar, final
+from typing import Final, Self, TypeVar, final
 
 from grantflow.core.errand import Claim, Forget, Save
+from grantflow.shell.aio.loops import running_loop
 from grantflow.shell.aio.threads import do, started, surely_answered
 from grantflow.shell.errands import Custody, Told
 from grantflow.shell.ports import Store
 
 T = TypeVar("T")
+_LOOKS_UP: Final = 1.0
+"""After so many seconds without a job, to see whether the event loop is still there."""
 
 
 @final
@@ -37,6 +42,7 @@ class Tenure:
     """
 
     def __init__(self, store: Store, app_key: str) -> None:
+        self._loop = running_loop()
         self._held = ExitStack()
         self._custody = Custody(store, app_key, self._held)
         self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -86,12 +92,14 @@ class Tenure:
     def adopt(self) -> bool:
         """Take over a thread that was left; ``False`` where it has let go already."""
         with self._mutex:
+            self._loop = running_loop()
             self._left = self._over
             return not self._over
 
     def _work(self) -> None:
         with self._held:
             while not self._over:
-                self._jobs.get()()
+                with suppress(Empty):
+                    self._jobs.get(timeout=_LOOKS_UP)()
                 with self._mutex:
-                    self._over = self._left
+                    self._over = self._left or self._loop.ended
