@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from grantflow import (
     Authorized,
@@ -30,7 +30,10 @@ from grantflow import (
     Flow,
     Garbled,
     GaveUp,
+    GrantIssued,
     Instant,
+    Moment,
+    NonceAsked,
     Pending,
     RefreshFlow,
     Refused,
@@ -42,11 +45,14 @@ from grantflow import (
     StillPending,
     Token,
     TokenIssued,
+    TwoStepFlow,
     Unanswered,
     Unreachable,
 )
+from grantflow.core.effects import Due
 from grantflow.core.events import Event
 from grantflow.core.states import DEVICE_EDGES, GRANT_EDGES, DeviceState, Edges, GrantState
+from grantflow.core.values import Members
 from values import CLIENT, instant, moment, seconds
 
 S = TypeVar("S", DeviceState, GrantState)
@@ -69,6 +75,7 @@ EVENTS: dict[str, Callable[[Instant], Event]] = {
     "code": lambda at: CodeIssued(at, code(at, 40, 5)),
     "code that dies before its interval": lambda at: CodeIssued(at, code(at, 4, 5)),
     "code with a tiny interval": lambda at: CodeIssued(at, code(at, 6, 1e-6)),
+    "grant": lambda at: GrantIssued(at, Members({"client_id": "c"})),
     "token": lambda at: TokenIssued(at, TOKEN),
     "pending": StillPending,
     "pending, retry after 9": lambda at: StillPending(at, seconds(9)),
@@ -77,6 +84,8 @@ EVENTS: dict[str, Callable[[Instant], Event]] = {
     "slow down to 20": lambda at: SlowDownAsked(at, seconds(20)),
     "slow down, retry after 12": lambda at: SlowDownAsked(at, None, seconds(12), 0.5),
     "slow down, retry after 60": lambda at: SlowDownAsked(at, None, seconds(60)),
+    "asked for a nonce": lambda at: NonceAsked(at, "n-1", 0.5),
+    "pending, with a nonce": lambda at: StillPending(at, nonce="n-1"),
     "expired": CodeExpired,
     "denied": lambda at: Rejected(at, Denied("no")),
     "refused": lambda at: Rejected(at, REFUSED),
@@ -163,6 +172,7 @@ def _law(holds: bool, words: str) -> Iterator[str]:
 
 
 Waiting = Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization]
+Asking = Pending[None] | SlowDown[None]
 FIVE = seconds(5)
 SECOND = seconds(1)
 
@@ -198,12 +208,18 @@ def _polling_laws(before: Waiting, after: DeviceState, at: Instant, event: Event
         yield from _law(after.interval == interval, "the interval grows as asked, and only then")
         pause = getattr(event, "retry_after", None) or timedelta()
         wish = max(interval, pause)
-        if not isinstance(event, Unanswered):
+        yield from _nonce_law(before, after, event)
+        asked = isinstance(event, NonceAsked)
+        if not isinstance(event, (Unanswered, NonceAsked)) or (asked and before.nonce is None):
             due = max(at + interval, min(at + wish, end - SECOND))
             yield from _law(after.not_before == due, "no wait is longer than asked for")
-            yield from _law(after.faults == 0, "an answer ends the faults")
+            yield from _law(
+                after.faults == (before.faults + 1 if asked else 0), "an answer ends the faults"
+            )
         else:
             yield from _law(after.not_before >= min(at + wish, end - SECOND), "a pause is honoured")
+    if isinstance(event, NonceAsked) and before.faults + 1 == TRIES:
+        yield from _law(isinstance(after, Failed), "a server that is never content ends the run")
     if isinstance(after, SlowDown) and not isinstance(before, SlowDown):
         yield from _law(isinstance(event, SlowDownAsked), "slow down only when asked")
     if isinstance(event, SlowDownAsked) and not isinstance(after, Expired):
@@ -212,6 +228,14 @@ def _polling_laws(before: Waiting, after: DeviceState, at: Instant, event: Event
         yield from _law(isinstance(after, Pending), "pending when told so")
     if isinstance(after, Expired) and not isinstance(event, CodeExpired):
         yield from _law(at + interval >= end, "a legal poll before expiry is never skipped")
+
+
+def _nonce_law(
+    before: DeviceState | GrantState, after: Waiting | Asking, event: Event
+) -> Iterator[str]:
+    known = before.nonce if isinstance(before, (Pending, SlowDown)) else None
+    told = getattr(event, "nonce", None)
+    yield from _law(after.nonce == (told or known), "the newest nonce is the next proof's")
 
 
 def _expected_interval(interval: timedelta, event: Event) -> timedelta:
@@ -233,7 +257,7 @@ def grant_laws(
         if isinstance(event, Unanswered) and event.fault.reached == "maybe" and not twice:
             yield from _law(isinstance(after, Failed), "what may have arrived is never sent again")
         attempt = before.faults + 1
-        if isinstance(event, SlowDownAsked) and attempt == TRIES:
+        if isinstance(event, (SlowDownAsked, NonceAsked)) and attempt == TRIES:
             yield from _law(isinstance(after, Failed), "a 429 counts as an attempt")
         if isinstance(after, (Pending, SlowDown)):
             old = SECOND if isinstance(before, Started) else before.interval
@@ -242,7 +266,13 @@ def grant_laws(
             yield from _law(
                 after.interval == interval, "the interval grows as asked, and only then"
             )
-            yield from _law(after.not_before >= at + max(interval, pause), "a pause is law here")
+            yield from _nonce_law(before, after, event)
+            first = isinstance(before, Started) or before.nonce is None
+            if isinstance(event, NonceAsked) and first:
+                yield from _law(after.not_before == at, "a first nonce is given at once")
+            else:
+                law = max(interval, pause)
+                yield from _law(after.not_before >= at + law, "a pause is law here")
             yield from _law(after.not_before < instant(0) + budget, "nothing after the budget")
             yield from _law(after.authorization is None, "nobody is waited for")
             yield from _law(after.faults == after.polls == attempt, "every attempt is counted")
@@ -285,6 +315,41 @@ def _common_laws(
             pass
 
 
+@frozen
+class Exchanging:
+    """The second step of a sign-in, as a flow that begins there."""
+
+    flow: TwoStepFlow
+
+    def start(self, now: Moment, /) -> DeviceState:
+        authorization = evolve(code(now.mono, 40, 5), grant={"client_id": "c"})
+        return Pending(authorization, SECOND, now.mono, 3)
+
+    def due(self, state: DeviceState, /) -> Due:
+        return self.flow.due(state)
+
+    def step(self, state: DeviceState, event: Event, /) -> DeviceState:
+        return self.flow.step(state, event)
+
+
+def exchange_laws(step: Transition[DeviceState]) -> Iterator[str]:
+    """Yield what an exchange breaks: it is a request that must not be sent twice."""
+    yield from _common_laws(step, DEVICE_EDGES, step.before)
+    before, after, event = step.before, step.after, step.event
+    if not isinstance(before, (Pending, SlowDown)):
+        return
+    if isinstance(event, Unanswered) and event.fault.reached == "maybe":
+        yield from _law(isinstance(after, Failed), "what may have arrived is never sent again")
+    if isinstance(event, (CodeIssued, GrantIssued, StillPending, CodeExpired)):
+        yield from _law(isinstance(after, Failed), "nobody is waited for any more")
+    if isinstance(after, (Pending, SlowDown)):
+        end = before.authorization.expires_at
+        yield from _law(after.authorization == before.authorization, "the code and grant stay")
+        yield from _law(after.not_before < end, "nothing at or after expiry")
+        yield from _law(after.polls == before.polls + 1, "every reply is counted")
+        yield from _nonce_law(before, after, event)
+
+
 BACKOFF = Backoff(base=seconds(2), ceiling=seconds(8), tries=TRIES)
 BUDGET = seconds(45)
 
@@ -299,6 +364,8 @@ def explorations() -> Iterator[tuple[str, Report, Edges]]:
     yield "refresh", explore(refresh, laws), GRANT_EDGES
     device = DeviceFlow(CLIENT, backoff=BACKOFF)
     yield "device", explore(device, device_laws), DEVICE_EDGES
+    two_step = Exchanging(TwoStepFlow(CLIENT, backoff=BACKOFF))
+    yield "exchange", explore(two_step, exchange_laws), DEVICE_EDGES
 
 
 if __name__ == "__main__":

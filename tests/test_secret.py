@@ -145,10 +145,14 @@ REVEALERS = {
     "core/dpop.py": 1,  # the public part of a key is read
     "core/request.py": 1,  # the bytes and headers of a request
     "core/values.py": 1,  # the Authorization header of a token
+    "core/device.py": 2,  # a verifier is checked and hashed
+    "core/exchange.py": 2,  # a link is made of what nobody can guess
     "core/client_auth.py": 1,  # Basic
+    "core/resume.py": 1,  # a device code that another process goes on with
     "core/codec.py": 3,  # what a store keeps
     "shell/auth/placing.py": 2,  # the header that carries the token
     "shell/keys.py": 5,  # a key is read
+    "shell/auth/proofs.py": 1,  # the header of a call
     "shell/signing.py": 1,  # a proof names the token that it goes with
     "testing/server.py": 2,  # the scripted server reads requests and keeps device codes
 }
@@ -157,7 +161,7 @@ REVEALERS = {
 def test_few_places_reveal_a_secret() -> None:
     source = Path(__file__).parent.parent / "src" / "grantflow"
     found = {
-        path.relative_to(source).as_posix(): len(re.findall(r"\w\.reveal\(\)", code))
+        path.relative_to(source).as_posix(): len(re.findall(r"\.reveal\(\)", code))
         for path in sorted(source.rglob("*.py"))
         if "cli" not in path.parts
         and (code := re.sub(r"(?m)^ *(>>>|\.\.\.).*$", "", path.read_text()))

@@ -7,11 +7,19 @@ from typing import Final, final
 
 from attrs import evolve, field, frozen
 
-from grantflow.core.client_auth import ClientAuthentication, MutualTls, Public, authenticated
+from grantflow.core.client_auth import (
+    ClientAuthentication,
+    ClientSecretPost,
+    MutualTls,
+    Public,
+    authenticated,
+)
+from grantflow.core.dpop import DPoP
+from grantflow.core.members import text_of
 from grantflow.core.provider import Provider
-from grantflow.core.request import Request
+from grantflow.core.request import Proof, Request
 from grantflow.core.spelling import Asking
-from grantflow.core.values import Pairs, as_pairs
+from grantflow.core.values import Members, Pairs, as_pairs
 
 
 def _words(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -37,13 +45,20 @@ _PUBLIC: Final = Public()
 _STANDARD: Final = Asking()
 
 
+def _among(made: Client, _: object, value: str | None) -> None:
+    if value is not None and value not in made.resource:
+        raise ValueError(f"target: {value!r} is not among the resources")
+
+
 @final
 @frozen(kw_only=True)
 class Client:
     """A registered client of one provider, and what its tokens shall be good for.
 
-    ``scope`` may be text with spaces; ``resource`` may be several (RFC 8707); ``extra`` are
-    further parameters of the first request. ``ValueError`` names the argument that is unusable.
+    ``scope`` may be text with spaces; ``resource`` may be several (RFC 8707), and ``target`` then
+    says which of them the token is for, where the server wants to know; ``extra`` are
+    further parameters of the first request. ``dpop`` binds the tokens to a key (RFC 9449).
+    ``ValueError`` names the argument that is unusable.
 
     >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
     >>> Client(provider=acme, client_id="app", scope="read write").scope
@@ -56,7 +71,9 @@ class Client:
     scope: tuple[str, ...] = field(default=(), converter=_words, validator=_one_word_each)
     audience: str | None = None
     resource: tuple[str, ...] = field(default=(), converter=_listed)
+    target: str | None = field(default=None, validator=_among)
     extra: Pairs = field(default=(), converter=as_pairs)
+    dpop: DPoP | None = None
 
     def request(self, endpoint: str, form: Pairs, asking: Asking = _STANDARD) -> Request:
         """Return an authenticated request of this client, spelt as the provider wants it."""
@@ -72,6 +89,22 @@ class Client:
         proven = authenticated(named, self.client_id, self.authentication, provider.issuer)
         encoding = asking.encoding or provider.encoding
         return evolve(proven, form=asking.spelt(proven.form), encoding=encoding)
+
+    def token_request(
+        self, endpoint: str, form: Pairs, asking: Asking, nonce: str | None
+    ) -> Request:
+        """Return a request for a token, with a proof of possession where one is wanted."""
+        proof = None if self.dpop is None else Proof(self.dpop, nonce)
+        return evolve(self.request(endpoint, form, asking), proof=proof)
+
+    def targets(self) -> Pairs:
+        """Return what a token request names of the granted resources (RFC 8707 section 2.2).
+
+        One resource is named again. Of several none is, for many servers take one for each token,
+        unless ``target`` picks it.
+        """
+        named = self.resource if self.target is None else (self.target,)
+        return tuple(("resource", each) for each in named) if len(named) == 1 else ()
 
     def _reached(self, endpoint: str) -> str:
         """Return the endpoint that asks for certificates, if it is another (RFC 8705 section 5)."""
@@ -92,3 +125,21 @@ class Client:
         audience = (("audience", self.audience),) if self.audience is not None else ()
         resource = tuple(("resource", each) for each in self.resource)
         return (*scope, *audience, *resource, *self.extra)
+
+
+OWN: Final = ("client_id", "client_secret")
+"""Members that are a client's credentials: some providers issue them with a grant."""
+
+
+def speaking_for(client: Client, found: Members) -> Client:
+    """Return the client with the credentials that came with a grant or a token, if any did.
+
+    >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    >>> own = Members({"client_id": "of-alice", "client_secret": "s"})
+    >>> speaking_for(Client(provider=acme, client_id="app"), own).client_id
+    'of-alice'
+    """
+    client_id, password = (text_of(found.get(name)) for name in OWN)
+    if client_id is None or password is None:
+        return client
+    return evolve(client, client_id=client_id, authentication=ClientSecretPost(password))

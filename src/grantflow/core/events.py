@@ -8,7 +8,7 @@ from typing import TypeAlias, final
 from attrs import frozen
 
 from grantflow.core.errors import Denied, Garbled, Refused
-from grantflow.core.values import DeviceAuthorization, Fault, Instant, Token
+from grantflow.core.values import DeviceAuthorization, Fault, Instant, Members, Token
 
 
 @final
@@ -18,6 +18,15 @@ class CodeIssued:
 
     at: Instant
     authorization: DeviceAuthorization
+
+
+@final
+@frozen
+class GrantIssued:
+    """The first of two steps is done: this may be exchanged for a token (RFC 6749 section 1.3)."""
+
+    at: Instant
+    grant: Members
 
 
 @final
@@ -39,6 +48,7 @@ class StillPending:
 
     at: Instant
     retry_after: timedelta | None = None
+    nonce: str | None = None
 
 
 @final
@@ -53,6 +63,20 @@ class SlowDownAsked:
     at: Instant
     interval: timedelta | None = None
     retry_after: timedelta | None = None
+    roll: float = 0.0
+    nonce: str | None = None
+
+
+@final
+@frozen
+class NonceAsked:
+    """``use_dpop_nonce``: refused, and not acted on, for want of this nonce (RFC 9449 section 8).
+
+    The events that go on may bring a ``nonce`` as well: the next proof holds the newest.
+    """
+
+    at: Instant
+    nonce: str
     roll: float = 0.0
 
 
@@ -85,6 +109,7 @@ class Unanswered:
     fault: Fault
     retry_after: timedelta | None = None
     roll: float = 0.0
+    nonce: str | None = None
 
 
 @final
@@ -99,8 +124,11 @@ StartReply: TypeAlias = CodeIssued | Rejected | Unanswered
 """What the device authorization endpoint may have said."""
 
 TokenReply: TypeAlias = (
-    TokenIssued | StillPending | SlowDownAsked | CodeExpired | Rejected | Unanswered
+    TokenIssued | StillPending | SlowDownAsked | NonceAsked | CodeExpired | Rejected | Unanswered
 )
 """What the token endpoint may have said."""
 
-Event: TypeAlias = StartReply | TokenReply | GaveUp
+FirstReply: TypeAlias = GrantIssued | TokenReply
+"""What may have been said to the first of two steps."""
+
+Event: TypeAlias = StartReply | FirstReply | GaveUp

@@ -20,8 +20,8 @@ from returns.result import Failure, Result, Success
 
 from grantflow.core.aftercare import introspection, revocations, revoked
 from grantflow.core.client import Client
-from grantflow.core.device import DeviceFlow
 from grantflow.core.display import sentence
+from grantflow.core.dpop import DPoP
 from grantflow.core.errand import Obtaining, Ready, SessionState, Stuck
 from grantflow.core.errors import Garbled
 from grantflow.core.pacing import Backoff
@@ -30,6 +30,7 @@ from grantflow.core.problems import Problem
 from grantflow.core.request import Request
 from grantflow.core.secret import Secret
 from grantflow.core.session import Session
+from grantflow.core.sign_in import sign_in_flow
 from grantflow.core.states import DeviceState, Failed, Pending, SlowDown
 from grantflow.core.tokens import Grant, Skew, key_of
 from grantflow.core.values import DeviceAuthorization, Moment, Reply, Token
@@ -81,9 +82,10 @@ class FrontDoor:
         if grant not in ("device", "client_credentials"):
             raise ValueError(f"grant: device or client_credentials is needed, not {grant!r}")
         if grant == "device" and interactive and token is None:
-            DeviceFlow(made)  # a provider without a device endpoint is told now
+            sign_in_flow(made, entropy=_entropy())  # what a provider lacks is told now
         self.grant: Grant = grant
         self.scheme: str | None = made.provider.authorization_scheme
+        self.dpop: DPoP | None = made.dpop
         self.interactive = interactive
         self.key: str = key_of(made, grant, profile)
         self.app_key: str = key_of(made, "app_token", profile)
@@ -144,6 +146,7 @@ class FrontDoor:
             skew=self._skew,
             # Who goes on with the old token anyway does not wait for a server in trouble.
             backoff=Backoff(tries=1) if early else Backoff(),
+            entropy=_entropy(),
         )
 
     def _landed(self, end: Ready | Stuck) -> Ready | Stuck:
@@ -204,6 +207,10 @@ class FrontDoor:
     def _token_in_environment(self) -> Token | None:
         text = os.environ.get(self._environment, "") if self._environment else ""
         return as_token(text.strip()) if text.strip() else None
+
+
+def _entropy() -> Secret:
+    return Secret(os.urandom(32).hex())
 
 
 def not_revoked(request: Request, client: Client, reply: Reply, now: Moment) -> Failed | None:

@@ -21,10 +21,9 @@ from urllib.parse import urlsplit, urlunsplit
 from attrs import evolve
 
 from grantflow.core.client_auth import ClientAuthentication, authenticated
-from grantflow.core.codec import plain
 from grantflow.core.request import Assertion, Proof, Request
 from grantflow.core.secret import Secret, secret
-from grantflow.core.values import Fault, Moment, Reply
+from grantflow.core.values import Fault, Moment, Reply, plain
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.keys import Key, Sign, dpop_key, readable
 from grantflow.shell.ports import Clock, Transport
@@ -103,7 +102,7 @@ class Signer:
     def _proven(self, request: Request) -> Request:
         if request.proof is None:
             return request
-        shown = ("DPoP", self._proof(request, request.proof))
+        shown = ("DPoP", self.prove(request.method, request.url, request.proof))
         return evolve(request, headers=(*request.headers, shown), proof=None)
 
     def _assertion(self, assertion: Assertion) -> Secret:
@@ -126,13 +125,13 @@ class Signer:
         }
         return _jwt(header, claims, key)
 
-    def _proof(self, request: Request, proof: Proof) -> Secret:
-        """Return a JWT with the claims that RFC 9449 section 4.2 asks for."""
+    def prove(self, method: str, url: str, proof: Proof) -> Secret:
+        """Return a proof with the claims of RFC 9449 section 4.2; may raise ``OSError``."""
         dpop = proof.key
         header: dict[str, object] = {"alg": dpop.alg, "typ": "dpop+jwt", "jwk": plain(dpop.public)}
         claims: dict[str, object] = {
-            "htm": request.method,
-            "htu": urlunsplit((*urlsplit(request.url)[:3], "", "")),
+            "htm": method,
+            "htu": _bare(url),
             "iat": self._now(),
             "jti": os.urandom(16).hex(),
         }
@@ -172,6 +171,12 @@ class _Signed:
     def __call__(self, request: Request, /) -> Reply:
         ready = self._signer(request)
         return ready if isinstance(ready, Fault) else self._transport(ready)
+
+
+def _bare(url: str) -> str:
+    """Return a URL without query and fragment, and with the path that is sent for none."""
+    scheme, host, path, _, _ = urlsplit(url)
+    return urlunsplit((scheme, host, path or "/", "", ""))
 
 
 def _thumbprints(certificate: str) -> dict[str, str]:
