@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar
 
 import anyio
@@ -28,6 +29,8 @@ def at_once(transport: Callable[[Request], Reply]) -> AsyncTransport:
 
 
 class Awaited:
+    """``source``, as if it blocked; in a thread, for one that has an event loop already."""
+
     def __init__(self, source: AsyncTokenSource, backend: str) -> None:
         self.source = source
         self._backend = backend
@@ -54,4 +57,5 @@ class Awaited:
         return getattr(self.source, name)
 
     def _run(self, call: Callable[[], Awaitable[T]]) -> T:
-        return anyio.run(call, backend=self._backend)
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(anyio.run, call, backend=self._backend).result()
