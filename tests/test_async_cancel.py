@@ -15,6 +15,8 @@ from grantflow.testing import Outage
 from interrupted import WAYS, Points, Stage, Way, each_point, nothing_is_left, played
 from values import seconds
 
+# What is cancelled here may be waited for: if that never ends, only ending the process helps.
+pytestmark = pytest.mark.timeout(60, method="thread")
 ways = pytest.mark.parametrize("way", WAYS)
 strikes = pytest.mark.parametrize("twice", [False, True], ids=["once", "again and again"])
 

@@ -43,6 +43,8 @@ from grantflow.testing import (
 )
 from values import instant, seconds
 
+# What is cancelled here may be waited for: if that never ends, only ending the process helps.
+pytestmark = pytest.mark.timeout(60, method="thread")
 loops = pytest.mark.parametrize("loop", ["asyncio", "trio"])
 
 
@@ -316,6 +318,46 @@ def test_who_loses_nothing_leaves_at_once(loop: str, grant: Grant, hangs: str) -
     run(loop, main)
     assert no_thread_is_left()
     assert stage.lock_is_free()
+
+
+@loops
+def test_who_is_not_the_only_one_leaves_at_once(loop: str) -> None:
+    stage = Stage()
+    anyio.run(stage.source().token)
+    stage.clock.advance(timedelta(hours=2))
+    ends: list[str] = []
+
+    async def main() -> None:
+        answers = anyio.Event()
+        sent = anyio.Event()
+
+        async def slow(request: Request) -> Reply:
+            reply = stage.server(request)
+            sent.set()
+            await answers.wait()
+            return reply
+
+        source = stage.source(transport=slow)
+        scopes = [anyio.CancelScope() for _ in range(3)]
+
+        async def call(number: int) -> None:
+            with scopes[number]:
+                await source.token()
+            ends.append(f"{number} left" if scopes[number].cancelled_caught else f"{number} got it")
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(3):
+                tasks.start_soon(call, number)
+            await sent.wait()
+            for number in (0, 1):
+                scopes[number].cancel()
+                while len(ends) == number:
+                    await anyio.sleep(0.001)
+            answers.set()
+
+    run(loop, main)
+    assert ends == ["0 left", "1 left", "2 got it"]
+    assert stage.counts["refresh"] == 1
 
 
 @loops
