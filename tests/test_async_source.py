@@ -645,3 +645,17 @@ def test_one_source_serves_several_event_loops_at_once() -> None:
     assert len(tokens) == 160
     assert len({token.access_token for token in tokens}) == 1
     assert stage.counts == {"client_credentials": 1}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.12 has eager tasks")
+def test_a_task_that_begins_at_once_finds_who_waits_for_it() -> None:
+    stage = Stage()
+    source = stage.source()
+
+    async def main() -> None:
+        factory = getattr(asyncio, "eager_task_factory")  # noqa: B009 - Python 3.11 has none
+        asyncio.get_running_loop().set_task_factory(factory)
+        await source.token()
+
+    asyncio.run(main())
+    assert stage.counts == {"device": 1, "poll": 2}

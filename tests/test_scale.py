@@ -67,7 +67,7 @@ def test_thousands_of_people_sign_in_at_once(people: int, loop: str) -> None:
     assert crowd.most == people, "all had their code before anybody was approved"
     assert server.server.counts == {"device": people, "poll": people}
     assert clock.slept == [seconds(5)], "and all polled when the first interval was over"
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
