@@ -21,7 +21,7 @@ from grantflow.testing import Script, serve
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
 README = ROOT / "README.md"
-PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (README, *sorted((ROOT / "docs").rglob("*.md")))
 MODULES = [path for path in sorted(SOURCE.rglob("*.py")) if ">>> " in path.read_text("utf-8")]
 
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -78,6 +78,8 @@ def test_the_code_of_a_page_runs(
     loopback behind that address.
     """
     monkeypatch.setenv("GRANTFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("BITFOUNT_STORAGE_PATH", str(tmp_path))
+    monkeypatch.setattr("webbrowser.open", lambda url: True)
     urls = {each["url"] for each in PLAYED.finditer(page.read_text(encoding="utf-8"))}
     names: dict[str, object] = {"__name__": "page"}
     for block in blocks(page, "python"):

@@ -44,7 +44,18 @@ IMPURE = {
     "breakpoint",
 }
 HOMES = {
-    "requests": {"shell/http/over_requests.py", "shell/auth/requests.py"},
+    "requests": {
+        "shell/http/over_requests.py",
+        "shell/auth/requests.py",
+        "compat/flytekit/__init__.py",
+        "compat/flytekit/asking.py",
+        "compat/flytekit/words.py",
+        "compat/stanford_green/attempts.py",
+        "compat/stanford_green/errors.py",
+        "compat/bitfount/__init__.py",
+        "compat/dvc_studio_client/errors.py",
+        "compat/dvc_studio_client/studio.py",
+    },
     "httpx": {"shell/http/over_httpx.py", "shell/auth/httpx.py"},
     "anyio": {
         *(f"shell/aio/{part}.py" for part in ("driver", "flights", "loops", "threads")),
@@ -53,6 +64,7 @@ HOMES = {
         "testing/asynchronous.py",
     },
     "trio": {"shell/aio/loops.py"},
+    "pytest": {"testing/fixtures.py"},
     "platformdirs": {"shell/environment.py"},
     "filelock": {"shell/stores/locks.py"},
     "joserfc": {"shell/keys.py"},

@@ -142,12 +142,16 @@ def test_a_short_secret_is_not_masked() -> None:
 
 
 REVEALERS = {
+    "compat/flytekit/answers.py": 3,  # its functions return plain text
+    "compat/stanford_green/access_token.py": 1,  # AccessToken.token is plain text
+    "compat/bitfount/__init__.py": 1,  # its attributes are plain text
+    "compat/dvc_studio_client/studio.py": 1,  # a token is what it returns
     "core/dpop.py": 1,  # the public part of a key is read
     "core/request.py": 1,  # the bytes and headers of a request
     "core/values.py": 1,  # the Authorization header of a token
     "core/device.py": 2,  # a verifier is checked and hashed
     "core/exchange.py": 2,  # a link is made of what nobody can guess
-    "core/client_auth.py": 1,  # Basic
+    "core/client_auth.py": 2,  # Basic; a secret that cannot be sent
     "core/resume.py": 1,  # a device code that another process goes on with
     "core/codec.py": 3,  # what a store keeps
     "shell/auth/placing.py": 2,  # the header that carries the token
@@ -163,7 +167,7 @@ def test_few_places_reveal_a_secret() -> None:
     found = {
         path.relative_to(source).as_posix(): len(re.findall(r"\.reveal\(\)", code))
         for path in sorted(source.rglob("*.py"))
-        if "cli" not in path.parts
+        if "cli" not in path.relative_to(source).parts
         and (code := re.sub(r"(?m)^ *(>>>|\.\.\.).*$", "", path.read_text()))
         and ".reveal()" in code
     }

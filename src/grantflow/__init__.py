@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from grantflow.core.events import (
         CodeExpired,
         CodeIssued,
+        Event,
         GaveUp,
         GrantIssued,
         NonceAsked,
@@ -49,15 +50,30 @@ if TYPE_CHECKING:
     from grantflow.core.request import Request
     from grantflow.core.secret import Secret
     from grantflow.core.sign_in import sign_in_flow
-    from grantflow.core.states import Authorized, Expired, Failed, Pending, SlowDown, Started
+    from grantflow.core.spelling import Answering, Asking
+    from grantflow.core.states import (
+        Authorized,
+        DeviceState,
+        Expired,
+        Failed,
+        GrantState,
+        Pending,
+        SlowDown,
+        Started,
+    )
+    from grantflow.core.tokens import Skew, Window
     from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import run
+    from grantflow.shell.clock import SystemClock
+    from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
     from grantflow.shell.registration import Registration
     from grantflow.shell.source import GrantError, TokenSource
     from grantflow.shell.stores import FileStore, KeyringStore, MemoryStore, RedisStore
 
 __all__ = [
+    "Answering",
+    "Asking",
     "Authorized",
     "Backoff",
     "Cancelled",
@@ -68,12 +84,15 @@ __all__ = [
     "ClientSecretHeaders",
     "ClientSecretJwt",
     "ClientSecretPost",
+    "Clock",
     "CodeExpired",
     "CodeIssued",
     "DPoP",
     "Denied",
     "DeviceAuthorization",
     "DeviceFlow",
+    "DeviceState",
+    "Event",
     "Expired",
     "Failed",
     "Fault",
@@ -83,6 +102,7 @@ __all__ = [
     "GaveUp",
     "GrantError",
     "GrantIssued",
+    "GrantState",
     "Instant",
     "KeyringStore",
     "MemoryStore",
@@ -94,6 +114,7 @@ __all__ = [
     "PersonNeeded",
     "PrivateKeyJwt",
     "Problem",
+    "Prompt",
     "Provider",
     "Public",
     "RedisStore",
@@ -107,18 +128,24 @@ __all__ = [
     "Run",
     "Secret",
     "Send",
+    "Skew",
     "SlowDown",
     "SlowDownAsked",
     "Started",
     "StillPending",
+    "Store",
+    "StoreError",
+    "SystemClock",
     "Token",
     "TokenAuth",
     "TokenIssued",
     "TokenSession",
     "TokenSource",
+    "Transport",
     "TwoStepFlow",
     "Unanswered",
     "Unreachable",
+    "Window",
     "begin",
     "outcome",
     "providers",
@@ -146,6 +173,7 @@ _HOMES = {
     "core.events": (
         "CodeExpired",
         "CodeIssued",
+        "Event",
         "GaveUp",
         "GrantIssued",
         "NonceAsked",
@@ -165,7 +193,18 @@ _HOMES = {
     "core.request": ("Request",),
     "core.secret": ("Secret",),
     "core.sign_in": ("sign_in_flow",),
-    "core.states": ("Authorized", "Expired", "Failed", "Pending", "SlowDown", "Started"),
+    "core.spelling": ("Answering", "Asking"),
+    "core.states": (
+        "Authorized",
+        "DeviceState",
+        "Expired",
+        "Failed",
+        "GrantState",
+        "Pending",
+        "SlowDown",
+        "Started",
+    ),
+    "core.tokens": ("Skew", "Window"),
     "core.values": (
         "DeviceAuthorization",
         "Fault",
@@ -175,6 +214,8 @@ _HOMES = {
         "Token",
     ),
     "shell.blocking": ("run",),
+    "shell.clock": ("SystemClock",),
+    "shell.ports": ("Clock", "Prompt", "Store", "StoreError", "Transport"),
     "shell.registration": ("Registration",),
     "shell.source": ("GrantError", "TokenSource"),
     "shell.auth.requests": ("TokenAuth", "TokenSession"),

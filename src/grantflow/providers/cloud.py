@@ -196,6 +196,7 @@ CLOUD: Final = (
             # A token's type is bot or user, a header's word is Bearer.
             authorization_scheme="Bearer",
         ),
+        client_credentials=False,
     ),
     Template(
         "PayPal",
@@ -223,6 +224,7 @@ CLOUD: Final = (
             token=Asking(encoding="query", fixed=(("grant_type", "account_credentials"),)),
             answers=Answering(description=("reason", "error_description")),
         ),
+        client_credentials=True,
     ),
     Template(
         "eBay",
@@ -267,5 +269,18 @@ CLOUD: Final = (
             # Its page works only with the code in the link (1102: user code is empty).
             link_parameter="user_code",
         ),
+    ),
+    Template(
+        "Apigee",
+        "docs.apigee.com: client credentials; OAuth HTTP status code reference",
+        Provider(
+            name="apigee",
+            token_endpoint="https://{host}{path}",
+            auth_methods=("client_secret_basic", "client_secret_post"),
+            # "ErrorCode" is always invalid_request; what is wrong is in the words beside it.
+            answers=Answering(error="ErrorCode", description="Error"),
+            authorization_scheme="Bearer",  # the type that it sends is BearerToken
+        ),
+        needs=(Need("host"), Need("path", "path", "/oauth/token")),
     ),
 )

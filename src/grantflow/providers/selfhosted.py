@@ -30,6 +30,7 @@ SELFHOSTED: Final = (
         # Up to version 16 the path was /auth.
         needs=(Need("host"), Need("realm", "word"), Need("path", "path", "")),
         aliases=("red-hat-sso",),
+        client_credentials=True,
     ),
     Template(
         "Ory Hydra",
@@ -43,6 +44,7 @@ SELFHOSTED: Final = (
         ),
         needs=_HOST,
         aliases=("ory", "ory-hydra"),
+        client_credentials=True,
     ),
     Template(
         "authentik",
@@ -56,6 +58,7 @@ SELFHOSTED: Final = (
             link_parameter="code",
         ),
         needs=_HOST,
+        client_credentials=True,
     ),
     Template(
         "ZITADEL",
@@ -68,6 +71,7 @@ SELFHOSTED: Final = (
             auth_methods=_ALL_METHODS,
         ),
         needs=_HOST,
+        client_credentials=True,
     ),
     Template(
         "FusionAuth",
@@ -151,6 +155,7 @@ SELFHOSTED: Final = (
         # Asgardeo and tenants: path="/t/acme".
         needs=(Need("host"), Need("path", "path", "")),
         aliases=("asgardeo",),
+        client_credentials=True,
     ),
     Template(
         "WSO2 Identity Server of before 5.11",
@@ -176,6 +181,7 @@ SELFHOSTED: Final = (
         ),
         needs=(Need("host"), Need("path", "path", "")),
         aliases=("duende", "identityserver4"),
+        client_credentials=True,
     ),
     Template(
         "Nextcloud, login flow v2",
@@ -217,11 +223,11 @@ SELFHOSTED: Final = (
         ),
         needs=_HOST,
         aliases=("flyteadmin", "union"),
+        client_credentials=True,
     ),
     Template(
         "A token API with headers (Stanford's ACS)",
         "Stanford/green stanford/green/oauth2: GET with client-id and client-secret headers",
-        # The two headers are not the table's to fill: evolve(found, headers={"client-id": ...}).
         Provider(
             name="stanford-acs",
             token_endpoint="https://{host}{path}",
@@ -241,5 +247,35 @@ SELFHOSTED: Final = (
             auth_methods=("client_secret_post", "client_secret_basic_raw"),
         ),
         needs=(Need("host"), Need("path", "path")),
+    ),
+    Template(
+        "Apereo CAS",
+        "apereo.github.io/cas: OAuth protocol flow, device authorization (one endpoint for both)",
+        Provider(
+            name="cas",
+            token_endpoint="https://{host}{path}/oauth2.0/accessToken",
+            device_authorization_endpoint="https://{host}{path}/oauth2.0/accessToken",
+            auth_methods=("none", "client_secret_basic", "client_secret_post"),
+            device=Asking(fixed=(("response_type", "device_code"),)),
+            poll=Asking(
+                rename=(("device_code", "code"),),
+                drop="grant_type",
+                fixed=(("response_type", "device_code"),),
+            ),
+        ),
+        needs=(Need("host"), Need("path", "path", "/cas")),
+        aliases=("apereo",),
+    ),
+    Template(
+        "OroCommerce and its family",
+        "doc.oroinc.com: client credentials grant type (JSON)",
+        Provider(
+            name="oro",
+            token_endpoint="https://{host}/oauth2-token",
+            encoding="json",
+            auth_methods=("client_secret_post",),
+        ),
+        needs=_HOST,
+        aliases=("orocommerce", "orocrm"),
     ),
 )

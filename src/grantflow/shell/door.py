@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from typing import Final, TypeAlias, final
 
@@ -35,6 +34,7 @@ from grantflow.core.states import DeviceState, Failed, Pending, SlowDown
 from grantflow.core.tokens import Grant, Skew, key_of
 from grantflow.core.values import DeviceAuthorization, Moment, Reply, Token
 from grantflow.core.wire import either
+from grantflow.shell import clock as clocks
 from grantflow.shell.holding import BETWEEN_EARLY_TRIES, Held, Wish, ages, taken
 from grantflow.shell.ports import Prompt, Store, StoreError
 from grantflow.shell.signing import Readable
@@ -91,7 +91,7 @@ class FrontDoor:
         self.app_key: str = key_of(made, "app_token", profile)
         self.notes: list[str] = []
         self._store = FileStore() if store is None else store
-        self._seconds = time.time if clock is None else lambda: clock.now().wall.timestamp()
+        self._seconds = clocks.seconds if clock is None else lambda: clock.now().wall.timestamp()
         self._prompt = prompt or plain_prompt
         self._watch = watch
         self._given = Secret(token) if isinstance(token, str) else token
