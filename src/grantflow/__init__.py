@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from grantflow.core.tokens import Skew, Window
     from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
-    from grantflow.shell.blocking import run
+    from grantflow.shell.blocking import resume, run
     from grantflow.shell.clock import SystemClock
     from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
     from grantflow.shell.registration import Registration
@@ -149,6 +149,7 @@ __all__ = [
     "begin",
     "outcome",
     "providers",
+    "resume",
     "run",
     "sign_in_flow",
 ]
@@ -213,7 +214,7 @@ _HOMES = {
         "Response",
         "Token",
     ),
-    "shell.blocking": ("run",),
+    "shell.blocking": ("resume", "run"),
     "shell.clock": ("SystemClock",),
     "shell.ports": ("Clock", "Prompt", "Store", "StoreError", "Transport"),
     "shell.registration": ("Registration",),

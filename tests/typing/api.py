@@ -95,6 +95,7 @@ from grantflow import (
     begin,
     outcome,
     providers,
+    resume,
     run,
     sign_in_flow,
 )
@@ -340,6 +341,7 @@ class FloatClock:
 
 def drivers(client: Client, transport: Transport, clock: Clock) -> None:
     final = run(DeviceFlow(client))
+    assert_type(resume(begin(DeviceFlow(client), clock.now())), Authorized | Expired | Failed)
     assert_type(final, Authorized | Expired | Failed)
     assert_type(outcome(final), Result[Token, Expired | Failed])
     assert_type(run(ClientCredentialsFlow(client), transport, clock), Final)
