@@ -17,8 +17,8 @@ from grantflow.core.provider import origin_of
 from grantflow.core.request import Proof
 from grantflow.core.states import Failed
 from grantflow.core.values import Fault, Token
+from grantflow.shell.door import FrontDoor, GrantError
 from grantflow.shell.signing import Signer
-from grantflow.shell.source import GrantError, TokenSource
 
 HEADER: Final = "DPoP"
 NONCE: Final = "DPoP-Nonce"
@@ -28,7 +28,7 @@ NONCE: Final = "DPoP-Nonce"
 class Proofs:
     """Signs for one source, and remembers the nonce of each origin."""
 
-    def __init__(self, source: TokenSource) -> None:
+    def __init__(self, source: FrontDoor) -> None:
         self._source = source
         self._sign = Signer()
         self._nonces: dict[str | None, str] = {}
