@@ -6,16 +6,20 @@ import json
 from base64 import urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from attrs import evolve
 from hypothesis import given, settings
+from returns.unsafe import unsafe_perform_io
 
 from grantflow import (
     Asking,
     Authorized,
     Client,
+    ClientSecretBasic,
+    ClientSecretPost,
     Denied,
     DeviceFlow,
     Expired,
@@ -27,6 +31,7 @@ from grantflow import (
     MiddlemanFlow,
     Pending,
     Provider,
+    Public,
     Refused,
     Registration,
     RegistrationFlow,
@@ -34,6 +39,9 @@ from grantflow import (
     Secret,
     Send,
     StillPending,
+    Store,
+    StoreError,
+    Token,
     TokenSource,
     TwoStepFlow,
     Unreachable,
@@ -43,6 +51,7 @@ from grantflow import (
     sign_in_flow,
 )
 from grantflow.core import events
+from grantflow.core.client_auth import ClientAuthentication
 from grantflow.core.sign_in import SignInFlow
 from grantflow.core.states import DeviceState, Started
 from grantflow.core.values import Members, Reply
@@ -377,6 +386,7 @@ def test_the_rfc_s_own_spelling() -> None:
     assert json.loads(server.requests[0].body()) == {
         "client_name": "my tool",
         "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+        "token_endpoint_auth_method": "client_secret_basic",
         "scope": "a b",
     }
 
@@ -426,8 +436,10 @@ def test_registrations_of_two_names_never_meet() -> None:
         evolve(base, client_name="b"),
         evolve(base, scope=["x"]),
         evolve(base, extra={"e": "1"}),
+        evolve(base, scope=["e=1"], extra=()),
+        evolve(base, method="none"),
     ]
-    assert len({each.key for each in (base, *others)}) == 4
+    assert len({each.key for each in (base, *others)}) == 6
     assert evolve(base, scope=["y", "x"]).key == base.key
 
 
@@ -546,3 +558,109 @@ def test_two_steps_need_something_to_exchange() -> None:
     bare = evolve(DEBRID, provider=evolve(DEBRID.provider, exchange=Asking()))
     with pytest.raises(ValueError, match="does not say what to exchange"):
         sign_in_flow(bare)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"client_secret": "s"}, ClientSecretBasic("s")),
+        (
+            {"client_secret": "s", "token_endpoint_auth_method": "client_secret_post"},
+            ClientSecretPost("s"),
+        ),
+        (
+            {"client_secret": "s", "token_endpoint_auth_method": "client_secret_basic"},
+            ClientSecretBasic("s"),
+        ),
+        ({"token_endpoint_auth_method": "none"}, Public()),
+    ],
+)
+def test_the_server_says_how_its_new_client_proves_itself(
+    answer: dict[str, object], expected: ClientAuthentication
+) -> None:
+    flow = RegistrationFlow(provider=RFC7591, client_name="my tool")
+    server = Recorder(reply(201, {"client_id": "c-1", **answer}))
+    made = Registration(CLIENT, flow, store=MemoryStore(), transport=server, clock=VirtualClock())
+    assert made().authentication == expected
+
+
+class Full:
+    """A store that reads and cannot save."""
+
+    def __init__(self) -> None:
+        self.inner = MemoryStore()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def save(self, key: str, token: Token, /) -> None:
+        raise StoreError("the disk is full")
+
+
+def test_a_client_that_cannot_be_saved_is_used_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = VirtualClock()
+    server = Recorder(registered(1, clock))
+    store = cast("Store", Full())
+    made = Registration(WANTED, REGISTER, store=store, transport=server, clock=clock)
+    assert made().client_id == made().client_id == "c-1"
+    assert "the client could not be saved: the disk is full" in caplog.text
+
+
+def test_metadata_say_where_clients_register() -> None:
+    found = Provider.from_metadata(
+        {
+            "issuer": "https://as.example",
+            "token_endpoint": "https://as.example/token",
+            "registration_endpoint": "https://as.example/register",
+        }
+    ).unwrap()
+    assert found.registration_endpoint == "https://as.example/register"
+
+
+def test_a_registration_that_fails_is_a_value_for_who_asks_for_values() -> None:
+    clock = VirtualClock()
+    soon = registered(1, clock, 60)
+    code = reply(403, {"error": "access_denied"})
+    server = Recorder(soon, reply(400, {"error": "invalid_client_metadata"}), code)
+    made = Registration(WANTED, REGISTER, store=MemoryStore(), transport=server, clock=clock)
+    source = TokenSource(made, store=MemoryStore(), transport=server, clock=clock)
+    clock.sleep_until(instant(120))
+    problem = unsafe_perform_io(source.obtain().failure())
+    assert isinstance(problem, Failed)
+    assert isinstance(problem.error, Refused)
+
+
+def test_who_registers_anew_is_asked_once() -> None:
+    clock, store = VirtualClock(), MemoryStore()
+    code = reply(
+        200,
+        {
+            "deviceCode": "d",
+            "userCode": "W",
+            "verificationUri": "https://a.example",
+            "expiresIn": 9,
+        },
+    )
+    token = reply(200, {"accessToken": "at", "expiresIn": 60, "refreshToken": "rt"})
+    server = Recorder(registered(1, clock), code, token)
+    asked: list[str] = []
+
+    def source() -> TokenSource:
+        return TokenSource(
+            Registration(WANTED, REGISTER, store=store, transport=server, clock=clock),
+            store=store,
+            transport=server,
+            clock=clock,
+            prompt=lambda shown: asked.append(shown.user_code),
+        )
+
+    first = source()
+    first.token()
+    clock.sleep_until(instant(DAYS_90))
+    server.replies += [registered(2, clock), code, token]
+    first.token()
+    second = source()
+    second.token()
+    assert len(asked) == 2  # once for each client, and not once for each process
