@@ -62,7 +62,13 @@ HOMES = {
         "shell/auth/httpx.py",
         "compat/dagshub/authenticator.py",
     },
-    "anyio": {"shell/aio.py", "shell/auth/httpx.py"},
+    "anyio": {
+        *(f"shell/aio/{part}.py" for part in ("driver", "flights", "loops", "threads")),
+        "shell/auth/httpx.py",
+        "shell/http/over_httpx.py",
+        "testing/asynchronous.py",
+    },
+    "trio": {"shell/aio/loops.py"},
     "pytest": {"testing/fixtures.py"},
     "platformdirs": {"shell/environment.py", "compat/dagshub/places.py"},
     "filelock": {"shell/stores/locks.py"},
@@ -71,6 +77,7 @@ HOMES = {
     "redis": {"shell/stores/redis_server.py"},
     "rich": {"cli/live.py"},
     "segno": {"cli/qr.py"},
+    "shtab": {"cli/commands/completion.py"},
     "yaml": {"compat/dagshub/cache.py", "compat/dagshub/entries.py"},
 }
 """A package has one home; what adapts to a library's own types lives with that library."""

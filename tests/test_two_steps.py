@@ -6,15 +6,20 @@ import json
 from base64 import urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from attrs import evolve
 from hypothesis import given, settings
+from returns.unsafe import unsafe_perform_io
 
 from grantflow import (
+    Asking,
     Authorized,
     Client,
+    ClientSecretBasic,
+    ClientSecretPost,
     Denied,
     DeviceAuthorization,
     DeviceFlow,
@@ -27,6 +32,7 @@ from grantflow import (
     MiddlemanFlow,
     Pending,
     Provider,
+    Public,
     Refused,
     Registration,
     RegistrationFlow,
@@ -34,14 +40,19 @@ from grantflow import (
     Secret,
     Send,
     StillPending,
+    Store,
+    StoreError,
+    Token,
     TokenSource,
     TwoStepFlow,
+    Unreachable,
     begin,
     providers,
     run,
     sign_in_flow,
 )
 from grantflow.core import events
+from grantflow.core.client_auth import ClientAuthentication
 from grantflow.core.sign_in import SignInFlow
 from grantflow.core.states import DeviceState, Started
 from grantflow.core.values import Members, Reply
@@ -393,6 +404,7 @@ def test_the_rfc_s_own_spelling() -> None:
     assert json.loads(server.requests[0].body()) == {
         "client_name": "my tool",
         "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+        "token_endpoint_auth_method": "client_secret_basic",
         "scope": "a b",
     }
 
@@ -442,11 +454,218 @@ def test_registrations_of_two_names_never_meet() -> None:
         evolve(base, client_name="b"),
         evolve(base, scope=["x"]),
         evolve(base, extra={"e": "1"}),
+        evolve(base, scope=["e=1"], extra=()),
+        evolve(base, method="none"),
     ]
-    assert len({each.key for each in (base, *others)}) == 4
+    assert len({each.key for each in (base, *others)}) == 6
     assert evolve(base, scope=["y", "x"]).key == base.key
 
 
 def test_the_grant_is_not_shown() -> None:
     grant = Members({"client_secret": "s3cret-of-alice"})
     assert "s3cret" not in repr(events.GrantIssued(instant(0), grant))
+
+
+# What a fresh pair of eyes found
+
+
+def test_half_a_character_in_a_credential_ends_it_and_is_never_raised() -> None:
+    half = reply(200, b'{"client_id": "a", "client_secret": "\\ud800x"}')
+    assert isinstance(failure(sign_in_flow(DEBRID), CODE, half), Garbled)
+
+
+def test_no_other_server_replaces_the_client() -> None:
+    evil = reply(
+        200,
+        {
+            "access_token": "at",
+            "refresh_token": "rt",
+            "expires_in": 60,
+            "client_id": "evil",
+            "client_secret": "x",
+        },
+    )
+    server, clock = Recorder(CODE, evil, TOKEN), VirtualClock()
+    source = TokenSource(
+        CLIENT, store=MemoryStore(), transport=server, clock=clock, prompt=lambda _: None
+    )
+    source.token()
+    clock.sleep_until(instant(clock.now().mono.total_seconds() + 60))
+    source.token()
+    assert parse_qs(server.requests[-1].body().decode())["client_id"] == ["app"]
+
+
+def test_a_middleman_that_is_not_there_is_not_waited_for() -> None:
+    server = Recorder(*[Fault("timeout", "no")] * 5)
+    end = run(MiddlemanFlow(DAGSHUB, ENTROPY), server, VirtualClock())
+    assert isinstance(end, Failed)
+    assert isinstance(end.error, Unreachable)
+
+
+def test_nothing_is_held_open_beyond_the_end() -> None:
+    flow = MiddlemanFlow(DAGSHUB, ENTROPY, budget=seconds(10))
+    due = flow.due(flow.start(moment()))
+    assert isinstance(due, Send)
+    assert due.request.wait == seconds(10)
+
+
+def test_a_link_says_what_is_asked_for_and_nothing_secret() -> None:
+    provider = evolve(
+        DAGSHUB.provider, authorization_endpoint="https://dagshub.com/authorize?tenant=a"
+    )
+    client = evolve(
+        DAGSHUB,
+        provider=provider,
+        scope="read write",
+        extra=(("referrer", "x"), ("password", Secret("s3cret-word"))),
+    )
+    link = MiddlemanFlow(client, ENTROPY).start(moment()).authorization.verification_uri
+    told = parse_qs(urlsplit(link).query)
+    assert (told["tenant"], told["scope"]) == (["a"], ["read write"])
+    assert "s3cret-word" not in link
+
+
+def test_a_code_is_exchanged_as_a_code() -> None:
+    plain = evolve(DAGSHUB.provider, exchange=Asking(echo="code"))
+    server = Recorder(reply(200, "code-1"), TOKEN)
+    run(MiddlemanFlow(evolve(DAGSHUB, provider=plain), ENTROPY), server, VirtualClock())
+    form = parse_qs(server.requests[-1].body().decode())
+    assert form["grant_type"] == ["authorization_code"]
+
+
+def test_the_nonce_of_the_first_step_is_the_second_s() -> None:
+    nonced = reply(200, {"client_id": "of-alice", "client_secret": "s"}, DPoP_Nonce="n-1")
+    flow = sign_in_flow(DEBRID)
+    going = begin(flow, moment())
+    for answer in (CODE, nonced):
+        due = going.due
+        assert isinstance(due, Send)
+        going = going.heard(due, answer, moment(due.not_before.total_seconds()))
+    assert isinstance(going.state, Pending)
+    assert going.state.nonce == "n-1"
+
+
+def test_pkce_goes_with_two_steps_and_not_with_a_middleman() -> None:
+    client = evolve(DEBRID, provider=evolve(DEBRID.provider, pkce=True))
+    server = Recorder(CODE, OWN, TOKEN)
+    assert isinstance(
+        run(sign_in_flow(client, entropy=ENTROPY), server, VirtualClock()), Authorized
+    )
+    assert f"code_verifier={ENTROPY}" in server.requests[1].target()
+    with pytest.raises(ValueError, match="verifier: provider 'real-debrid' wants one"):
+        sign_in_flow(client)
+    other = evolve(DAGSHUB, provider=evolve(DAGSHUB.provider, pkce=True))
+    with pytest.raises(ValueError, match="no device grant to use PKCE with"):
+        sign_in_flow(other, entropy=ENTROPY)
+
+
+def test_two_steps_need_something_to_exchange() -> None:
+    bare = evolve(DEBRID, provider=evolve(DEBRID.provider, exchange=Asking()))
+    with pytest.raises(ValueError, match="does not say what to exchange"):
+        sign_in_flow(bare)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"client_secret": "s"}, ClientSecretBasic("s")),
+        (
+            {"client_secret": "s", "token_endpoint_auth_method": "client_secret_post"},
+            ClientSecretPost("s"),
+        ),
+        (
+            {"client_secret": "s", "token_endpoint_auth_method": "client_secret_basic"},
+            ClientSecretBasic("s"),
+        ),
+        ({"token_endpoint_auth_method": "none"}, Public()),
+    ],
+)
+def test_the_server_says_how_its_new_client_proves_itself(
+    answer: dict[str, object], expected: ClientAuthentication
+) -> None:
+    flow = RegistrationFlow(provider=RFC7591, client_name="my tool")
+    server = Recorder(reply(201, {"client_id": "c-1", **answer}))
+    made = Registration(CLIENT, flow, store=MemoryStore(), transport=server, clock=VirtualClock())
+    assert made().authentication == expected
+
+
+class Full:
+    """A store that reads and cannot save."""
+
+    def __init__(self) -> None:
+        self.inner = MemoryStore()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def save(self, key: str, token: Token, /) -> None:
+        raise StoreError("the disk is full")
+
+
+def test_a_client_that_cannot_be_saved_is_used_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = VirtualClock()
+    server = Recorder(registered(1, clock))
+    store = cast("Store", Full())
+    made = Registration(WANTED, REGISTER, store=store, transport=server, clock=clock)
+    assert made().client_id == made().client_id == "c-1"
+    assert "the client could not be saved: the disk is full" in caplog.text
+
+
+def test_metadata_say_where_clients_register() -> None:
+    found = Provider.from_metadata(
+        {
+            "issuer": "https://as.example",
+            "token_endpoint": "https://as.example/token",
+            "registration_endpoint": "https://as.example/register",
+        }
+    ).unwrap()
+    assert found.registration_endpoint == "https://as.example/register"
+
+
+def test_a_registration_that_fails_is_a_value_for_who_asks_for_values() -> None:
+    clock = VirtualClock()
+    soon = registered(1, clock, 60)
+    code = reply(403, {"error": "access_denied"})
+    server = Recorder(soon, reply(400, {"error": "invalid_client_metadata"}), code)
+    made = Registration(WANTED, REGISTER, store=MemoryStore(), transport=server, clock=clock)
+    source = TokenSource(made, store=MemoryStore(), transport=server, clock=clock)
+    clock.sleep_until(instant(120))
+    problem = unsafe_perform_io(source.obtain().failure())
+    assert isinstance(problem, Failed)
+    assert isinstance(problem.error, Refused)
+
+
+def test_who_registers_anew_is_asked_once() -> None:
+    clock, store = VirtualClock(), MemoryStore()
+    code = reply(
+        200,
+        {
+            "deviceCode": "d",
+            "userCode": "W",
+            "verificationUri": "https://a.example",
+            "expiresIn": 9,
+        },
+    )
+    token = reply(200, {"accessToken": "at", "expiresIn": 60, "refreshToken": "rt"})
+    server = Recorder(registered(1, clock), code, token)
+    asked: list[str] = []
+
+    def source() -> TokenSource:
+        return TokenSource(
+            Registration(WANTED, REGISTER, store=store, transport=server, clock=clock),
+            store=store,
+            transport=server,
+            clock=clock,
+            prompt=lambda shown: asked.append(shown.user_code),
+        )
+
+    first = source()
+    first.token()
+    clock.sleep_until(instant(DAYS_90))
+    server.replies += [registered(2, clock), code, token]
+    first.token()
+    second = source()
+    second.token()
+    assert len(asked) == 2  # once for each client, and not once for each process

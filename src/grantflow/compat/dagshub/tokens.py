@@ -152,7 +152,7 @@ class TokenStorage:
                 return EnvVarDagshubToken(token.access_token, where)
             case "app":
                 return AppDagshubToken(token.access_token)
-            case "stored" | "given":
+            case "stored" | "given" | "fetched":
                 return OAuthDagshubToken(token.access_token, token.expires_at or NEVER)
             case never:
                 assert_never(never)
