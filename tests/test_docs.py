@@ -79,6 +79,7 @@ def test_the_code_of_a_page_runs(
     """
     monkeypatch.setenv("GRANTFLOW_HOME", str(tmp_path))
     monkeypatch.setenv("BITFOUNT_STORAGE_PATH", str(tmp_path))
+    monkeypatch.setenv("DAGSHUB_CLIENT_TOKENS_CACHE", str(tmp_path / "tokens"))
     monkeypatch.setattr("webbrowser.open", lambda url: True)
     urls = {each["url"] for each in PLAYED.finditer(page.read_text(encoding="utf-8"))}
     names: dict[str, object] = {"__name__": "page"}

@@ -21,6 +21,7 @@ from grantflow import (
     ClientSecretBasic,
     ClientSecretPost,
     Denied,
+    DeviceAuthorization,
     DeviceFlow,
     Expired,
     Failed,
@@ -286,6 +287,23 @@ def test_pkce_is_only_for_who_wants_it() -> None:
         sign_in_flow(DEX, entropy="too short")
 
 
+@pytest.mark.parametrize(
+    ("client", "answers"),
+    [(DEBRID, (CODE, WAIT, OWN, TOKEN)), (DAGSHUB, (reply(200, "the-code"), TOKEN))],
+)
+def test_a_person_is_asked_once_for_both_steps(client: Client, answers: tuple[Reply, ...]) -> None:
+    shown: list[DeviceAuthorization] = []
+    source = TokenSource(
+        client,
+        store=MemoryStore(),
+        transport=Recorder(*answers),
+        clock=VirtualClock(),
+        prompt=shown.append,
+    )
+    assert source.token().access_token == Secret("at-1")
+    assert len(shown) == 1
+
+
 def test_a_source_brings_a_new_one_for_each_sign_in() -> None:
     server = Recorder(CODE, TOKEN, CODE, TOKEN)
     for _ in range(2):
@@ -475,19 +493,6 @@ def test_no_other_server_replaces_the_client() -> None:
     clock.sleep_until(instant(clock.now().mono.total_seconds() + 60))
     source.token()
     assert parse_qs(server.requests[-1].body().decode())["client_id"] == ["app"]
-
-
-def test_a_person_is_asked_once_for_both_steps() -> None:
-    asked: list[str] = []
-    source = TokenSource(
-        DEBRID,
-        store=MemoryStore(),
-        transport=Recorder(CODE, OWN, TOKEN),
-        clock=VirtualClock(),
-        prompt=lambda code: asked.append(code.user_code),
-    )
-    source.token()
-    assert asked == ["WDJB"]
 
 
 def test_a_middleman_that_is_not_there_is_not_waited_for() -> None:
