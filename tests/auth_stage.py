@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 from attrs import field, frozen
 
 from grantflow import Client, ClientSecretBasic, Fault, MemoryStore, TokenSource
-from grantflow.core.values import Reply, Request
+from grantflow.core.request import Request
+from grantflow.core.values import Reply
 from grantflow.testing import Script, Server, ServerTransport, VirtualClock
 
 INVALID = 'Bearer realm="api", error="invalid_token"'

@@ -455,6 +455,9 @@ def _cloud() -> list[Of]:
     zoho.code(
         {"authorization.interval": seconds(30)}, **{**URL, "interval": 30000, "expires_in": 300000}
     )
+    # Seconds, as on its newer page: what is too little for milliseconds.
+    in_seconds = {"authorization.interval": seconds(30)}
+    zoho.code(in_seconds, **{**URL, "interval": 30, "expires_in": 300})
     for code, expected in (
         ("authorization_pending", "pending"),
         ("slow_down", "slow"),
@@ -848,7 +851,7 @@ def _media() -> list[Of]:
     tidal("device", "code", 200, {**camel, **schemed}, complete, evidence="derived")
     # What it really sends has no scheme; until that can be said, it is refused.
     bare = {"verificationUri": "link.tidal.com", "verificationUriComplete": "link.tidal.com/ABCDE"}
-    tidal("device", "garbled", 200, {**camel, **bare})
+    tidal("device", "code", 200, {**camel, **bare}, complete)
     tidal.token(user_id=1)
 
     epic = Of("epic", "source").code(
@@ -941,7 +944,7 @@ def _media() -> list[Of]:
     torbox("poll", "slow", 429, {"success": False}, evidence="derived")
     holds = {
         "authorization.verification_uri_complete": "https://tor.box/link/ABC123",
-        "authorization.expires_at": seconds(100 + 600),
+        "authorization.expires_at": seconds(600),  # 00:10:00, and the wall clock began at 00:00:00
     }
     torbox("device", "code", 200, {"success": True, "data": start}, holds)
     broken = {"success": False, "error": "invalid_request", "detail": "Malformed request"}

@@ -15,7 +15,8 @@ import pytest
 
 from auth_stage import SCOPE, Stage, staged
 from grantflow import DeviceAuthorization, GrantError, MemoryStore, PersonNeeded, Token, TokenSource
-from grantflow.core.values import Reply, Request
+from grantflow.core.request import Request
+from grantflow.core.values import Reply
 from grantflow.shell.auth.httpx import TokenAuth
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from grantflow import Client, Fault, Request, Response
 from grantflow.core.client_auth import MutualTls
-from grantflow.core.values import Certificate
+from grantflow.core.request import Certificate
 from grantflow.shell.http.over_requests import RequestsTransport
 from interop.pki import Certificates, issue
 from values import ACME

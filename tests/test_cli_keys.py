@@ -11,7 +11,8 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from cli_stage import ISSUER, Stage
 from grantflow import Request
-from grantflow.core.values import Certificate, Reply
+from grantflow.core.request import Certificate
+from grantflow.core.values import Reply
 
 ROBOT = ("login", "--issuer", ISSUER, "--client-id", "robot", "--grant", "client_credentials")
 SECRET = "a-long-shared-secret-of-32-letters"

@@ -11,8 +11,9 @@ import pytest
 
 from cli_stage import ISSUER, Stage, Terminal
 from grantflow.cli import invite
+from grantflow.core.request import Request
 from grantflow.core.secret import Secret
-from grantflow.core.values import Fault, Reply, Request, Response
+from grantflow.core.values import Fault, Reply, Response
 from grantflow.testing import Outage, Script
 
 SECRET = "hunter2 hunter2"

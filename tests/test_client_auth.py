@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from email import message_from_bytes
+from email.message import Message
 from typing import Literal
 
 import pytest
 from attrs import evolve
 
-from grantflow import Client, ClientSecretBasic, ClientSecretPost, Public, Request, Secret
+from grantflow import (
+    Client,
+    ClientAssertion,
+    ClientCredentialsFlow,
+    ClientSecretBasic,
+    ClientSecretHeaders,
+    ClientSecretPost,
+    DeviceFlow,
+    Provider,
+    Public,
+    Request,
+    Secret,
+    Send,
+)
 from grantflow.core.client_auth import (
     ClientAuthentication,
     ClientSecretJwt,
     MutualTls,
     PrivateKeyJwt,
 )
-from grantflow.core.values import Assertion, Certificate
-from values import ACME
+from grantflow.core.request import Assertion, Certificate
+from values import ACME, moment
 
 ID, SECRET = "cl:ient", "s%+ /é"
 
@@ -127,3 +142,105 @@ def test_only_hmac_signs_with_a_shared_secret() -> None:
 def test_only_a_private_key_s_algorithm_signs_with_a_private_key(alg: str) -> None:
     with pytest.raises(ValueError, match="alg"):
         PrivateKeyJwt("PEM", alg=alg)
+
+
+# Headers
+
+
+def test_headers_carry_id_and_secret_and_the_body_neither() -> None:
+    made = request(ClientSecretHeaders("s3cret"))
+    assert made.body() == b""
+    shown = made.header_map()
+    assert (shown["client-id"], shown["client-secret"]) == (ID, "s3cret")
+    other = request(ClientSecretHeaders("s3cret", id_header="X-Id", secret_header="X-Key"))
+    assert (other.header_map()["X-Id"], other.header_map()["X-Key"]) == (ID, "s3cret")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x:y", "x\n", "é"])
+def test_a_header_has_a_name(name: str) -> None:
+    with pytest.raises(ValueError, match="secret_header: .* is no header name"):
+        ClientSecretHeaders("s", secret_header=name)
+
+
+def test_a_client_id_may_go_into_a_header_as_well() -> None:
+    provider = evolve(ACME, client_id_header="x-api-key")
+    asked = Client(provider=provider, client_id="app").request(ACME.token_endpoint, ())
+    assert (asked.header_map()["x-api-key"], asked.body()) == ("app", b"client_id=app")
+
+
+# An assertion of somebody else's
+
+
+def test_an_issued_assertion_waits_for_the_shell() -> None:
+    made = request(ClientAssertion(lambda: "jwt-1"))
+    with pytest.raises(ValueError, match="assertion: sign it first"):
+        made.body()
+
+
+def test_an_issued_assertion_needs_a_function() -> None:
+    with pytest.raises(ValueError, match="source: a function"):
+        ClientAssertion("eyJ")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# Mutual TLS at endpoints of its own (RFC 8705 section 5)
+
+TWINS = Provider.from_metadata(
+    {
+        "issuer": "https://as.example",
+        "token_endpoint": "https://as.example/token",
+        "device_authorization_endpoint": "https://as.example/device",
+        "mtls_endpoint_aliases": {
+            "token_endpoint": "https://mtls.as.example/token",
+            "device_authorization_endpoint": "https://mtls.as.example/device",
+            "x": 1,
+        },
+    }
+).unwrap()
+
+
+@pytest.mark.parametrize(
+    ("authentication", "host"), [(MutualTls("c.pem"), "mtls.as.example"), (Public(), "as.example")]
+)
+def test_only_who_shows_a_certificate_goes_to_the_twins(
+    authentication: ClientAuthentication, host: str
+) -> None:
+    client = Client(provider=TWINS, client_id="app", authentication=authentication)
+    for due, path in (
+        (DeviceFlow(client).due(DeviceFlow(client).start(moment())), "device"),
+        (
+            ClientCredentialsFlow(client).due(ClientCredentialsFlow(client).start(moment())),
+            "token",
+        ),
+    ):
+        assert isinstance(due, Send)
+        assert due.request.url == f"https://{host}/{path}"
+
+
+def test_a_twin_is_https_as_well() -> None:
+    with pytest.raises(ValueError, match="mtls_endpoint_aliases: must be https"):
+        evolve(TWINS, mtls_endpoint_aliases={"https://as.example/token": "http://as.example/token"})
+
+
+# Bodies
+
+
+def test_multipart_is_read_by_a_real_parser() -> None:
+    fields = (("scope", "a b"), ("ü", "x\r\n--y"), ("secret", Secret("s3cret")))
+    made = Request("https://as.example", form=fields, encoding="multipart")
+    kind = made.header_map()["Content-Type"].encode()
+    message = message_from_bytes(b"Content-Type: " + kind + b"\r\n\r\n" + made.body())
+    parts = message.get_payload()
+    assert isinstance(parts, list)
+    read = [part.get_payload(decode=True) for part in parts if isinstance(part, Message)]
+    assert read == [b"a b", b"x\r\n--y", b"s3cret"]
+    assert made.body() == evolve(made).body()
+
+
+def test_scopes_may_be_a_list() -> None:
+    several = evolve(ACME, scope_separator=None)
+    asked = Client(provider=several, client_id="app", scope="a b")
+    assert asked.wishes() == (("scope", "a"), ("scope", "b"))
+    listed = evolve(asked, provider=evolve(several, encoding="json"), scope="a")
+    assert listed.request(ACME.token_endpoint, listed.wishes()).body() == (
+        b'{"scope": ["a"], "client_id": "app"}'
+    )

@@ -15,6 +15,7 @@ from grantflow import (
     Client,
     ClientCredentialsFlow,
     ClientSecretBasic,
+    ClientSecretHeaders,
     ClientSecretPost,
     CodeExpired,
     CodeIssued,
@@ -56,6 +57,7 @@ METHODS: dict[str, ClientAuthentication] = {
     "client_secret_basic": ClientSecretBasic(SECRET),
     "client_secret_basic_raw": ClientSecretBasic(SECRET, encoding="raw"),
     "client_secret_post": ClientSecretPost(SECRET),
+    "client_secret_headers": ClientSecretHeaders(SECRET),
 }
 
 
@@ -231,7 +233,7 @@ def simpler(provider: Provider) -> Iterator[tuple[str, Provider]]:
         for place, row in enumerate(value):
             less = value[:place] + value[place + 1 :]
             yield f"{name} {row}", evolve(provider, answers=evolve(said, **{name: less}))
-    for name in ("poll_at", "link_parameter", "shows_code", "interval", "lifetime"):
+    for name in ("poll_at", "link_scheme", "link_parameter", "shows_code", "interval", "lifetime"):
         default = getattr(PLAIN, name)
         if getattr(provider, name) != default:
             yield name, evolve(provider, **{name: default})
@@ -327,7 +329,7 @@ ASKED: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
         (
             "POST",
             "https://id.twitch.tv/oauth2/token",
-            f"{DEVICE_URN}&device_code=dc-1&client_id=app",
+            f"{DEVICE_URN}&device_code=dc-1&scopes=read+write&client_id=app",
         ),
     ),
     "trakt": (
@@ -336,6 +338,18 @@ ASKED: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
             "POST",
             "https://api.trakt.tv/oauth/device/token",
             f'{{"code": "dc-1", "client_id": "app", "client_secret": "{SECRET}"}}',
+        ),
+    ),
+    "tidal": (
+        (
+            "POST",
+            "https://auth.tidal.com/v1/oauth2/device_authorization",
+            "scope=read+write&client_id=app",
+        ),
+        (
+            "POST",
+            "https://auth.tidal.com/v1/oauth2/token",
+            f"{DEVICE_URN}&device_code=dc-1&scope=read+write&client_id=app",
         ),
     ),
     "salesforce": (
@@ -430,7 +444,7 @@ ASKED: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
         (
             "POST",
             "https://studio.datachain.ai/api/device-login",
-            '{"scopes": ["read write"], "client_name": "app"}',
+            '{"scopes": ["read", "write"], "client_name": "app"}',
         ),
         ("POST", "https://studio.datachain.ai/api/device-login/token", '{"code": "dc-1"}'),
     ),
@@ -542,6 +556,7 @@ def headers(name: str) -> dict[str, str]:
 def test_headers_that_belong_to_a_provider() -> None:
     assert headers("baidu")["User-Agent"] == "pan.baidu.com"
     assert headers("trakt")["trakt-api-version"] == "2"
+    assert headers("trakt")["trakt-api-key"] == "app"
     assert headers("trakt")["Content-Type"] == "application/json"
     assert "Content-Type" not in headers("torbox")
     assert headers("zoom")["Authorization"] == headers("epic")["Authorization"]

@@ -49,7 +49,7 @@ HOMES = {
     "anyio": {"shell/aio.py", "shell/auth/httpx.py"},
     "platformdirs": {"shell/environment.py"},
     "filelock": {"shell/stores/locks.py"},
-    "joserfc": {"shell/signing.py"},
+    "joserfc": {"shell/keys.py"},
     "keyring": {"shell/stores/keyring_entries.py"},
     "redis": {"shell/stores/redis_server.py"},
     "rich": {"cli/live.py"},

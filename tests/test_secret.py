@@ -142,11 +142,14 @@ def test_a_short_secret_is_not_masked() -> None:
 
 
 REVEALERS = {
-    "core/values.py": 2,  # the bytes and headers of a request; the Authorization header of a token
+    "core/dpop.py": 1,  # the public part of a key is read
+    "core/request.py": 1,  # the bytes and headers of a request
+    "core/values.py": 1,  # the Authorization header of a token
     "core/client_auth.py": 1,  # Basic
     "core/codec.py": 3,  # what a store keeps
     "shell/auth/placing.py": 2,  # the header that carries the token
-    "shell/signing.py": 3,  # a client assertion is signed
+    "shell/keys.py": 5,  # a key is read
+    "shell/signing.py": 1,  # a proof names the token that it goes with
     "testing/server.py": 2,  # the scripted server reads requests and keeps device codes
 }
 

@@ -49,7 +49,8 @@ from grantflow.core.client_auth import (
     PrivateKeyJwt,
     Public,
 )
-from grantflow.core.values import Assertion, Reply
+from grantflow.core.request import Assertion
+from grantflow.core.values import Reply
 from grantflow.shell.ports import Transport
 from grantflow.shell.signing import ASSERTION_TYPE, Signer, check, signed
 from grantflow.testing import VirtualClock

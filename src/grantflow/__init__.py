@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from grantflow import providers
     from grantflow.core.client import Client
     from grantflow.core.client_auth import (
+        ClientAssertion,
         ClientSecretBasic,
+        ClientSecretHeaders,
         ClientSecretJwt,
         ClientSecretPost,
         MutualTls,
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     )
     from grantflow.core.client_credentials import ClientCredentialsFlow
     from grantflow.core.device import DeviceFlow
+    from grantflow.core.dpop import DPoP
     from grantflow.core.effects import Send
     from grantflow.core.errors import Cancelled, Denied, Garbled, Refused, Unreachable
     from grantflow.core.events import (
@@ -39,17 +42,10 @@ if TYPE_CHECKING:
     from grantflow.core.problems import PersonNeeded, Problem
     from grantflow.core.provider import Provider
     from grantflow.core.refresh import RefreshFlow
+    from grantflow.core.request import Request
     from grantflow.core.secret import Secret
     from grantflow.core.states import Authorized, Expired, Failed, Pending, SlowDown, Started
-    from grantflow.core.values import (
-        DeviceAuthorization,
-        Fault,
-        Instant,
-        Moment,
-        Request,
-        Response,
-        Token,
-    )
+    from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import run
     from grantflow.shell.source import GrantError, TokenSource
@@ -60,12 +56,15 @@ __all__ = [
     "Backoff",
     "Cancelled",
     "Client",
+    "ClientAssertion",
     "ClientCredentialsFlow",
     "ClientSecretBasic",
+    "ClientSecretHeaders",
     "ClientSecretJwt",
     "ClientSecretPost",
     "CodeExpired",
     "CodeIssued",
+    "DPoP",
     "Denied",
     "DeviceAuthorization",
     "DeviceFlow",
@@ -117,7 +116,9 @@ __all__ = [
 _HOMES = {
     "core.client": ("Client",),
     "core.client_auth": (
+        "ClientAssertion",
         "ClientSecretBasic",
+        "ClientSecretHeaders",
         "ClientSecretJwt",
         "ClientSecretPost",
         "MutualTls",
@@ -126,6 +127,7 @@ _HOMES = {
     ),
     "core.client_credentials": ("ClientCredentialsFlow",),
     "core.device": ("DeviceFlow",),
+    "core.dpop": ("DPoP",),
     "core.effects": ("Send",),
     "core.errors": ("Cancelled", "Denied", "Garbled", "Refused", "Unreachable"),
     "core.events": (
@@ -143,6 +145,7 @@ _HOMES = {
     "core.problems": ("PersonNeeded", "Problem"),
     "core.provider": ("Provider",),
     "core.refresh": ("RefreshFlow",),
+    "core.request": ("Request",),
     "core.secret": ("Secret",),
     "core.states": ("Authorized", "Expired", "Failed", "Pending", "SlowDown", "Started"),
     "core.values": (
@@ -150,7 +153,6 @@ _HOMES = {
         "Fault",
         "Instant",
         "Moment",
-        "Request",
         "Response",
         "Token",
     ),

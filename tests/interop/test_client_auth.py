@@ -43,8 +43,9 @@ from grantflow.core.client_auth import (
     MutualTls,
     PrivateKeyJwt,
 )
+from grantflow.core.request import Request
 from grantflow.core.states import Final
-from grantflow.core.values import Reply, Request
+from grantflow.core.values import Reply
 from grantflow.shell.discovery import discover
 from grantflow.shell.http.over_requests import RequestsTransport
 from grantflow.shell.signing import Signer, signed

@@ -22,8 +22,10 @@ from grantflow import (
     Backoff,
     Cancelled,
     Client,
+    ClientAssertion,
     ClientCredentialsFlow,
     ClientSecretBasic,
+    ClientSecretHeaders,
     ClientSecretJwt,
     ClientSecretPost,
     CodeExpired,
@@ -31,6 +33,7 @@ from grantflow import (
     Denied,
     DeviceAuthorization,
     DeviceFlow,
+    DPoP,
     Expired,
     Failed,
     Fault,
@@ -208,7 +211,11 @@ def configuration(provider: Provider, secret: Secret) -> None:
     MutualTls(b"-----BEGIN CERTIFICATE-----")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client(provider=provider, client_id="app", authentication="s3cret")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client(provider, "app")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Client(provider=provider, client_id="app", authentication=ClientSecretHeaders("s3cret"))
+    Client(provider=provider, client_id="app", authentication=ClientAssertion(lambda: "jwt"))
+    ClientAssertion("jwt")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(ClientSecretBasic("s3cret").secret, Secret)
+    assert_type(DPoP(secret).thumbprint, str)
 
 
 # Flows: each is a Flow of its own states

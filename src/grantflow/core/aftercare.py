@@ -12,9 +12,10 @@ from returns.result import Failure, Result, Success
 from grantflow.core.client import Client
 from grantflow.core.errors import Garbled, Refused, Unreachable
 from grantflow.core.provider import Provider
+from grantflow.core.request import Request
 from grantflow.core.secret import Secret
 from grantflow.core.states import Failed
-from grantflow.core.values import Fault, Members, Moment, Reply, Request, Token
+from grantflow.core.values import Fault, Members, Moment, Reply, Token
 from grantflow.core.wire import Answer, read_answer
 
 Hint = Literal["access_token", "refresh_token"]

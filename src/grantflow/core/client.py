@@ -7,10 +7,11 @@ from typing import Final, final
 
 from attrs import evolve, field, frozen
 
-from grantflow.core.client_auth import ClientAuthentication, Public, authenticated
+from grantflow.core.client_auth import ClientAuthentication, MutualTls, Public, authenticated
 from grantflow.core.provider import Provider
+from grantflow.core.request import Request
 from grantflow.core.spelling import Asking
-from grantflow.core.values import Pairs, Request, as_pairs
+from grantflow.core.values import Pairs, as_pairs
 
 
 def _words(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -59,15 +60,35 @@ class Client:
 
     def request(self, endpoint: str, form: Pairs, asking: Asking = _STANDARD) -> Request:
         """Return an authenticated request of this client, spelt as the provider wants it."""
-        named = Request(endpoint, form=form, headers=self.provider.headers, method=asking.method)
-        proven = authenticated(named, self.client_id, self.authentication, self.provider.issuer)
-        encoding = asking.encoding or self.provider.encoding
+        provider = self.provider
+        shown = provider.client_id_header
+        told: Pairs = () if shown is None else ((shown, self.client_id),)
+        named = Request(
+            self._reached(endpoint),
+            form=form,
+            headers=(*provider.headers, *told),
+            method=asking.method,
+        )
+        proven = authenticated(named, self.client_id, self.authentication, provider.issuer)
+        encoding = asking.encoding or provider.encoding
         return evolve(proven, form=asking.spelt(proven.form), encoding=encoding)
 
-    def wishes(self) -> Pairs:
+    def _reached(self, endpoint: str) -> str:
+        """Return the endpoint that asks for certificates, if it is another (RFC 8705 section 5)."""
+        if not isinstance(self.authentication, MutualTls):
+            return endpoint
+        return dict(self.provider.mtls_endpoint_aliases).get(endpoint, endpoint)
+
+    def wishes(self, asking: Asking = _STANDARD) -> Pairs:
         """Return what the first request of a flow asks for."""
-        words = self.provider.scope_separator.join(self.scope)
-        scope = (("scope", words),) if self.scope else ()
+        separator = self.provider.scope_separator
+        scope: Pairs
+        if separator is None:
+            encoding = asking.encoding or self.provider.encoding
+            name = "scope[]" if encoding == "json" else "scope"
+            scope = tuple((name, word) for word in self.scope)
+        else:
+            scope = (("scope", separator.join(self.scope)),) if self.scope else ()
         audience = (("audience", self.audience),) if self.audience is not None else ()
         resource = tuple(("resource", each) for each in self.resource)
         return (*scope, *audience, *resource, *self.extra)

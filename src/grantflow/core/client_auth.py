@@ -10,16 +10,24 @@ from collections.abc import Callable
 from typing import Final, Literal, TypeAlias, assert_never, final
 from urllib.parse import quote, quote_plus
 
-from attrs import evolve, field, frozen
+from attrs import Attribute, evolve, field, frozen
 
 from grantflow.core.checks import one_of
+from grantflow.core.request import Assertion, Certificate, IssuedAssertion, Request
 from grantflow.core.secret import Secret, secret
-from grantflow.core.values import Assertion, Certificate, Request
+
+# RFC 9110 section 5.6.2
+_HEADER: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 
 def _not_empty(_: object, __: object, value: Secret) -> None:
     if value == Secret(""):
         raise ValueError("secret: it is empty; a client without one authenticates with Public()")
+
+
+def _a_header(_: object, attribute: Attribute[str], value: str) -> None:
+    if not value or not set(value.lower()) <= _HEADER:
+        raise ValueError(f"{attribute.name}: {value!r} is no header name")
 
 
 @final
@@ -53,6 +61,21 @@ class ClientSecretPost:
 
 @final
 @frozen
+class ClientSecretHeaders:
+    """Id and secret in two headers of their own, and nowhere else: no RFC, but some APIs.
+
+    >>> ClientSecretHeaders("s", id_header="x api")
+    Traceback (most recent call last):
+    ValueError: id_header: 'x api' is no header name
+    """
+
+    secret: Secret = field(converter=secret, validator=_not_empty)
+    id_header: str = field(default="client-id", kw_only=True, validator=_a_header)
+    secret_header: str = field(default="client-secret", kw_only=True, validator=_a_header)
+
+
+@final
+@frozen
 class ClientSecretJwt:
     """An assertion that is signed with the shared secret (RFC 7523, ``client_secret_jwt``).
 
@@ -80,13 +103,38 @@ class PrivateKeyJwt:
     """An assertion that is signed with the client's private key (RFC 7523, ``private_key_jwt``).
 
     ``key`` is a PEM or JWK text, or a function that signs bytes (a key that never leaves an HSM);
-    ``kid`` names it to the server.
+    ``kid`` names it to the server, or ``certificate`` does, a PEM text: its thumbprints go into the
+    header as ``x5t`` and ``x5t#S256`` (Microsoft Entra wants one of them).
     """
 
     key: Secret | Callable[[bytes], bytes] = field(converter=_key)
     kid: str | None = field(default=None, kw_only=True)
     alg: str = field(default="ES256", kw_only=True, validator=one_of(*_PRIVATE))
     audience: str | None = field(default=None, kw_only=True)
+    certificate: str | None = field(default=None, kw_only=True)
+
+
+def _a_function(_: object, __: object, value: Callable[[], Secret | str]) -> None:
+    if not callable(value):
+        raise ValueError(
+            "source: a function that returns the assertion is needed, for example "
+            "grantflow.shell.commands.from_file(path)"
+        )
+
+
+@final
+@frozen
+class ClientAssertion:
+    """An assertion that somebody else signs: a platform's token file, another service (RFC 7521).
+
+    ``source`` is called at each send, so that a token that the platform renews is never stale; an
+    ``OSError`` that it raises is a ``Fault``. ``assertion_type`` is that of a JWT by default.
+    """
+
+    source: Callable[[], Secret | str] = field(validator=_a_function)
+    assertion_type: str = field(
+        default="urn:ietf:params:oauth:client-assertion-type:jwt-bearer", kw_only=True
+    )
 
 
 @final
@@ -99,7 +147,14 @@ class MutualTls:
 
 
 ClientAuthentication: TypeAlias = (
-    Public | ClientSecretBasic | ClientSecretPost | ClientSecretJwt | PrivateKeyJwt | MutualTls
+    Public
+    | ClientSecretBasic
+    | ClientSecretPost
+    | ClientSecretHeaders
+    | ClientSecretJwt
+    | PrivateKeyJwt
+    | ClientAssertion
+    | MutualTls
 )
 
 
@@ -124,13 +179,24 @@ def authenticated(
         case ClientSecretBasic(password, encoding):
             header = _basic(client_id, password, encoding)
             return evolve(named, headers=(*named.headers, ("Authorization", header)))
+        case ClientSecretHeaders(secret=password, id_header=name, secret_header=other):
+            proof = ((name, client_id), (other, password))
+            return evolve(request, headers=(*request.headers, *proof))
+        case ClientAssertion(source=source, assertion_type=kind):
+            return evolve(named, assertion=IssuedAssertion(source, kind))
         case ClientSecretJwt(secret=password, alg=alg, audience=audience):
             to = audience or issuer or request.url
             claims = Assertion(client_id=client_id, audience=to, key=password, algorithm=alg)
             return evolve(named, assertion=claims)
-        case PrivateKeyJwt(key=key, kid=kid, alg=alg, audience=audience):
-            to = audience or issuer or request.url
-            claims = Assertion(client_id=client_id, audience=to, key=key, algorithm=alg, key_id=kid)
+        case PrivateKeyJwt(key=key, kid=kid, alg=alg, audience=audience, certificate=certificate):
+            claims = Assertion(
+                client_id=client_id,
+                audience=audience or issuer or request.url,
+                key=key,
+                algorithm=alg,
+                key_id=kid,
+                certificate=certificate,
+            )
             return evolve(named, assertion=claims)
         case MutualTls(certificate, key_file):
             return evolve(named, certificate=Certificate(certificate, key_file))

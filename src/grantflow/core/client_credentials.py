@@ -53,8 +53,8 @@ class ClientCredentialsFlow:
 
     def due(self, state: GrantState, /) -> Due:
         """Return the request for a token, or the end."""
-        form = (("grant_type", "client_credentials"), *self.client.wishes())
         provider = self.client.provider
+        form = (("grant_type", "client_credentials"), *self.client.wishes(provider.token))
         request = self.client.request(provider.token_endpoint, form, provider.token)
         read = partial(wire.grant_reply, request, provider, self.client.scope)
         return grant.due(state, request, read)

@@ -37,6 +37,7 @@ from grantflow.core.events import (
 )
 from grantflow.core.members import text_of
 from grantflow.core.pacing import LONGEST_PAUSE, SECOND, Backoff, grown, legal, soonest
+from grantflow.core.request import Request
 from grantflow.core.states import (
     Authorized,
     DeviceState,
@@ -47,7 +48,7 @@ from grantflow.core.states import (
     SlowDown,
     Started,
 )
-from grantflow.core.values import DeviceAuthorization, Instant, Moment, Pairs, Request
+from grantflow.core.values import DeviceAuthorization, Instant, Moment, Pairs
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -128,7 +129,7 @@ class DeviceFlow:
     def _ask(self) -> Request:
         provider = self.client.provider
         endpoint = provider.device_authorization_endpoint or ""
-        return self.client.request(endpoint, self.client.wishes(), provider.device)
+        return self.client.request(endpoint, self.client.wishes(provider.device), provider.device)
 
     def _poll(self, code: DeviceAuthorization) -> Request:
         provider = self.client.provider
@@ -138,10 +139,17 @@ class DeviceFlow:
             ("grant_type", GRANT_TYPE),
             ("device_code", code.device_code),
             *((name, text) for name, text in echo if text is not None),
+            *self._again(),
         )
         where = provider.poll_at and code.extra.get(provider.poll_at)
-        endpoint = where if isinstance(where, str) else provider.token_endpoint
+        fixed = provider.poll_endpoint or provider.token_endpoint
+        endpoint = where if isinstance(where, str) else fixed
         return self.client.request(endpoint, form, provider.poll)
+
+    def _again(self) -> Pairs:
+        asking = self.client.provider.poll
+        wishes = self.client.wishes(asking)
+        return tuple(pair for pair in wishes if pair[0].removesuffix("[]") in asking.again)
 
     def _started(
         self, state: Started, event: Event

@@ -8,8 +8,9 @@ from typing import TypeAlias, final
 from attrs import field, frozen
 
 from grantflow.core.events import StartReply, TokenReply
+from grantflow.core.request import Request
 from grantflow.core.states import Final
-from grantflow.core.values import Instant, Moment, Reply, Request
+from grantflow.core.values import Instant, Moment, Reply
 
 
 @final

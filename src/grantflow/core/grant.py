@@ -30,6 +30,7 @@ from grantflow.core.events import (
     Unanswered,
 )
 from grantflow.core.pacing import SECOND, Backoff, grown, legal
+from grantflow.core.request import Request
 from grantflow.core.states import (
     Authorized,
     Expired,
@@ -40,7 +41,7 @@ from grantflow.core.states import (
     SlowDown,
     Started,
 )
-from grantflow.core.values import Fault, Instant, Moment, Reply, Request
+from grantflow.core.values import Fault, Instant, Moment, Reply
 
 ASKED_TO_WAIT = Fault("http", "no", "the server asked to be asked later")
 

@@ -111,11 +111,16 @@ def maybe_sendable(found: Members, name: str) -> Result[Secret | None, str]:
     return sendable(found, name)
 
 
-def link(found: Members, *names: str) -> Result[str, str]:
-    """Read the first link there is under these names: http or https, or it is refused."""
+def link(found: Members, *names: str, scheme: str | None = None) -> Result[str, str]:
+    """Read the first link there is under these names: http or https, or it is refused.
+
+    ``scheme`` completes one that comes without, such as ``link.tidal.com/ABCDE``.
+    """
     value = next((text for name in names if (text := text_of(found.get(name)))), None)
     if value is None:
         return Failure(f"{names[0]} is missing")
+    if scheme is not None and "://" not in value:
+        value = f"{scheme}://{value}"
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -196,10 +201,12 @@ def later(wall: datetime, seconds: timedelta) -> datetime:
 
 
 def moment_of(value: Json) -> datetime | None:
-    """Read an absolute time: seconds since 1970, or ISO 8601 with any number of digits.
+    """Read an absolute time: seconds since 1970, ISO 8601 with any number of digits, or M/D/YYYY.
 
     >>> moment_of("2026-01-01T00:00:00.1234567Z").isoformat()
     '2026-01-01T00:00:00.123456+00:00'
+    >>> moment_of("1/31/2026 23:59:59 +00:00").isoformat()
+    '2026-01-31T23:59:59+00:00'
     >>> moment_of(0), moment_of("soon")
     (None, None)
     """
@@ -210,12 +217,22 @@ def moment_of(value: Json) -> datetime | None:
         except (ValueError, OverflowError, OSError):
             return None
     try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        found = datetime.fromisoformat(_american(value)) if isinstance(value, str) else None
     except ValueError:
         return None
     if found is None or found.year <= 1970:  # as with numbers, that says nothing
         return None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _american(text: str) -> str:
+    """Return ``1/31/2026 23:59:59 +00:00`` (Azure managed identity) as ISO 8601 has it."""
+    date, _, rest = text.partition(" ")
+    parts = date.split("/")
+    if len(parts) != 3:
+        return text
+    month, day, year = parts
+    return f"{year}-{month:0>2}-{day:0>2}T{rest.replace(' ', '')}"
 
 
 def expiry(found: Members, wall: datetime) -> datetime | None:
@@ -225,6 +242,13 @@ def expiry(found: Members, wall: datetime) -> datetime | None:
         return later(wall, lifetime)
     absolute = (moment_of(found.get(name)) for name in ("expires_on", "expires_at", "expiry"))
     return next((moment for moment in absolute if moment is not None), None)
+
+
+def left(found: Members, wall: datetime) -> timedelta | None:
+    """Return how long something lives, from ``expires_in`` or an absolute time (TorBox)."""
+    lifetime = span(found.get("expires_in"))
+    end = None if lifetime is not None else expiry(found, wall)
+    return lifetime if end is None else span((end - wall).total_seconds())
 
 
 def words(value: Json) -> tuple[str, ...] | None:

@@ -14,7 +14,7 @@ from returns.result import Failure, Result, Success
 
 from grantflow.core.checks import one_of
 from grantflow.core.errors import Garbled
-from grantflow.core.spelling import Answering, Asking
+from grantflow.core.spelling import Answering, Asking, Names, names
 from grantflow.core.values import Pairs, as_pairs
 
 
@@ -79,6 +79,17 @@ def _endpoint(_: object, attribute: Attribute[str], value: str) -> None:
         raise ValueError(f"{attribute.name}: {problem}")
 
 
+def _aliases(_: object, attribute: Attribute[Names], value: Names) -> None:
+    for _standard, alias in value:
+        if (problem := endpoint_problem(alias)) is not None:
+            raise ValueError(f"{attribute.name}: {problem}")
+
+
+def _https(_: object, attribute: Attribute[str | None], value: str | None) -> None:
+    if value not in (None, "https"):
+        raise ValueError(f"{attribute.name}: https is needed, not {value!r}")
+
+
 @final
 @frozen(kw_only=True)
 class Provider:
@@ -89,8 +100,12 @@ class Provider:
 
     Spelling: ``headers`` go with every request; ``device``, ``poll``, ``token`` and ``refresh`` say
     how each request is spelt, ``answers`` how answers are. ``poll_at`` names the member of the
-    device answer that says where to poll (on the same origin, or it is refused).
-    ``link_parameter`` builds the complete link where the server sends none; ``shows_code=False``
+    device answer that says where to poll (on the same origin, or it is refused); ``poll_endpoint``
+    is for those who poll elsewhere than tokens are renewed. ``scope_separator=None`` sends a list.
+    ``client_id_header`` names a header that tells the client id as well; ``mtls_endpoint_aliases``
+    maps endpoints to those for clients with a certificate (RFC 8705 section 5).
+    ``link_scheme`` completes links that come without one; ``link_parameter`` builds the complete
+    link where the server sends none; ``shows_code=False``
     is for those who show no code. ``interval`` and ``lifetime`` stand in for what is not sent
     (RFC 8628 section 3.2 says 5 s; an end there must be). ``authorization_scheme`` is for APIs that
     want another word than the token type.
@@ -103,6 +118,7 @@ class Provider:
     name: str
     token_endpoint: str = field(validator=_endpoint)
     device_authorization_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    poll_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     refresh_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     revocation_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     introspection_endpoint: str | None = field(default=None, validator=optional(_endpoint))
@@ -111,13 +127,16 @@ class Provider:
     encoding: Literal["form", "json"] = field(default="form", validator=one_of("form", "json"))
     auth_methods: tuple[str, ...] = ()
     headers: Pairs = field(default=(), converter=as_pairs)
-    scope_separator: str = " "
+    client_id_header: str | None = None
+    mtls_endpoint_aliases: Names = field(default=(), converter=names, validator=_aliases)
+    scope_separator: str | None = " "
     device: Asking = field(factory=Asking)
     poll: Asking = field(factory=Asking)
     token: Asking = field(factory=Asking)
     refresh: Asking = field(factory=Asking)
     answers: Answering = field(factory=Answering)
     poll_at: str | None = None
+    link_scheme: str | None = field(default=None, validator=_https)
     link_parameter: str | None = None
     shows_code: bool = True
     interval: timedelta = timedelta(seconds=5)
@@ -162,13 +181,23 @@ def _provider(mapping: Mapping[str, object], issuer: str) -> Result[Provider, st
         for revocation in _text(mapping, "revocation_endpoint")
         for introspection in _text(mapping, "introspection_endpoint")
         for userinfo in _text(mapping, "userinfo_endpoint")
-    ).bind(lambda endpoints: _built(issuer, endpoints, _methods(mapping)))
+    ).bind(lambda endpoints: _built(issuer, endpoints, _methods(mapping), _twins(mapping)))
+
+
+def _twins(mapping: Mapping[str, object]) -> Names:
+    """Return the endpoints that have a twin for clients with a certificate (RFC 8705 section 5)."""
+    twins = mapping.get("mtls_endpoint_aliases")
+    if not isinstance(twins, Mapping):
+        return ()
+    pairs = ((mapping.get(name), alias) for name, alias in twins.items())
+    return tuple((at, to) for at, to in pairs if isinstance(at, str) and isinstance(to, str))
 
 
 def _built(
     issuer: str,
     endpoints: tuple[str | None, str | None, str | None, str | None, str | None],
     methods: tuple[str, ...],
+    twins: Names,
 ) -> Result[Provider, str]:
     token, device, revocation, introspection, userinfo = endpoints
     if token is None:
@@ -183,6 +212,7 @@ def _built(
             introspection_endpoint=introspection,
             userinfo_endpoint=userinfo,
             auth_methods=methods,
+            mtls_endpoint_aliases=twins,
         )
     except ValueError as error:
         return Failure(f"metadata: {error}")

@@ -20,9 +20,10 @@ from grantflow.core.client import Client
 from grantflow.core.effects import Due
 from grantflow.core.events import Event, TokenIssued, TokenReply
 from grantflow.core.pacing import Backoff
+from grantflow.core.request import Request
 from grantflow.core.secret import Secret, secret
 from grantflow.core.states import GrantState, Started
-from grantflow.core.values import Moment, Reply, Request
+from grantflow.core.values import Moment, Reply
 
 
 @final

@@ -12,22 +12,26 @@ The standard spelling is the default of every field. What needs no knob is toler
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypeAlias, final
+from typing import Final, Literal, TypeAlias, final
 
 from attrs import field, frozen
 
 from grantflow.core.members import number, text_of
+from grantflow.core.request import Encoding
 from grantflow.core.values import Json, Members, Pairs, Response, as_pairs
 
 Phase: TypeAlias = Literal["device", "poll", "token"]
 """What was asked: for a code, whether the person decided, or for a token outright."""
+
+_A_SECOND: Final = 1000
 
 Names: TypeAlias = tuple[tuple[str, str], ...]
 Paths: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 Statuses: TypeAlias = tuple[tuple[int, str], ...]
 
 
-def _names(value: Mapping[str, str] | Names) -> Names:
+def names(value: Mapping[str, str] | Names) -> Names:
+    """Return pairs of names, from pairs or from a mapping."""
     return tuple(value.items()) if isinstance(value, Mapping) else tuple(value)
 
 
@@ -50,7 +54,8 @@ class Asking:
     """How one kind of request is spelt.
 
     ``rename`` maps the RFC's parameters to the provider's, ``drop`` leaves some out, ``fixed`` adds
-    some or replaces them; ``echo`` names members of the device answer to send back.
+    some or replaces them; ``echo`` names members of the device answer to send back, ``again``
+    parameters of the first request to repeat. A list keeps its ``[]`` when it is renamed.
 
     >>> asking = Asking(rename={"device_code": "code"}, drop="grant_type", fixed={"v": "1"})
     >>> asking.spelt((("grant_type", "x"), ("device_code", "dc")))
@@ -58,17 +63,23 @@ class Asking:
     """
 
     method: Literal["POST", "GET"] = "POST"
-    encoding: Literal["form", "json", "query"] | None = None
-    rename: Names = field(default=(), converter=_names)
+    encoding: Encoding | None = None
+    rename: Names = field(default=(), converter=names)
     drop: tuple[str, ...] = field(default=(), converter=_several)
     fixed: Pairs = field(default=(), converter=as_pairs)
     echo: tuple[str, ...] = field(default=(), converter=_several)
+    again: tuple[str, ...] = field(default=(), converter=_several)
 
     def spelt(self, form: Pairs) -> Pairs:
         """Return the parameters as this provider names them."""
-        names, fixed = dict(self.rename), dict(self.fixed)
-        renamed = ((names.get(name, name), value) for name, value in form if name not in self.drop)
+        fixed = dict(self.fixed)
+        kept = ((name, value) for name, value in form if name.removesuffix("[]") not in self.drop)
+        renamed = ((self._renamed(name), value) for name, value in kept)
         return (*((name, value) for name, value in renamed if name not in fixed), *self.fixed)
+
+    def _renamed(self, name: str) -> str:
+        others, stem = dict(self.rename), name.removesuffix("[]")
+        return others.get(name) or others.get(stem, stem) + name[len(stem) :]
 
 
 @final
@@ -80,7 +91,8 @@ class Answering:
     paths of the error code, ``sub_error`` of a second part, joined with ``/``; ``error_header``
     names a header that tells it. ``codes`` maps codes as sent to the RFC's, ``poll_codes`` only in
     answers to polls; ``device_statuses``, ``poll_statuses`` and ``token_statuses`` map statuses to
-    codes where no code was told. ``milliseconds`` is the unit of the device answer.
+    codes where no code was told. ``milliseconds`` is the unit of the device answer, for what is too
+    much to be seconds.
 
     >>> twitch = Answering(error=("message",))
     >>> twitch.code(Members({"message": "authorization_pending"}), Response(400), "poll")
@@ -93,8 +105,8 @@ class Answering:
     sub_error: str | None = None
     error_header: str | None = None
     description: tuple[str, ...] = field(default=("error_description",), converter=_several)
-    codes: Names = field(default=(), converter=_names)
-    poll_codes: Names = field(default=(), converter=_names)
+    codes: Names = field(default=(), converter=names)
+    poll_codes: Names = field(default=(), converter=names)
     device_statuses: Statuses = field(default=(), converter=_statuses)
     poll_statuses: Statuses = field(default=(), converter=_statuses)
     token_statuses: Statuses = field(default=(), converter=_statuses)
@@ -115,8 +127,10 @@ class Answering:
             named["scope"] = scope.replace(self.scope_separator, " ")
         if self.milliseconds and phase == "device":
             for name in ("expires_in", "interval"):
-                if (milliseconds := number(named.get(name))) is not None:
-                    named[name] = milliseconds / 1000
+                said = number(named.get(name))
+                # Under a second makes no sense for either: that server means seconds after all.
+                if said is not None and said >= _A_SECOND:
+                    named[name] = said / 1000
         return Members(named)
 
     def code(self, found: Members, response: Response, phase: Phase) -> tuple[str, str] | None:

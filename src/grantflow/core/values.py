@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal, NewType, TypeAlias, final
-from urllib.parse import urlencode
 
 from attrs import field, frozen
 from attrs.validators import instance_of
@@ -123,110 +121,6 @@ def _still(value: object, depth: int) -> Json:
 def as_pairs(value: Mapping[str, str | Secret] | Pairs | list[tuple[str, str | Secret]]) -> Pairs:
     """Return parameters as pairs, from pairs or from a mapping."""
     return tuple(value.items() if isinstance(value, Mapping) else value)
-
-
-_CONTENT_TYPE: Final = {
-    "form": "application/x-www-form-urlencoded",
-    "json": "application/json",
-}
-
-
-@final
-@frozen(kw_only=True)
-class Assertion:
-    """What a client assertion has to say (RFC 7523 section 3); the shell signs it at each send.
-
-    ``audience`` is the authorization server's issuer, else the endpoint; ``key`` is a PEM or JWK
-    text, or a shared secret, or a function that signs the bytes that it is given (an HSM).
-    """
-
-    client_id: str
-    audience: str
-    key: Secret | Callable[[bytes], bytes]
-    algorithm: str
-    key_id: str | None = None
-
-
-@final
-@frozen
-class Certificate:
-    """The files of a client's certificate and its key (RFC 8705)."""
-
-    certificate: str
-    key: str | None = None
-
-
-@final
-@frozen
-class Request:
-    """A request as a value: send ``method``, ``target()``, ``header_map()`` and ``body()``.
-
-    A transport must not follow redirects. ``assertion`` is signed anew for every send
-    (``grantflow.shell.signing`` does it around any transport), ``certificate`` is presented.
-
-    >>> request = Request("https://as.example/token", form={"scope": "a b", "code": "x"})
-    >>> request
-    Request(method='POST', url='https://as.example/token', form=scope, code)
-    >>> request.body()
-    b'scope=a+b&code=x'
-    """
-
-    url: str
-    form: Pairs = field(default=(), converter=as_pairs)
-    headers: Pairs = field(default=(), converter=as_pairs)
-    encoding: Literal["form", "json", "query"] = "form"
-    method: Literal["GET", "POST"] = "POST"
-    assertion: Assertion | None = None
-    certificate: Certificate | None = None
-
-    def target(self) -> str:
-        """Return the URL to send to: with the parameters, where they travel in the query."""
-        if self.encoding != "query" or not self.form:
-            return self.url
-        glue = "&" if "?" in self.url else "?"
-        return f"{self.url}{glue}{urlencode(_revealed(self.form))}"
-
-    def body(self) -> bytes:
-        """Return the bytes to send: form-encoded (RFC 6749 appendix B) or a JSON object.
-
-        ``ValueError`` while an assertion waits to be signed: unsigned, it would prove nothing.
-        """
-        if self.assertion is not None:
-            raise ValueError("assertion: sign it first, with grantflow.shell.signing.signed")
-        if self.method == "GET" or self.encoding == "query":
-            return b""
-        if self.encoding == "form":
-            return urlencode(_revealed(self.form)).encode("ascii")
-        return json.dumps(_grouped(_revealed(self.form))).encode("ascii")
-
-    def header_map(self) -> dict[str, str]:
-        """Return the headers to send; ``Accept: application/json`` is always among them."""
-        headers = {"Accept": "application/json"}
-        if self.method == "POST" and self.encoding != "query":
-            headers["Content-Type"] = _CONTENT_TYPE[self.encoding]
-        return headers | dict(_revealed(self.headers))
-
-    def secrets(self) -> Iterator[Secret]:
-        """Yield what must not be repeated in a message about this request."""
-        yield from (value for _, value in self.form + self.headers if isinstance(value, Secret))
-
-    def __repr__(self) -> str:
-        names = ", ".join(name for name, _ in self.form)
-        return f"Request(method={self.method!r}, url={self.url!r}, form={names})"
-
-
-def _revealed(pairs: Pairs) -> list[tuple[str, str]]:
-    return [(name, value.reveal() if isinstance(value, Secret) else value) for name, value in pairs]
-
-
-def _grouped(pairs: list[tuple[str, str]]) -> dict[str, str | list[str]]:
-    names = dict.fromkeys(name for name, _ in pairs)
-    lists = {name: [text for key, text in pairs if key == name] for name in names}
-    # A name that ends in "[]" is a list however many values it has.
-    return {
-        name.removesuffix("[]"): values[0] if len(values) == 1 and name[-2:] != "[]" else values
-        for name, values in lists.items()
-    }
 
 
 def _lowered(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -34,6 +34,7 @@ from grantflow.core.events import (
 from grantflow.core.members import (
     absent,
     expiry,
+    left,
     link,
     maybe_sendable,
     members,
@@ -44,6 +45,7 @@ from grantflow.core.members import (
     words,
 )
 from grantflow.core.provider import Provider, endpoint_problem, origin_of
+from grantflow.core.request import Request
 from grantflow.core.spelling import Answering, Phase
 from grantflow.core.values import (
     DeviceAuthorization,
@@ -53,7 +55,6 @@ from grantflow.core.values import (
     Members,
     Moment,
     Reply,
-    Request,
     Response,
     Token,
 )
@@ -299,20 +300,21 @@ def _authorization(
     found: Members, request: Request, provider: Provider, now: Moment
 ) -> Result[DeviceAuthorization, str]:
     # verification_url is the spelling of the drafts, and still Google's.
-    complete = link(found, "verification_uri_complete", "verification_url_complete")
+    scheme = provider.link_scheme
+    complete = link(found, "verification_uri_complete", "verification_url_complete", scheme=scheme)
     return Result.do(
         DeviceAuthorization(
             device_code,
             user_code,
             uri,
-            Instant(now.mono + (span(found.get("expires_in")) or provider.lifetime)),
+            Instant(now.mono + (left(found, now.wall) or provider.lifetime)),
             span(found.get("interval")) or provider.interval,
             complete.value_or(_built(uri, user_code, provider)),
             absent(found, _CODE_MEMBERS),
         )
         for device_code in sendable(found, "device_code")
         for user_code in _user_code(found, provider)
-        for uri in link(found, "verification_uri", "verification_url")
+        for uri in link(found, "verification_uri", "verification_url", scheme=scheme)
         for _ in _polled(found, request, provider)
     )
 

@@ -139,13 +139,13 @@ CLOUD: Final = (
     Template(
         "Zoho",
         "zoho.com/accounts/protocol/oauth/devices: initiation request, polling request",
-        # Milliseconds by its older page and two clients; its newer page shows none. other_dc ends
+        # Milliseconds by its older page and two clients, seconds by its newer one. other_dc ends
         # the sign-in with that code: begin anew at the host of the person's data centre.
         Provider(
             name="zoho",
-            token_endpoint="https://{host}/oauth/v3/device/token",
+            token_endpoint="https://{host}/oauth/v2/token",
             device_authorization_endpoint="https://{host}/oauth/v3/device/code",
-            refresh_endpoint="https://{host}/oauth/v2/token",
+            poll_endpoint="https://{host}/oauth/v3/device/token",
             auth_methods=("client_secret_post",),
             scope_separator=",",
             device=Asking(

@@ -105,8 +105,8 @@ DEVELOPER: Final = (
             device_authorization_endpoint="https://{host}/api/device-login",
             encoding="json",
             auth_methods=("none",),
-            # The scopes are a list there; one scope makes a list of one, several are not said yet.
-            device=Asking(rename=(("client_id", "client_name"), ("scope", "scopes[]"))),
+            scope_separator=None,
+            device=Asking(rename=(("client_id", "client_name"), ("scope", "scopes"))),
             poll=Asking(rename=(("device_code", "code"),), drop=("grant_type", "client_id")),
             answers=Answering(error="detail", codes=(("authorization_expired", "expired_token"),)),
             poll_at="token_uri",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from grantflow.core.provider import Provider
@@ -21,7 +20,6 @@ MEDIA: Final = (
     Template(
         "Twitch",
         "dev.twitch.tv: device code grant flow; twitchdev/issues #952 #971 #975 #1037",
-        # Its poll wants the scopes once more (issue 971), which is not said yet.
         Provider(
             name="twitch",
             token_endpoint="https://id.twitch.tv/oauth2/token",
@@ -29,6 +27,7 @@ MEDIA: Final = (
             revocation_endpoint="https://id.twitch.tv/oauth2/revoke",
             auth_methods=("none", "client_secret_post"),
             device=Asking(rename=(("scope", "scopes"),)),
+            poll=Asking(rename=(("scope", "scopes"),), again="scope"),  # issue 971
             answers=Answering(
                 # The code is a sentence in "message"; "error", where it is there, says the status.
                 error=("message", "error"),
@@ -44,14 +43,14 @@ MEDIA: Final = (
     Template(
         "Trakt",
         "trakt/trakt-api: device code, get token (the status alone tells); moogar0880/PyTrakt",
-        # Its API wants trakt-api-key as well, with the client's id.
         Provider(
             name="trakt",
-            token_endpoint="https://api.trakt.tv/oauth/device/token",
+            token_endpoint="https://api.trakt.tv/oauth/token",
             device_authorization_endpoint="https://api.trakt.tv/oauth/device/code",
-            refresh_endpoint="https://api.trakt.tv/oauth/token",
+            poll_endpoint="https://api.trakt.tv/oauth/device/token",
             encoding="json",
             headers=(("trakt-api-version", "2"),),
+            client_id_header="trakt-api-key",
             auth_methods=("client_secret_post",),
             device=Asking(drop=("client_secret", "scope")),
             poll=Asking(rename=(("device_code", "code"),), drop="grant_type"),
@@ -71,13 +70,13 @@ MEDIA: Final = (
     Template(
         "TIDAL",
         "python clients of auth.tidal.com (camelCase for the code, snake_case for the token)",
-        # It sends "link.tidal.com/ABCDE" without https://, which is refused until a knob says how
-        # to complete it, and wants the scopes once more on the poll, which is not said yet.
         Provider(
             name="tidal",
             token_endpoint="https://auth.tidal.com/v1/oauth2/token",
             device_authorization_endpoint="https://auth.tidal.com/v1/oauth2/device_authorization",
             auth_methods=("client_secret_basic", "client_secret_post"),
+            poll=Asking(again="scope"),
+            link_scheme="https",  # it sends "link.tidal.com/ABCDE"
             answers=Answering(
                 fields=(
                     ("device_code", ("deviceCode",)),
@@ -173,7 +172,6 @@ MEDIA: Final = (
     Template(
         "TorBox",
         "clients of api.torbox.app: /user/auth/device/start, /user/auth/device/token",
-        # The code's end comes as expires_at, which is not read there; the lifetime stands in.
         Provider(
             name="torbox",
             token_endpoint="https://api.torbox.app/v1/api/user/auth/device/token",
@@ -195,7 +193,6 @@ MEDIA: Final = (
                 poll_codes=(("not_authorized", "authorization_pending"),),
                 poll_statuses=((400, "authorization_pending"),),
             ),
-            lifetime=timedelta(minutes=10),
         ),
     ),
     Template(

@@ -225,12 +225,12 @@ SELFHOSTED: Final = (
         Provider(
             name="stanford-acs",
             token_endpoint="https://{host}{path}",
-            auth_methods=("none",),
-            token=Asking(method="GET", drop=("grant_type", "client_id", "scope")),
+            auth_methods=("client_secret_headers",),
+            token=Asking(method="GET", drop=("grant_type", "scope")),
             answers=Answering(token_statuses=((401, "invalid_client"),)),
         ),
         needs=(Need("host"), Need("path", "path")),
-        aliases=("stanford", "stanford-green"),
+        aliases=("stanford",),
     ),
     Template(
         "Stanford MaIS",

@@ -18,9 +18,10 @@ import anyio
 
 from grantflow.core.effects import Send
 from grantflow.core.flow import Flow, begin
+from grantflow.core.request import Request
 from grantflow.core.states import Authorized, Expired, Failed
 from grantflow.core.states import Final as Ending
-from grantflow.core.values import Fault, Instant, Moment, Reply, Request, Response
+from grantflow.core.values import Fault, Instant, Moment, Reply, Response
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
 from grantflow.shell.signing import Signer

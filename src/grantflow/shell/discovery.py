@@ -10,7 +10,8 @@ from returns.result import Failure, Result, Success
 from grantflow.core.errors import Garbled, Unreachable
 from grantflow.core.members import members
 from grantflow.core.provider import Provider, endpoint_problem
-from grantflow.core.values import Fault, Request, Response
+from grantflow.core.request import Request
+from grantflow.core.values import Fault, Response
 from grantflow.core.wire import either
 from grantflow.shell.ports import Transport
 

@@ -6,15 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
 
-from grantflow.core.values import (
-    DeviceAuthorization,
-    Fault,
-    Instant,
-    Moment,
-    Request,
-    Response,
-    Token,
-)
+from grantflow.core.request import Request
+from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
 
 Transport: TypeAlias = Callable[[Request], Response | Fault]
 """Sends a request once. It never raises for trouble on the network: it returns a ``Fault``."""

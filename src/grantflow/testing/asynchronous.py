@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import final
 
-from grantflow.core.values import Instant, Moment, Reply, Request
+from grantflow.core.request import Request
+from grantflow.core.values import Instant, Moment, Reply
 from grantflow.testing.clock import VirtualClock
 from grantflow.testing.simulation import ServerTransport
 

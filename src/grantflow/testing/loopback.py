@@ -30,8 +30,9 @@ from urllib.parse import parse_qsl, urlsplit
 from attrs import evolve
 
 from grantflow.core.provider import Provider, endpoint_problem
+from grantflow.core.request import Request
 from grantflow.core.secret import Secret
-from grantflow.core.values import Fault, Pairs, Reply, Request, Response
+from grantflow.core.values import Fault, Pairs, Reply, Response
 from grantflow.shell.clock import SystemClock
 from grantflow.testing import page
 from grantflow.testing.clock import VirtualClock

@@ -23,7 +23,8 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 from grantflow.core.display import escaped
-from grantflow.core.values import Request, Response
+from grantflow.core.request import Request
+from grantflow.core.values import Response
 from grantflow.testing.server import Server, SignIn, Verdict, decided
 
 Obstacle: TypeAlias = Literal["unknown", "expired", "used", "approved", "denied"]

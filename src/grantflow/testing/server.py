@@ -24,8 +24,9 @@ from attrs import evolve, field, frozen
 
 from grantflow.core.device import GRANT_TYPE
 from grantflow.core.provider import Provider
+from grantflow.core.request import Request
 from grantflow.core.secret import Secret
-from grantflow.core.values import Reply, Request, Response
+from grantflow.core.values import Reply, Response
 from grantflow.testing.book import Book
 from grantflow.testing.clock import EPOCH
 from grantflow.testing.script import Script

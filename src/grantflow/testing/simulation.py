@@ -11,8 +11,9 @@ from attrs import frozen
 
 from grantflow.core.effects import Send
 from grantflow.core.flow import Flow, begin
+from grantflow.core.request import Request
 from grantflow.core.states import Authorized, Expired, Failed
-from grantflow.core.values import Instant, Moment, Reply, Request
+from grantflow.core.values import Instant, Moment, Reply
 from grantflow.testing.clock import VirtualClock
 from grantflow.testing.server import Server, answer
 

@@ -26,9 +26,10 @@ from grantflow.cli.screen import screen
 from grantflow.core.client import Client
 from grantflow.core.device import DeviceFlow
 from grantflow.core.refresh import RefreshFlow
+from grantflow.core.request import Request
 from grantflow.core.states import Authorized, Expired, Failed
 from grantflow.core.tokens import key_of, renewed
-from grantflow.core.values import Fault, Request, Response, Token
+from grantflow.core.values import Fault, Response, Token
 from grantflow.shell.blocking import run
 from grantflow.shell.ports import Clock, Store, Transport
 from grantflow.shell.stores import FileStore

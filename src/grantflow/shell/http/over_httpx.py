@@ -14,7 +14,8 @@ import httpx
 
 from grantflow.core.members import LARGEST_BODY
 from grantflow.core.provider import endpoint_problem
-from grantflow.core.values import Fault, Reply, Request, Response
+from grantflow.core.request import Request
+from grantflow.core.values import Fault, Reply, Response
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 

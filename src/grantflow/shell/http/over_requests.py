@@ -29,7 +29,8 @@ from urllib3.exceptions import (
 
 from grantflow.core.members import LARGEST_BODY
 from grantflow.core.provider import endpoint_problem, is_loopback
-from grantflow.core.values import Certificate, Fault, Reply, Request, Response
+from grantflow.core.request import Certificate, Request
+from grantflow.core.values import Fault, Reply, Response
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 30.0
