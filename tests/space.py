@@ -31,6 +31,7 @@ from grantflow import (
     Garbled,
     GaveUp,
     Instant,
+    NonceAsked,
     Pending,
     RefreshFlow,
     Refused,
@@ -77,6 +78,8 @@ EVENTS: dict[str, Callable[[Instant], Event]] = {
     "slow down to 20": lambda at: SlowDownAsked(at, seconds(20)),
     "slow down, retry after 12": lambda at: SlowDownAsked(at, None, seconds(12), 0.5),
     "slow down, retry after 60": lambda at: SlowDownAsked(at, None, seconds(60)),
+    "asked for a nonce": lambda at: NonceAsked(at, "n-1", 0.5),
+    "pending, with a nonce": lambda at: StillPending(at, nonce="n-1"),
     "expired": CodeExpired,
     "denied": lambda at: Rejected(at, Denied("no")),
     "refused": lambda at: Rejected(at, REFUSED),
@@ -163,6 +166,7 @@ def _law(holds: bool, words: str) -> Iterator[str]:
 
 
 Waiting = Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization]
+Asking = Pending[None] | SlowDown[None]
 FIVE = seconds(5)
 SECOND = seconds(1)
 
@@ -198,12 +202,18 @@ def _polling_laws(before: Waiting, after: DeviceState, at: Instant, event: Event
         yield from _law(after.interval == interval, "the interval grows as asked, and only then")
         pause = getattr(event, "retry_after", None) or timedelta()
         wish = max(interval, pause)
-        if not isinstance(event, Unanswered):
+        yield from _nonce_law(before, after, event)
+        asked = isinstance(event, NonceAsked)
+        if not isinstance(event, (Unanswered, NonceAsked)) or (asked and before.nonce is None):
             due = max(at + interval, min(at + wish, end - SECOND))
             yield from _law(after.not_before == due, "no wait is longer than asked for")
-            yield from _law(after.faults == 0, "an answer ends the faults")
+            yield from _law(
+                after.faults == (before.faults + 1 if asked else 0), "an answer ends the faults"
+            )
         else:
             yield from _law(after.not_before >= min(at + wish, end - SECOND), "a pause is honoured")
+    if isinstance(event, NonceAsked) and before.faults + 1 == TRIES:
+        yield from _law(isinstance(after, Failed), "a server that is never content ends the run")
     if isinstance(after, SlowDown) and not isinstance(before, SlowDown):
         yield from _law(isinstance(event, SlowDownAsked), "slow down only when asked")
     if isinstance(event, SlowDownAsked) and not isinstance(after, Expired):
@@ -212,6 +222,14 @@ def _polling_laws(before: Waiting, after: DeviceState, at: Instant, event: Event
         yield from _law(isinstance(after, Pending), "pending when told so")
     if isinstance(after, Expired) and not isinstance(event, CodeExpired):
         yield from _law(at + interval >= end, "a legal poll before expiry is never skipped")
+
+
+def _nonce_law(
+    before: DeviceState | GrantState, after: Waiting | Asking, event: Event
+) -> Iterator[str]:
+    known = before.nonce if isinstance(before, (Pending, SlowDown)) else None
+    told = getattr(event, "nonce", None)
+    yield from _law(after.nonce == (told or known), "the newest nonce is the next proof's")
 
 
 def _expected_interval(interval: timedelta, event: Event) -> timedelta:
@@ -233,7 +251,7 @@ def grant_laws(
         if isinstance(event, Unanswered) and event.fault.reached == "maybe" and not twice:
             yield from _law(isinstance(after, Failed), "what may have arrived is never sent again")
         attempt = before.faults + 1
-        if isinstance(event, SlowDownAsked) and attempt == TRIES:
+        if isinstance(event, (SlowDownAsked, NonceAsked)) and attempt == TRIES:
             yield from _law(isinstance(after, Failed), "a 429 counts as an attempt")
         if isinstance(after, (Pending, SlowDown)):
             old = SECOND if isinstance(before, Started) else before.interval
@@ -242,7 +260,13 @@ def grant_laws(
             yield from _law(
                 after.interval == interval, "the interval grows as asked, and only then"
             )
-            yield from _law(after.not_before >= at + max(interval, pause), "a pause is law here")
+            yield from _nonce_law(before, after, event)
+            first = isinstance(before, Started) or before.nonce is None
+            if isinstance(event, NonceAsked) and first:
+                yield from _law(after.not_before == at, "a first nonce is given at once")
+            else:
+                law = max(interval, pause)
+                yield from _law(after.not_before >= at + law, "a pause is law here")
             yield from _law(after.not_before < instant(0) + budget, "nothing after the budget")
             yield from _law(after.authorization is None, "nobody is waited for")
             yield from _law(after.faults == after.polls == attempt, "every attempt is counted")

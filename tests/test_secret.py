@@ -149,6 +149,7 @@ REVEALERS = {
     "core/codec.py": 3,  # what a store keeps
     "shell/auth/placing.py": 2,  # the header that carries the token
     "shell/keys.py": 5,  # a key is read
+    "shell/auth/proofs.py": 1,  # the header of a call
     "shell/signing.py": 1,  # a proof names the token that it goes with
     "testing/server.py": 2,  # the scripted server reads requests and keeps device codes
 }
@@ -157,7 +158,7 @@ REVEALERS = {
 def test_few_places_reveal_a_secret() -> None:
     source = Path(__file__).parent.parent / "src" / "grantflow"
     found = {
-        path.relative_to(source).as_posix(): len(re.findall(r"\w\.reveal\(\)", code))
+        path.relative_to(source).as_posix(): len(re.findall(r"\.reveal\(\)", code))
         for path in sorted(source.rglob("*.py"))
         if "cli" not in path.parts
         and (code := re.sub(r"(?m)^ *(>>>|\.\.\.).*$", "", path.read_text()))

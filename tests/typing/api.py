@@ -47,6 +47,7 @@ from grantflow import (
     MemoryStore,
     Moment,
     MutualTls,
+    NonceAsked,
     Pending,
     PersonNeeded,
     PrivateKeyJwt,
@@ -480,6 +481,9 @@ def what_happened(event: Event) -> str:
         case SlowDownAsked(_, interval):
             assert_type(interval, timedelta | None)
             return "slow down asked"
+        case NonceAsked(_, nonce):
+            assert_type(nonce, str)
+            return "nonce asked"
         case CodeExpired():
             return "code expired"
         case Rejected(_, error):
@@ -496,8 +500,10 @@ def what_happened(event: Event) -> str:
 
 def giving_up_is_missing(event: Event) -> str:
     match event:
-        case CodeIssued() | TokenIssued() | StillPending() | SlowDownAsked() | CodeExpired():
+        case CodeIssued() | TokenIssued() | StillPending() | SlowDownAsked():
             return "answered"
+        case NonceAsked() | CodeExpired():
+            return "refused"
         case Rejected() | Unanswered():
             return "not answered"
         case _:

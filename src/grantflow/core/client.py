@@ -8,8 +8,9 @@ from typing import Final, final
 from attrs import evolve, field, frozen
 
 from grantflow.core.client_auth import ClientAuthentication, MutualTls, Public, authenticated
+from grantflow.core.dpop import DPoP
 from grantflow.core.provider import Provider
-from grantflow.core.request import Request
+from grantflow.core.request import Proof, Request
 from grantflow.core.spelling import Asking
 from grantflow.core.values import Pairs, as_pairs
 
@@ -43,7 +44,8 @@ class Client:
     """A registered client of one provider, and what its tokens shall be good for.
 
     ``scope`` may be text with spaces; ``resource`` may be several (RFC 8707); ``extra`` are
-    further parameters of the first request. ``ValueError`` names the argument that is unusable.
+    further parameters of the first request. ``dpop`` binds the tokens to a key (RFC 9449).
+    ``ValueError`` names the argument that is unusable.
 
     >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
     >>> Client(provider=acme, client_id="app", scope="read write").scope
@@ -57,6 +59,7 @@ class Client:
     audience: str | None = None
     resource: tuple[str, ...] = field(default=(), converter=_listed)
     extra: Pairs = field(default=(), converter=as_pairs)
+    dpop: DPoP | None = None
 
     def request(self, endpoint: str, form: Pairs, asking: Asking = _STANDARD) -> Request:
         """Return an authenticated request of this client, spelt as the provider wants it."""
@@ -72,6 +75,17 @@ class Client:
         proven = authenticated(named, self.client_id, self.authentication, provider.issuer)
         encoding = asking.encoding or provider.encoding
         return evolve(proven, form=asking.spelt(proven.form), encoding=encoding)
+
+    def token_request(
+        self, endpoint: str, form: Pairs, asking: Asking, nonce: str | None
+    ) -> Request:
+        """Return a request for a token, with a proof of possession where one is wanted."""
+        proof = None if self.dpop is None else Proof(self.dpop, nonce)
+        return evolve(self.request(endpoint, form, asking), proof=proof)
+
+    def resources(self) -> Pairs:
+        """Return the resources that a token is for (RFC 8707 section 2)."""
+        return tuple(("resource", each) for each in self.resource)
 
     def _reached(self, endpoint: str) -> str:
         """Return the endpoint that asks for certificates, if it is another (RFC 8705 section 5)."""
@@ -90,5 +104,4 @@ class Client:
         else:
             scope = (("scope", separator.join(self.scope)),) if self.scope else ()
         audience = (("audience", self.audience),) if self.audience is not None else ()
-        resource = tuple(("resource", each) for each in self.resource)
-        return (*scope, *audience, *resource, *self.extra)
+        return (*scope, *audience, *self.resources(), *self.extra)

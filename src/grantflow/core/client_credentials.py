@@ -55,7 +55,8 @@ class ClientCredentialsFlow:
         """Return the request for a token, or the end."""
         provider = self.client.provider
         form = (("grant_type", "client_credentials"), *self.client.wishes(provider.token))
-        request = self.client.request(provider.token_endpoint, form, provider.token)
+        nonce = grant.known(state)
+        request = self.client.token_request(provider.token_endpoint, form, provider.token, nonce)
         read = partial(wire.grant_reply, request, provider, self.client.scope)
         return grant.due(state, request, read)
 

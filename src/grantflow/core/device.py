@@ -29,6 +29,7 @@ from grantflow.core.events import (
     CodeIssued,
     Event,
     GaveUp,
+    NonceAsked,
     Rejected,
     SlowDownAsked,
     StillPending,
@@ -36,6 +37,7 @@ from grantflow.core.events import (
     Unanswered,
 )
 from grantflow.core.members import text_of
+from grantflow.core.nonces import NEVER_CONTENT, kept
 from grantflow.core.pacing import LONGEST_PAUSE, SECOND, Backoff, grown, legal, soonest
 from grantflow.core.request import Request
 from grantflow.core.states import (
@@ -106,7 +108,7 @@ class DeviceFlow:
                 read = partial(wire.device_reply, ask, self.client.provider)
                 return Send(ask, state.not_before, read)
             case Pending() | SlowDown():
-                poll = self._poll(state.authorization)
+                poll = self._poll(state.authorization, state.nonce)
                 told = partial(wire.poll_reply, poll, self.client.provider, self.client.scope)
                 return Send(poll, state.not_before, told)
             case Authorized() | Expired() | Failed():
@@ -120,7 +122,7 @@ class DeviceFlow:
             case Started():
                 return self._started(state, event)
             case Pending() | SlowDown():
-                return self._waiting(state, event)
+                return kept(self._waiting(state, event), event, state.nonce)
             case Authorized() | Expired() | Failed():
                 return state
             case _:
@@ -131,7 +133,7 @@ class DeviceFlow:
         endpoint = provider.device_authorization_endpoint or ""
         return self.client.request(endpoint, self.client.wishes(provider.device), provider.device)
 
-    def _poll(self, code: DeviceAuthorization) -> Request:
+    def _poll(self, code: DeviceAuthorization, nonce: str | None) -> Request:
         provider = self.client.provider
         told = {**code.extra, "user_code": code.user_code}
         echo = ((name, text_of(told.get(name))) for name in provider.poll.echo)
@@ -144,7 +146,7 @@ class DeviceFlow:
         where = provider.poll_at and code.extra.get(provider.poll_at)
         fixed = provider.poll_endpoint or provider.token_endpoint
         endpoint = where if isinstance(where, str) else fixed
-        return self.client.request(endpoint, form, provider.poll)
+        return self.client.token_request(endpoint, form, provider.poll, nonce)
 
     def _again(self) -> Pairs:
         asking = self.client.provider.poll
@@ -175,7 +177,7 @@ class DeviceFlow:
                 return Failed(error)
             case GaveUp():
                 return Failed(Cancelled())
-            case TokenIssued() | StillPending() | SlowDownAsked() | CodeExpired():
+            case TokenIssued() | StillPending() | SlowDownAsked() | NonceAsked() | CodeExpired():
                 return Failed(Garbled("a token answer came where a device code was asked for"))
             case _:
                 assert_never(event)
@@ -207,6 +209,16 @@ class DeviceFlow:
                 after = legal(at, state.interval, wish, end)
                 if after is None:
                     return Expired(fault)
+                return type(state)(code, state.interval, after, polls, faults, state.deadline)
+            case NonceAsked(at, _, roll):
+                faults = state.faults + 1
+                if faults >= self.backoff.tries:
+                    return Failed(NEVER_CONTENT)
+                first = state.nonce is None
+                later = self.backoff.wait(faults, roll, state.interval)
+                after = legal(at, state.interval, state.interval if first else later, end)
+                if after is None:
+                    return Expired()
                 return type(state)(code, state.interval, after, polls, faults, state.deadline)
             case CodeExpired():
                 return Expired()

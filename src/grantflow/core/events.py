@@ -39,6 +39,7 @@ class StillPending:
 
     at: Instant
     retry_after: timedelta | None = None
+    nonce: str | None = None
 
 
 @final
@@ -53,6 +54,20 @@ class SlowDownAsked:
     at: Instant
     interval: timedelta | None = None
     retry_after: timedelta | None = None
+    roll: float = 0.0
+    nonce: str | None = None
+
+
+@final
+@frozen
+class NonceAsked:
+    """``use_dpop_nonce``: refused, and not acted on, for want of this nonce (RFC 9449 section 8).
+
+    The events that go on may bring a ``nonce`` as well: the next proof holds the newest.
+    """
+
+    at: Instant
+    nonce: str
     roll: float = 0.0
 
 
@@ -85,6 +100,7 @@ class Unanswered:
     fault: Fault
     retry_after: timedelta | None = None
     roll: float = 0.0
+    nonce: str | None = None
 
 
 @final
@@ -99,7 +115,7 @@ StartReply: TypeAlias = CodeIssued | Rejected | Unanswered
 """What the device authorization endpoint may have said."""
 
 TokenReply: TypeAlias = (
-    TokenIssued | StillPending | SlowDownAsked | CodeExpired | Rejected | Unanswered
+    TokenIssued | StillPending | SlowDownAsked | NonceAsked | CodeExpired | Rejected | Unanswered
 )
 """What the token endpoint may have said."""
 

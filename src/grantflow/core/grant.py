@@ -22,6 +22,7 @@ from grantflow.core.events import (
     CodeIssued,
     Event,
     GaveUp,
+    NonceAsked,
     Rejected,
     SlowDownAsked,
     StillPending,
@@ -29,6 +30,7 @@ from grantflow.core.events import (
     TokenReply,
     Unanswered,
 )
+from grantflow.core.nonces import NEVER_CONTENT, kept
 from grantflow.core.pacing import SECOND, Backoff, grown, legal
 from grantflow.core.request import Request
 from grantflow.core.states import (
@@ -44,6 +46,11 @@ from grantflow.core.states import (
 from grantflow.core.values import Fault, Instant, Moment, Reply
 
 ASKED_TO_WAIT = Fault("http", "no", "the server asked to be asked later")
+
+
+def known(state: GrantState) -> str | None:
+    """Return the nonce that the server gave last."""
+    return state.nonce if isinstance(state, (Pending, SlowDown)) else None
 
 
 def started(now: Moment, budget: timedelta) -> Started:
@@ -66,7 +73,7 @@ def stepped(state: GrantState, event: Event, backoff: Backoff, *, twice: bool) -
     """Return the next state; ``twice`` allows to repeat what may have arrived."""
     match state:
         case Started() | Pending() | SlowDown():
-            return _waiting(state, event, backoff, twice=twice)
+            return kept(_waiting(state, event, backoff, twice=twice), event, known(state))
         case Authorized() | Expired() | Failed():
             return state
         case _:
@@ -107,6 +114,16 @@ def _waiting(
             after = legal(at, law, max(law, backoff.wait(faults, roll)), state.deadline)
             if after is None:
                 return Expired(fault)
+            return Pending(None, interval, after, faults, faults, state.deadline)
+        case NonceAsked(at, _, roll):
+            if faults >= backoff.tries:
+                return Failed(NEVER_CONTENT)
+            first = known(state) is None
+            law = timedelta() if first else interval
+            wish = law if first else max(law, backoff.wait(faults, roll))
+            after = legal(at, law, wish, state.deadline)
+            if after is None:
+                return Expired()
             return Pending(None, interval, after, faults, faults, state.deadline)
         case CodeIssued() | StillPending() | CodeExpired():
             return Failed(Garbled("the token endpoint answered as if this were a device sign-in"))

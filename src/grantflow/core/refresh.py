@@ -23,7 +23,7 @@ from grantflow.core.pacing import Backoff
 from grantflow.core.request import Request
 from grantflow.core.secret import Secret, secret
 from grantflow.core.states import GrantState, Started
-from grantflow.core.values import Moment, Reply
+from grantflow.core.values import Moment, Pairs, Reply
 
 
 @final
@@ -58,10 +58,14 @@ class RefreshFlow:
 
     def due(self, state: GrantState, /) -> Due:
         """Return the refresh request, or the end."""
-        form = (("grant_type", "refresh_token"), ("refresh_token", self.refresh_token))
+        form: Pairs = (
+            ("grant_type", "refresh_token"),
+            ("refresh_token", self.refresh_token),
+            *self.client.resources(),
+        )
         provider = self.client.provider
         endpoint = provider.refresh_endpoint or provider.token_endpoint
-        request = self.client.request(endpoint, form, provider.refresh)
+        request = self.client.token_request(endpoint, form, provider.refresh, grant.known(state))
         return grant.due(state, request, lambda reply, now: self._read(request, reply, now))
 
     def step(self, state: GrantState, event: Event, /) -> GrantState:

@@ -2,12 +2,14 @@
 
 Rules, the first that applies:
 
-1. A token that lacks a scope is not made better by renewing it: surrender.
-2. What the caller or the environment gave is not ours to replace: surrender.
-3. A call is renewed for at most once: surrender.
-4. A body that cannot be sent again ends it: surrender.
-5. If somebody renewed meanwhile, the current token is tried, without a renewal.
-6. Else the token is renewed, and the call sent again.
+1. A server that wants a nonce in the proof of possession gets it, once for a call (RFC 9449
+   section 9): the token is as good as it was.
+2. A token that lacks a scope is not made better by renewing it: surrender.
+3. What the caller or the environment gave is not ours to replace: surrender.
+4. A call is renewed for at most once: surrender.
+5. A body that cannot be sent again ends it: surrender.
+6. If somebody renewed meanwhile, the current token is tried, without a renewal.
+7. Else the token is renewed, and the call sent again.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ class Rejection:
 
     ``sent`` is the token it carried and ``current`` the one that it would carry now; ``challenge``
     is the ``WWW-Authenticate`` header; ``renewals`` counts what was already tried for this call.
+    ``nonce`` is what came with it for the next proof, ``proved`` that one was asked for before.
     """
 
     sent: Token
@@ -38,6 +41,8 @@ class Rejection:
     challenge: str | None = None
     renewals: int = 0
     replayable: bool = True
+    nonce: str | None = None
+    proved: bool = False
 
 
 @final
@@ -46,6 +51,12 @@ class Replay:
     """Send the call again with this token, which somebody else renewed meanwhile."""
 
     token: Token
+
+
+@final
+@frozen
+class ProveAndReplay:
+    """Send the call again with the same token, and a proof that holds the nonce."""
 
 
 @final
@@ -60,7 +71,7 @@ class Surrender:
     """Hand the 401 to the caller."""
 
 
-Verdict: TypeAlias = Replay | RenewAndReplay | Surrender
+Verdict: TypeAlias = Replay | ProveAndReplay | RenewAndReplay | Surrender
 
 
 def after_rejection(hit: Rejection) -> Verdict:
@@ -73,7 +84,11 @@ def after_rejection(hit: Rejection) -> Verdict:
     >>> after_rejection(Rejection(sent=token, origin="stored", current=token, challenge=lacking))
     Surrender()
     """
-    if challenged_for(hit.challenge) == "insufficient_scope":
+    error = challenged_for(hit.challenge)
+    if error == "use_dpop_nonce":
+        wanted = hit.nonce is not None and not hit.proved and hit.replayable
+        return ProveAndReplay() if wanted else Surrender()
+    if error == "insufficient_scope":
         return Surrender()
     if hit.origin in ("given", "environment") or hit.renewals > 0 or not hit.replayable:
         return Surrender()

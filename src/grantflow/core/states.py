@@ -42,6 +42,7 @@ class Pending(Generic[A]):
     """Waiting until ``not_before``: for the person (device flow) or for the next attempt.
 
     ``polls`` counts the polls (or attempts) that are over, ``faults`` the unanswered ones in a row.
+    ``nonce`` is what the next proof of possession has to hold (RFC 9449 section 8).
     """
 
     authorization: A
@@ -50,6 +51,7 @@ class Pending(Generic[A]):
     polls: int = 0
     faults: int = 0
     deadline: Instant | None = None
+    nonce: str | None = None
 
 
 @final
@@ -63,6 +65,7 @@ class SlowDown(Generic[A]):
     polls: int = 0
     faults: int = 0
     deadline: Instant | None = None
+    nonce: str | None = None
 
 
 @final

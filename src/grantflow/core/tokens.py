@@ -144,6 +144,7 @@ def key_of(client: Client, grant: Grant | Literal["app_token"], profile: str = "
         *(("resource", each) for each in sorted(set(client.resource))),
         # A secret extra tells asks apart by its name alone.
         *sorted((f"extra {name}", _shown(value)) for name, value in client.extra),
+        *([] if client.dpop is None else [("dpop", client.dpop.thumbprint)]),
     ]
     told = "".join(f"{len(text)}:{text}" for pair in parts for text in pair)
     return sha256(told.encode("utf-8", "surrogatepass")).hexdigest()

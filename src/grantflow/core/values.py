@@ -216,6 +216,7 @@ class Token:
 
     @property
     def authorization(self) -> Secret:
-        """Return the value of an ``Authorization`` header (RFC 6750 section 2.1)."""
-        scheme = "Bearer" if self.token_type.lower() == "bearer" else self.token_type
+        """Return the value of an ``Authorization`` header (RFC 6750, RFC 9449 section 7.1)."""
+        known = {"bearer": "Bearer", "dpop": "DPoP"}
+        scheme = known.get(self.token_type.lower(), self.token_type)
         return Secret(f"{scheme} {self.access_token.reveal()}")

@@ -19,10 +19,12 @@ from urllib.parse import urlencode
 from attrs import frozen
 from returns.result import Failure, Result, Success
 
+from grantflow.core import nonces
 from grantflow.core.errors import Denied, Garbled, Refused
 from grantflow.core.events import (
     CodeExpired,
     CodeIssued,
+    NonceAsked,
     Rejected,
     SlowDownAsked,
     StartReply,
@@ -108,6 +110,11 @@ class Answer:
         """Return the answer as one that is no OAuth answer."""
         return Garbled(f"HTTP {self.response.status}: {problem}", self.response.status)
 
+    def nonce_asked(self, request: Request, now: Moment) -> NonceAsked | None:
+        """Return that the server wants a nonce, if that is what it said."""
+        code = None if self.refused is None else self.refused.code
+        return nonces.asked(request, code, self.response, now)
+
     def no_answer(self, now: Moment) -> Rejected | Unanswered:
         """Judge an answer without a code where nobody waits for a person."""
         status = self.response.status
@@ -159,9 +166,17 @@ def poll_reply(
     request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
 ) -> TokenReply:
     """Read the answer to a poll (RFC 8628 section 3.5)."""
+    return nonces.told(_poll_reply(request, provider, scope, reply, now), reply)
+
+
+def _poll_reply(
+    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
+) -> TokenReply:
     if isinstance(reply, Fault):
         return Unanswered(now.mono, reply, roll=now.roll)
     answer = read_answer(request, provider, "poll", reply, now)
+    if (nonce := answer.nonce_asked(request, now)) is not None:
+        return nonce
     match answer.refused:
         case Refused(code="authorization_pending"):
             return StillPending(now.mono, answer.pause)
@@ -181,7 +196,7 @@ def poll_reply(
         return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
     if not answer.success:
         return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
-    match either(answer.found.bind(lambda found: _token(found, scope, now))):
+    match either(answer.found.bind(lambda found: _token(found, scope, request, now))):
         case Token() as token:
             return TokenIssued(now.mono, token)
         case str() as problem if reply.status == 200:
@@ -196,9 +211,17 @@ def refresh_reply(
     request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
 ) -> TokenReply:
     """Read the answer to a refresh: only 429 and 503 say that it was not acted on."""
+    return nonces.told(_refresh_reply(request, provider, scope, reply, now), reply)
+
+
+def _refresh_reply(
+    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
+) -> TokenReply:
     if isinstance(reply, Fault):
         return Unanswered(now.mono, reply, roll=now.roll)
     answer = read_answer(request, provider, "token", reply, now)
+    if (nonce := answer.nonce_asked(request, now)) is not None:
+        return nonce
     match answer.refused:
         case Refused(code="slow_down" | "temporarily_unavailable"):
             return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
@@ -212,7 +235,7 @@ def refresh_reply(
         return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
     if not answer.success:
         return answer.no_answer(now)
-    match either(answer.found.bind(lambda found: _token(found, scope, now))):
+    match either(answer.found.bind(lambda found: _token(found, scope, request, now))):
         case Token() as token:
             return TokenIssued(now.mono, token)
         case str() as problem:
@@ -227,7 +250,7 @@ def grant_reply(
     """Read the answer to a request that may be repeated: any ``Retry-After`` is an invitation."""
     event = refresh_reply(request, provider, scope, reply, now)
     if isinstance(event, Unanswered) and event.retry_after is not None:
-        return SlowDownAsked(now.mono, None, event.retry_after, now.roll)
+        return SlowDownAsked(now.mono, None, event.retry_after, now.roll, event.nonce)
     return event
 
 
@@ -237,6 +260,7 @@ _REGISTERED: Final = frozenset(
         "authorization_pending",
         "expired_token",
         "invalid_client",
+        "invalid_dpop_proof",
         "invalid_grant",
         "invalid_request",
         "invalid_scope",
@@ -246,6 +270,7 @@ _REGISTERED: Final = frozenset(
         "temporarily_unavailable",
         "unauthorized_client",
         "unsupported_grant_type",
+        "use_dpop_nonce",
     }
 )
 
@@ -354,12 +379,14 @@ _TOKEN_MEMBERS: Final = frozenset(
 )
 
 
-def _token(found: Members, scope: tuple[str, ...], now: Moment) -> Result[Token, str]:
+def _token(
+    found: Members, scope: tuple[str, ...], request: Request, now: Moment
+) -> Result[Token, str]:
     granted = words(found.get("scope"))
     return Result.do(
         Token(
             access_token=access_token,
-            token_type=text_of(found.get("token_type")) or "Bearer",
+            token_type=token_type,
             expires_at=expiry(found, now.wall),
             refresh_token=refresh_token,
             scope=scope if granted is None else granted,
@@ -370,4 +397,13 @@ def _token(found: Members, scope: tuple[str, ...], now: Moment) -> Result[Token,
         for access_token in sendable(found, "access_token")
         for refresh_token in maybe_sendable(found, "refresh_token")
         for id_token in maybe_sendable(found, "id_token")
+        for token_type in _bound(text_of(found.get("token_type")) or "Bearer", request)
     )
+
+
+def _bound(token_type: str, request: Request) -> Result[str, str]:
+    """Refuse a token that is not bound to the key, where that was asked for."""
+    proof = request.proof
+    if proof is None or not proof.key.required or token_type.lower() == "dpop":
+        return Success(token_type)
+    return Failure("token_type is not DPoP, though a proof of possession was sent")

@@ -103,7 +103,7 @@ class Signer:
     def _proven(self, request: Request) -> Request:
         if request.proof is None:
             return request
-        shown = ("DPoP", self._proof(request, request.proof))
+        shown = ("DPoP", self.prove(request.method, request.url, request.proof))
         return evolve(request, headers=(*request.headers, shown), proof=None)
 
     def _assertion(self, assertion: Assertion) -> Secret:
@@ -126,13 +126,13 @@ class Signer:
         }
         return _jwt(header, claims, key)
 
-    def _proof(self, request: Request, proof: Proof) -> Secret:
-        """Return a JWT with the claims that RFC 9449 section 4.2 asks for."""
+    def prove(self, method: str, url: str, proof: Proof) -> Secret:
+        """Return a proof with the claims of RFC 9449 section 4.2; may raise ``OSError``."""
         dpop = proof.key
         header: dict[str, object] = {"alg": dpop.alg, "typ": "dpop+jwt", "jwk": plain(dpop.public)}
         claims: dict[str, object] = {
-            "htm": request.method,
-            "htu": urlunsplit((*urlsplit(request.url)[:3], "", "")),
+            "htm": method,
+            "htu": urlunsplit((*urlsplit(url)[:3], "", "")),
             "iat": self._now(),
             "jti": os.urandom(16).hex(),
         }

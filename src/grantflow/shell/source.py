@@ -26,6 +26,7 @@ from grantflow.core.aftercare import introspected, introspection, revocations, r
 from grantflow.core.client import Client
 from grantflow.core.device import DeviceFlow
 from grantflow.core.display import sentence
+from grantflow.core.dpop import DPoP
 from grantflow.core.errand import Obtaining, Ready, SessionState, Stuck
 from grantflow.core.errors import Garbled
 from grantflow.core.pacing import Backoff
@@ -112,6 +113,7 @@ class TokenSource:
             DeviceFlow(made)  # a provider without a device endpoint is told now
         self.grant: Grant = grant
         self.scheme: str | None = made.provider.authorization_scheme
+        self.dpop: DPoP | None = made.dpop
         self.interactive = interactive
         self.key: str = key_of(made, grant, profile)
         self.app_key: str = key_of(made, "app_token", profile)

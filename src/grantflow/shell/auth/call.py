@@ -17,6 +17,7 @@ from attrs import frozen
 from returns.unsafe import unsafe_perform_io
 
 from grantflow.core.renewal import (
+    ProveAndReplay,
     Rejection,
     RenewAndReplay,
     Replay,
@@ -44,6 +45,7 @@ class Answer:
     challenge: str | None
     replayable: bool
     carried: bool
+    nonce: str | None = None
     lost: bool = False
     strayed: bool = False
 
@@ -63,6 +65,7 @@ class Call:
         self.token: Token = token
         self._source = source
         self._renewals = 0
+        self._proved = False
 
     def verdict(self, answer: Answer) -> Verdict:
         """Return what to do after an answer, 401 or not."""
@@ -79,9 +82,12 @@ class Call:
             challenge=answer.challenge,
             renewals=self._renewals,
             replayable=answer.replayable,
+            nonce=answer.nonce,
+            proved=self._proved,
         )
         verdict = after_rejection(hit)
-        self._renewals += not isinstance(verdict, Surrender)
+        self._renewals += isinstance(verdict, (Replay, RenewAndReplay))
+        self._proved = isinstance(verdict, ProveAndReplay)
         return verdict
 
     def obey(self, verdict: Verdict) -> Token | None:
@@ -89,6 +95,8 @@ class Call:
         match verdict:
             case Replay(token):
                 self.token = token
+            case ProveAndReplay():
+                pass
             case RenewAndReplay():
                 renewed = unsafe_perform_io(self._source.renew(self.token).value_or(None))
                 if renewed is None:
@@ -103,3 +111,4 @@ class Call:
     def over(self) -> None:
         """Forget the renewal: the next answer is another call's."""
         self._renewals = 0
+        self._proved = False

@@ -13,7 +13,15 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, ItemsView, Iterable, KeysView, ValuesView
+from collections.abc import (
+    AsyncGenerator,
+    Generator,
+    ItemsView,
+    Iterable,
+    KeysView,
+    Mapping,
+    ValuesView,
+)
 from typing import final
 
 import httpx
@@ -23,6 +31,7 @@ from grantflow.core.renewal import RenewAndReplay
 from grantflow.core.values import Token
 from grantflow.shell.auth.call import Answer, Call
 from grantflow.shell.auth.placing import Origins, Spelling
+from grantflow.shell.auth.proofs import HEADER, NONCE, Proofs
 from grantflow.shell.source import TokenSource
 
 
@@ -47,7 +56,8 @@ class TokenAuth(httpx.Auth):
         self._source = source
         self._origins = Origins(origins)
         self._spelling = Spelling(header, source.scheme if scheme is None else scheme)
-        if header in httpx.Headers(_Unforwarded(httpx.Headers(), header, "")):
+        self._proofs = Proofs(source)
+        if header in httpx.Headers(_Unforwarded(httpx.Headers(), {header: ""})):
             raise RuntimeError(f"httpx {httpx.__version__} would forward {header} to any origin")
 
     def sync_auth_flow(
@@ -90,13 +100,19 @@ class TokenAuth(httpx.Auth):
 
     def _put(self, request: httpx.Request, token: Token) -> None:
         header, text = self._spelling.header, self._spelling.text(token)
-        if _stripped_by_httpx(header, request.url):
+        proof = self._proofs.header(request.method, str(request.url), token)
+        if proof is not None:
+            # A proof is for one URL, so a redirect must lose it, and the token with it.
+            request.headers = _Unforwarded(request.headers, {header: text, HEADER: proof})
+        elif _stripped_by_httpx(header, request.url):
             request.headers[header] = text
         else:
-            request.headers = _Unforwarded(request.headers, header, text)
+            request.headers = _Unforwarded(request.headers, {header: text})
 
     def _answer(self, sent: httpx.Request, response: httpx.Response, call: Call) -> Answer:
         last, header = response.request, self._spelling.header
+        nonce = response.headers.get(NONCE)
+        self._proofs.heard(str(last.url), nonce)
         way = (*response.history, response)
         return Answer(
             status=response.status_code,
@@ -104,6 +120,7 @@ class TokenAuth(httpx.Auth):
             challenge=response.headers.get("WWW-Authenticate"),
             replayable=isinstance(last.stream, httpx.ByteStream),
             carried=last.headers.get(header) == self._spelling.text(call.token),
+            nonce=nonce,
             lost=last is not sent and header not in last.headers,
             strayed=any(str(each.request.url) not in self._origins for each in way),
         )
@@ -128,17 +145,18 @@ def _stripped_by_httpx(header: str, url: httpx.URL) -> bool:
 
 @final
 class _Unforwarded(httpx.Headers):
-    """Headers whose copies lack one of them: a redirected request begins with such a copy.
+    """Headers whose copies lack some of them: a redirected request begins with such a copy.
 
     Nothing else that httpx calls on the way knows where a redirect leads. Within the origins the
     token comes back by rule 2 of ``call``.
     """
 
-    def __init__(self, headers: httpx.Headers, name: str, value: str) -> None:
+    def __init__(self, headers: httpx.Headers, own: Mapping[str, str]) -> None:
         super().__init__(headers)
         self._own: list[tuple[bytes, bytes]] = []
-        self.pop(name, None)
-        self._own = [(name.encode("ascii"), value.encode("ascii"))]
+        for name in own:
+            self.pop(name, None)
+        self._own = [(name.encode("ascii"), value.encode("ascii")) for name, value in own.items()]
 
     def _whole(self) -> httpx.Headers:
         return httpx.Headers(self.raw)

@@ -23,8 +23,10 @@ from requests.exceptions import UnrewindableBodyError
 from requests.sessions import SessionRedirectMixin
 from requests.utils import requote_uri, rewind_body
 
+from grantflow.core.values import Token
 from grantflow.shell.auth.call import Answer, Call
 from grantflow.shell.auth.placing import Origins, Spelling
+from grantflow.shell.auth.proofs import HEADER, NONCE, Proofs
 from grantflow.shell.source import TokenSource
 
 _Auth: TypeAlias = (
@@ -66,14 +68,15 @@ class TokenAuth(AuthBase):
     ) -> None:
         self._source = source
         self._origins = Origins(origins)
-        self._spelling = Spelling(header, source.scheme if scheme is None else scheme)
+        spelling = Spelling(header, source.scheme if scheme is None else scheme)
+        self._spelling = _Bearing(spelling, Proofs(source))
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the token on a prepared request, and watch its answers."""
         if r.url is None or not self._origins.admit(r.url):
             return r
         token = self._source.token()
-        r.headers[self._spelling.header] = self._spelling.text(token)
+        self._spelling.put(r, token)
         watch = _Watch(Call(self._source, token), self._origins, self._spelling)
         # Whoever prepares the same request again gets one watch, not one for each time.
         others = [each for each in r.hooks.get("response", []) if not isinstance(each, _Watch)]
@@ -110,10 +113,40 @@ class TokenSession(requests.Session):
 
 
 @final
+class _Bearing:
+    """How a prepared request bears a token: in its header, with a proof where that is due."""
+
+    def __init__(self, spelling: Spelling, proofs: Proofs) -> None:
+        self.header = spelling.header
+        self.text = spelling.text
+        self._proofs = proofs
+
+    def put(self, request: requests.PreparedRequest, token: Token) -> None:
+        """Put the token on a request, and a fresh proof."""
+        self.take(request)
+        request.headers[self.header] = self.text(token)
+        proof = self._proofs.header(request.method or "GET", request.url or "", token)
+        if proof is not None:
+            request.headers[HEADER] = proof
+
+    def take(self, request: requests.PreparedRequest) -> None:
+        """Take both away."""
+        request.headers.pop(self.header, None)
+        if self._proofs.signs:
+            request.headers.pop(HEADER, None)
+
+    def nonce(self, response: requests.Response) -> str | None:
+        """Return the nonce that an answer brought, and remember it."""
+        nonce = response.headers.get(NONCE)
+        self._proofs.heard(response.url, nonce)
+        return nonce
+
+
+@final
 class _Watch:
     """The response hook of one prepared request; the requests of its redirects share it."""
 
-    def __init__(self, call: Call, origins: Origins, spelling: Spelling) -> None:
+    def __init__(self, call: Call, origins: Origins, spelling: _Bearing) -> None:
         self._call = call
         self._origins = origins
         self._spelling = spelling
@@ -131,7 +164,7 @@ class _Watch:
             token = self._call.obey(self._call.verdict(self._answer(response)))
             if token is None or not _rewound(response.request):
                 break
-            response = _again(response, self._spelling.header, self._spelling.text(token), settings)
+            response = _again(response, self._spelling, token, settings)
         self._redirects = response.is_redirect
         self._bore = self._borne(response.request)
         if self._redirects:
@@ -145,12 +178,13 @@ class _Watch:
         """Put the token on a redirected request, or take it away."""
         if self._strayed or request.url is None or request.url not in self._origins:
             if self._borne(request):
-                del request.headers[self._spelling.header]
+                self._spelling.take(request)
         elif self._bore:
-            request.headers[self._spelling.header] = self._spelling.text(self._call.token)
+            self._spelling.put(request, self._call.token)
 
     def _answer(self, response: requests.Response) -> Answer:
         request = response.request
+        nonce = self._spelling.nonce(response)
         self._strayed = self._strayed or response.url not in self._origins
         return Answer(
             status=response.status_code,
@@ -158,6 +192,7 @@ class _Watch:
             challenge=response.headers.get("WWW-Authenticate"),
             replayable=_replayable(request),
             carried=self._borne(request),
+            nonce=nonce,
             lost=self._redirects and self._spelling.header not in request.headers,
             strayed=self._strayed,
         )
@@ -174,13 +209,13 @@ class _Watch:
         request = response.request
         inside = not self._strayed and _target(response) in self._origins
         if not inside and self._borne(request):
-            del request.headers[self._spelling.header]
+            self._spelling.take(request)
             self._bared = request
 
     def _restore(self) -> None:
         """Give the token back to the request that lost it, now that its redirect was copied."""
         if self._bared is not None:
-            self._bared.headers[self._spelling.header] = self._spelling.text(self._call.token)
+            self._spelling.put(self._bared, self._call.token)
             self._bared = None
 
 
@@ -215,14 +250,14 @@ def _rewound(request: requests.PreparedRequest) -> bool:
 
 
 def _again(
-    refused: requests.Response, header: str, text: str, settings: _Settings
+    refused: requests.Response, spelling: _Bearing, token: Token, settings: _Settings
 ) -> requests.Response:
     """Send a refused request again, with another token, on the same connection."""
     request = refused.request
     # A redirect begins as a copy of the request itself, so that one gets the new token. The
     # history keeps what was sent.
     refused.request = request.copy()
-    request.headers[header] = text
+    spelling.put(request, token)
     with suppress(requests.RequestException):  # half an answer is enough
         _ = refused.content
     refused.close()

@@ -1,0 +1,72 @@
+"""Server nonces of proofs of possession (RFC 9449 section 8): who asks, and who remembers.
+
+Rules:
+
+1. The nonce that an answer brings goes into the next proof, whatever else the answer said.
+2. A request that was refused for want of a nonce was not acted on, so it may be sent again, even a
+   refresh; it counts as an attempt, so a server that is never content ends the run.
+3. A first nonce is given at once where nobody else's rule forbids it (a poll waits its interval);
+   where one was known, the server is asked less often, as after any other trouble.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+from attrs import evolve
+
+from grantflow.core.errors import Refused
+from grantflow.core.events import (
+    Event,
+    NonceAsked,
+    SlowDownAsked,
+    StillPending,
+    TokenReply,
+    Unanswered,
+)
+from grantflow.core.request import Request
+from grantflow.core.states import Pending, SlowDown, State
+from grantflow.core.values import Moment, Reply, Response
+
+A = TypeVar("A")
+
+_LONGEST: Final = 1024
+
+NEVER_CONTENT: Final = Refused(
+    "use_dpop_nonce", "the server asked for another nonce each time", None, 400, "use_dpop_nonce"
+)
+
+
+def nonce_of(reply: Reply) -> str | None:
+    """Return the nonce in an answer's ``DPoP-Nonce`` header (RFC 9449 section 8.2).
+
+    >>> nonce_of(Response(400, {"DPoP-Nonce": "n-1"})), nonce_of(Response(400))
+    ('n-1', None)
+    """
+    told = reply.header("dpop-nonce") if isinstance(reply, Response) else None
+    usable = told and len(told) <= _LONGEST and all("\x21" <= each <= "\x7e" for each in told)
+    return told if usable else None
+
+
+def asked(request: Request, code: str | None, reply: Reply, now: Moment) -> NonceAsked | None:
+    """Return that the server wants a nonce, if that is what it said and it gave one."""
+    nonce = nonce_of(reply)
+    if request.proof is None or code != "use_dpop_nonce" or nonce is None:
+        return None
+    return NonceAsked(now.mono, nonce, now.roll)
+
+
+def told(event: TokenReply, reply: Reply) -> TokenReply:
+    """Return the event with the nonce that came beside it."""
+    if isinstance(event, (StillPending, SlowDownAsked, Unanswered)):
+        return evolve(event, nonce=nonce_of(reply))
+    return event
+
+
+def kept(after: State[A], event: Event, known: str | None) -> State[A]:
+    """Return the next state with the newest nonce there is."""
+    if not isinstance(after, (Pending, SlowDown)):
+        return after
+    if isinstance(event, (NonceAsked, StillPending, SlowDownAsked, Unanswered)):
+        return evolve(after, nonce=event.nonce or known)
+    return evolve(after, nonce=known)
