@@ -67,17 +67,17 @@ _STANDARD = re.compile(r"(?P<module>collections\.abc|contextlib|datetime|pathlib
 _BARE = {"timedelta": "datetime.timedelta"}
 
 
-def put_in(app: Sphinx, docname: str, source: list[str]) -> None:
+def put_in(_app: Sphinx, _docname: str, source: list[str]) -> None:
     """Put drawings and tables into a page that was just read (rule 1)."""
     source[0] = tables.filled(state_chart.drawn(source[0]))
 
 
 def readable(
-    app: Sphinx,
-    what: str,
-    name: str,
+    _app: Sphinx,
+    _what: str,
+    _name: str,
     item: object,
-    options: object,
+    _options: object,
     shown: str | None,
     returns: str | None,
 ) -> tuple[str | None, ...]:
@@ -105,7 +105,8 @@ def resolved(
     """Find what an annotation names by its home (rules 2 and 3)."""
     if node.get("refdomain") != "py":
         return None
-    target = _BARE.get(node["reftarget"], node["reftarget"])
+    named = str(node["reftarget"])
+    target = _BARE.get(named, named)
     if standard := _STANDARD.match(target):
         url = f"https://docs.python.org/3/library/{standard['module']}.html#{target}"
         return nodes.reference("", "", content, refuri=url, internal=False)

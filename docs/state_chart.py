@@ -64,9 +64,8 @@ def svg(name: str, edges: Edges) -> str:
     return "\n".join(
         (
             f'<svg class="states" viewBox="0 0 760 360" role="img" aria-label="{told}.">',
-            f'<defs><marker id="{tip}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" '
-            'markerHeight="7" orient="auto-start-reverse"><path d="M0 0L10 5L0 10z"/></marker>'
-            "</defs>",
+            f'<defs><marker id="{tip}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7"',
+            'markerHeight="7" orient="auto"><path d="M0 0L10 5L0 10z"/></marker></defs>',
             '<circle cx="380" cy="14" r="7"/>',
             f'<g marker-end="url(#{tip})">',
             '<path d="M380 21V55"/>',

@@ -24,9 +24,12 @@ _MARKER: Final = re.compile(r"^<!-- table: (?P<name>[a-z ]+) -->$", re.MULTILINE
 KNOBS: Final = {
     "encoding": "The bodies of requests: `form` (the default) or `json`.",
     "headers": "Headers that go with every request.",
-    "scope_separator": "What stands between the words of a scope in a request; a space by default.",
+    "scope_separator": "What stands between the words of a scope in a request: a space by default; "
+    "`None` sends them as a list.",
+    "client_id_header": "A header that tells the client id as well.",
     "poll_at": "The member of the device answer that names the URL to poll. It must be on the "
     "origin of the endpoint that issued the code.",
+    "link_scheme": "`https`, for links that come without a scheme.",
     "link_parameter": "The name of the query parameter that makes `verification_uri` a complete "
     "link, for those who send no `verification_uri_complete`.",
     "shows_code": "`False` for those who show no code to the person.",
@@ -36,11 +39,12 @@ KNOBS: Final = {
     "authorization_scheme": "The word before the token in an `Authorization` header, where it is "
     "not the token's type.",
     "asking.method": "`POST` or `GET`.",
-    "asking.encoding": "This kind of request alone: `form`, `json` or `query`.",
+    "asking.encoding": "This kind of request alone: `form`, `json`, `query` or `multipart`.",
     "asking.rename": "The RFC's names of parameters to the provider's.",
     "asking.drop": "Parameters that are not sent.",
     "asking.fixed": "Parameters that are added, or replaced.",
     "asking.echo": "Members of the device answer that are sent back.",
+    "asking.again": "Parameters of the first request that are sent once more.",
     "answers.root": "The envelope around the answer.",
     "answers.fields": "The RFC's members to the places where the provider puts them.",
     "answers.error": "Where the error code is.",
@@ -54,7 +58,8 @@ KNOBS: Final = {
     "answers.poll_statuses": "The same, for answers to polls.",
     "answers.token_statuses": "The same, for the other answers of the token endpoint.",
     "answers.scope_separator": "What stands between the words of a scope in an answer.",
-    "answers.milliseconds": "The device answer counts in milliseconds.",
+    "answers.milliseconds": "The device answer counts in milliseconds, where the number is "
+    "too large for seconds.",
 }
 """How a provider may differ, and in which words."""
 
@@ -64,6 +69,7 @@ ALIASES: Final = {
     "grantflow.core.values.Reply": "What a transport returns.",
     "grantflow.core.values.Pairs": "Parameters or headers in order; a name may come twice. A "
     "mapping is taken as well.",
+    "grantflow.core.request.Encoding": "How the parameters of a request travel.",
     "grantflow.core.values.Json": "A JSON value made of things that cannot change.",
     "grantflow.core.spelling.Names": "Pairs of names; a mapping is taken as well.",
     "grantflow.core.client_auth.ClientAuthentication": "How a client proves who it is.",
@@ -105,7 +111,14 @@ def providers() -> str:
         )
         for each in map(template, names())
     ]
-    head = ("name, other names", "provider", "device grant", "revocation", "values", "client proves")
+    head = (
+        "name, other names",
+        "provider",
+        "device grant",
+        "revocation",
+        "values",
+        "client proves",
+    )
     return _rows(head, rows)
 
 
@@ -120,9 +133,7 @@ def used(known: Template) -> frozenset[str]:
     """Return the knobs that a provider turns."""
     provider = known.provider
     own = {name for name in _changed(provider) if name in KNOBS}
-    asking = {
-        f"asking.{name}" for kind in _KINDS for name in _changed(_asking(provider, kind))
-    }
+    asking = {f"asking.{name}" for kind in _KINDS for name in _changed(_asking(provider, kind))}
     return frozenset(own | asking | {f"answers.{name}" for name in _changed(provider.answers)})
 
 
@@ -150,7 +161,9 @@ def command(name: str) -> str:
 
 def commands() -> str:
     """Return every command in a row."""
-    return _rows(("", ""), [(f"[`grantflow {name}`](#{name})", COMMANDS[name]) for name in COMMANDS])
+    return _rows(
+        ("", ""), [(f"[`grantflow {name}`](#{name})", COMMANDS[name]) for name in COMMANDS]
+    )
 
 
 def _table(name: str) -> str:
