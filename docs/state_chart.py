@@ -129,9 +129,9 @@ def _around(start: _Place, end: _Place) -> bool:
 def _spread(own: _Place, other: _Place, among: list[_Place]) -> int:
     """Return how far from the middle a line begins or ends, so that no two share a point."""
     nearest_first = sorted({each.x for each in among}, key=lambda x: abs(x - own.x))
-    if other.x == own.x:
-        return 0
     way = 1 if other.x > own.x else -1
     on_this_side = [x for x in nearest_first if (x - own.x) * way > 0]
+    if len(among) < 2 or other.x not in on_this_side:
+        return 0
     # What comes from farther away comes in flatter, so it ends farther out.
-    return way * _SPREAD * (on_this_side.index(other.x) + 1) if len(among) > 1 else 0
+    return way * _SPREAD * (on_this_side.index(other.x) + 1)

@@ -21,6 +21,7 @@ from grantflow import providers
 from grantflow.cli.overview import COMMANDS, whole
 from grantflow.core.provider import Provider
 from grantflow.core.spelling import Answering, Asking
+from grantflow.core.states import DEVICE_EDGES, GRANT_EDGES, Edges
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -143,6 +144,19 @@ def test_every_variable_and_exit_code_is_on_the_page() -> None:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("edges", [DEVICE_EDGES, GRANT_EDGES], ids=["device", "grant"])
+def test_another_table_of_edges_is_another_chart(
+    edges: Edges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    svg: Callable[[str, Edges], str] = importlib.import_module("state_chart").svg
+    drawn = {svg("one", edges)}
+    for state, follow in edges.items():
+        for each in edges:
+            drawn.add(svg("one", {**edges, state: follow ^ {each}}))
+    assert len(drawn) == 1 + len(edges) ** 2
 
 
 def test_a_marker_for_no_table_is_found_out(tables: ModuleType) -> None:
