@@ -9,6 +9,7 @@ import re
 from argparse import SUPPRESS, Action, ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 from attrs import NOTHING, fields
@@ -152,6 +153,16 @@ def _canonical(name: str) -> str:
     return stringify_annotation(getattr(value, "__supertype__", value), "smart")
 
 
+def systems() -> str:
+    """Return a section with the pages about systems that had a sign-in of their own, if any."""
+    pages = sorted((Path(__file__).parent / "compat").glob("*.md"))
+    if not pages:
+        return ""
+    entries = (f"compat/{page.stem}" for page in pages)
+    head = "## Five systems that had a sign-in of their own"
+    return "\n".join((head, "", "```{toctree}", ":maxdepth: 1", "", *entries, "```"))
+
+
 def command(name: str) -> str:
     """Return the arguments of one command, from its own parser."""
     make: Callable[[], ArgumentParser] = import_module(f"grantflow.cli.commands.{name}").parser
@@ -170,7 +181,13 @@ def _table(name: str) -> str:
     first, _, rest = name.partition(" ")
     if first == "command":
         return command(rest)
-    tables = {"providers": providers, "knobs": knobs, "commands": commands, "aliases": aliases}
+    tables = {
+        "providers": providers,
+        "knobs": knobs,
+        "commands": commands,
+        "aliases": aliases,
+        "systems": systems,
+    }
     return tables[first]()
 
 
