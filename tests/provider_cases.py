@@ -14,7 +14,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-Where = Literal["device", "poll", "token", "refresh"]
+Where = Literal["device", "poll", "token", "refresh", "register"]
 Evidence = Literal["documented", "source", "derived", "unsourced"]
 
 DEVICE_KEY = "dc-1"
@@ -420,6 +420,18 @@ def _cloud() -> list[Of]:
     aws("poll", "token", 200, answer, good)
     aws("refresh", "token", 200, answer, good)
     aws("device", "trouble", 400, {"error": "slow_down"}, x_amzn_ErrorType="SlowDownException")
+    aws(
+        "register",
+        "token",
+        200,
+        {"clientId": "c-1", "clientSecret": "s-1", "clientSecretExpiresAt": 1775001600},
+        {
+            "token.access_token": "s-1",
+            "token.extra": {"client_id": "c-1"},
+            "token.expires_at.month": 4,
+        },
+        evidence="documented",
+    )
 
     cognito = Of("cognito", "documented").client_credentials(scope=None)
     cognito(
@@ -899,7 +911,17 @@ def _media() -> list[Of]:
     real_debrid("poll", "denied", 400, {"error": "access_denied"}, evidence="unsourced")
     real_debrid("poll", "slow", 429, b"", evidence="documented")
     real_debrid("poll", "expired", 400, {"error": "expired_token"}, evidence="unsourced")
-    real_debrid.token(scope=None)
+    own = {"client_id": "of-alice", "client_secret": "s3"}
+    real_debrid("poll", "grant", 200, own, {"grant": own})
+    real_debrid("poll", "garbled", 200, {"client_id": "of-alice"}, evidence="derived")
+    spent = {"error": "wrong_parameter", "error_code": 2}
+    real_debrid("refresh", "refused wrong_parameter", 400, spent, evidence="documented")
+    real_debrid(
+        "refresh",
+        "token",
+        200,
+        {"access_token": "at-1", "expires_in": 3600, "refresh_token": "rt-1"},
+    )
 
     premiumize = (
         Of("premiumize", "source")

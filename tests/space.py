@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from grantflow import (
     Authorized,
@@ -30,7 +30,9 @@ from grantflow import (
     Flow,
     Garbled,
     GaveUp,
+    GrantIssued,
     Instant,
+    Moment,
     NonceAsked,
     Pending,
     RefreshFlow,
@@ -43,11 +45,14 @@ from grantflow import (
     StillPending,
     Token,
     TokenIssued,
+    TwoStepFlow,
     Unanswered,
     Unreachable,
 )
+from grantflow.core.effects import Due
 from grantflow.core.events import Event
 from grantflow.core.states import DEVICE_EDGES, GRANT_EDGES, DeviceState, Edges, GrantState
+from grantflow.core.values import Members
 from values import CLIENT, instant, moment, seconds
 
 S = TypeVar("S", DeviceState, GrantState)
@@ -70,6 +75,7 @@ EVENTS: dict[str, Callable[[Instant], Event]] = {
     "code": lambda at: CodeIssued(at, code(at, 40, 5)),
     "code that dies before its interval": lambda at: CodeIssued(at, code(at, 4, 5)),
     "code with a tiny interval": lambda at: CodeIssued(at, code(at, 6, 1e-6)),
+    "grant": lambda at: GrantIssued(at, Members({"client_id": "c"})),
     "token": lambda at: TokenIssued(at, TOKEN),
     "pending": StillPending,
     "pending, retry after 9": lambda at: StillPending(at, seconds(9)),
@@ -309,6 +315,41 @@ def _common_laws(
             pass
 
 
+@frozen
+class Exchanging:
+    """The second step of a sign-in, as a flow that begins there."""
+
+    flow: TwoStepFlow
+
+    def start(self, now: Moment, /) -> DeviceState:
+        authorization = evolve(code(now.mono, 40, 5), grant={"client_id": "c"})
+        return Pending(authorization, SECOND, now.mono, 3)
+
+    def due(self, state: DeviceState, /) -> Due:
+        return self.flow.due(state)
+
+    def step(self, state: DeviceState, event: Event, /) -> DeviceState:
+        return self.flow.step(state, event)
+
+
+def exchange_laws(step: Transition[DeviceState]) -> Iterator[str]:
+    """Yield what an exchange breaks: it is a request that must not be sent twice."""
+    yield from _common_laws(step, DEVICE_EDGES, step.before)
+    before, after, event = step.before, step.after, step.event
+    if not isinstance(before, (Pending, SlowDown)):
+        return
+    if isinstance(event, Unanswered) and event.fault.reached == "maybe":
+        yield from _law(isinstance(after, Failed), "what may have arrived is never sent again")
+    if isinstance(event, (CodeIssued, GrantIssued, StillPending, CodeExpired)):
+        yield from _law(isinstance(after, Failed), "nobody is waited for any more")
+    if isinstance(after, (Pending, SlowDown)):
+        end = before.authorization.expires_at
+        yield from _law(after.authorization == before.authorization, "the code and grant stay")
+        yield from _law(after.not_before < end, "nothing at or after expiry")
+        yield from _law(after.polls == before.polls + 1, "every reply is counted")
+        yield from _nonce_law(before, after, event)
+
+
 BACKOFF = Backoff(base=seconds(2), ceiling=seconds(8), tries=TRIES)
 BUDGET = seconds(45)
 
@@ -323,6 +364,8 @@ def explorations() -> Iterator[tuple[str, Report, Edges]]:
     yield "refresh", explore(refresh, laws), GRANT_EDGES
     device = DeviceFlow(CLIENT, backoff=BACKOFF)
     yield "device", explore(device, device_laws), DEVICE_EDGES
+    two_step = Exchanging(TwoStepFlow(CLIENT, backoff=BACKOFF))
+    yield "exchange", explore(two_step, exchange_laws), DEVICE_EDGES
 
 
 if __name__ == "__main__":

@@ -207,3 +207,8 @@ def test_a_get_has_no_body() -> None:
     request = Request("https://a.example", method="GET", form={"a": "b"}, headers={"X": "y"})
     assert request.body() == b""
     assert request.header_map() == {"Accept": "application/json", "X": "y"}
+
+
+def test_links_are_completed_with_https_only() -> None:
+    with pytest.raises(ValueError, match="link_scheme: https is needed, not 'javascript'"):
+        evolve(ACME, link_scheme="javascript")

@@ -151,6 +151,12 @@ def test_a_function_needs_its_public_key() -> None:
         DPoP(lambda data: data)
 
 
+@pytest.mark.parametrize("public", [{}, {"kty": "EC", "crv": "P-256"}, {"kty": 1}, {"kty": "oct"}])
+def test_what_is_no_public_key_is_refused(public: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="public: the members of a public JWK"):
+        DPoP(lambda data: data, public=public)
+
+
 def test_a_private_part_given_as_public_is_dropped() -> None:
     private = ECKey.generate_key("P-256").as_dict(private=True)
     assert "d" not in DPoP(lambda data: data, public=private).public

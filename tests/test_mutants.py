@@ -13,9 +13,9 @@ import pytest
 TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src" / "grantflow"
 
-COUNT = "                faults = state.faults + 1\n"
-TIRED = "                    return Failed(Unreachable(fault, faults))\n"
-WISH = "                wish = max(pause"
+COUNT = "            faults = state.faults + 1\n"
+TIRED = "                return Failed(Unreachable(fault, faults))\n"
+WISH = "            wish = max(pause"
 FINAL = "            case Authorized() | Expired() | Failed():\n                "
 NEVER = "\n            case _:\n                assert_never(state)\n\n    def _ask"
 PENDING = '        case Refused(code="authorization_pending"):'
@@ -57,6 +57,24 @@ MUTANTS = {
         "SLOWER_BY: Final = timedelta(seconds=4)",
         "space.py",
     ),
+    "a nonce is forgotten": (
+        "core/nonces.py",
+        "nonce=_brought(event) or known)",
+        "nonce=_brought(event))",
+        "space.py",
+    ),
+    "a server that wants nonces is asked for ever": (
+        "core/device.py",
+        "                return Failed(NEVER_CONTENT)",
+        "                pass",
+        "space.py",
+    ),
+    "an exchange is sent twice": (
+        "core/exchange.py",
+        "grant.stepped(alone, event, backoff, twice=False)",
+        "grant.stepped(alone, event, backoff, twice=True)",
+        "space.py",
+    ),
     "the server's larger interval is ignored": (
         "core/pacing.py",
         "max(interval + SLOWER_BY, asked or timedelta())",
@@ -77,8 +95,8 @@ MUTANTS = {
     ),
     "one try too many": (
         "core/device.py",
-        COUNT + "                if faults >= self.backoff.tries:\n" + TIRED + WISH,
-        COUNT + "                if faults > self.backoff.tries:\n" + TIRED + WISH,
+        COUNT + "            if faults >= backoff.tries:\n" + TIRED + WISH,
+        COUNT + "            if faults > backoff.tries:\n" + TIRED + WISH,
         "space.py",
     ),
     "a retry of a spent refresh": (

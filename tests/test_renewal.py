@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from grantflow import Token
 from grantflow.core.precedence import Origin
 from grantflow.core.renewal import (
+    ProveAndReplay,
     Rejection,
     RenewAndReplay,
     Replay,
@@ -36,6 +37,7 @@ CHALLENGES = {
     'Bearer realm="error=\\"insufficient_scope\\"", error="invalid_token"': "invalid_token",
     'Bearer error_description="error=insufficient_scope"': None,
     'Bearer x_error="insufficient_scope"': None,
+    'DPoP error="use_dpop_nonce", algs="ES256"': "use_dpop_nonce",
 }
 
 
@@ -51,8 +53,14 @@ def test_reading_a_challenge_never_raises(header: str) -> None:
 
 def test_every_combination_is_decided_as_written() -> None:
     seen = 0
-    for origin, current, (header, code), renewals, replayable in product(
-        get_args(Origin), (None, OLD, NEW), CHALLENGES.items(), (0, 1, 2), (True, False)
+    for origin, current, (header, code), renewals, replayable, nonce, proved in product(
+        get_args(Origin),
+        (None, OLD, NEW),
+        CHALLENGES.items(),
+        (0, 1, 2),
+        (True, False),
+        (None, "n-1"),
+        (True, False),
     ):
         hit = Rejection(
             sent=OLD,
@@ -61,8 +69,13 @@ def test_every_combination_is_decided_as_written() -> None:
             challenge=header,
             renewals=renewals,
             replayable=replayable,
+            nonce=nonce,
+            proved=proved,
         )
+        asked = code == "use_dpop_nonce"
         rows = [
+            (asked and nonce == "n-1" and not proved and replayable, ProveAndReplay()),
+            (asked, Surrender()),
             (code == "insufficient_scope", Surrender()),
             (origin in ("given", "environment"), Surrender()),
             (renewals > 0, Surrender()),
@@ -73,7 +86,7 @@ def test_every_combination_is_decided_as_written() -> None:
         expected = next(verdict for condition, verdict in rows if condition)
         assert after_rejection(hit) == expected, hit
         seen += 1
-    assert seen == 4 * 3 * 12 * 3 * 2
+    assert seen == 4 * 3 * 13 * 3 * 2 * 2 * 2
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,8 @@ REVEALERS = {
     "core/dpop.py": 1,  # the public part of a key is read
     "core/request.py": 1,  # the bytes and headers of a request
     "core/values.py": 1,  # the Authorization header of a token
+    "core/device.py": 2,  # a verifier is checked and hashed
+    "core/exchange.py": 2,  # a link is made of what nobody can guess
     "core/client_auth.py": 1,  # Basic
     "core/codec.py": 3,  # what a store keeps
     "shell/auth/placing.py": 2,  # the header that carries the token

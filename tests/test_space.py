@@ -15,7 +15,7 @@ def explored() -> Mapping[str, tuple[Report, Edges]]:
     return {name: (report, edges) for name, report, edges in explorations()}
 
 
-@pytest.mark.parametrize("name", ["device", "client_credentials", "refresh"])
+@pytest.mark.parametrize("name", ["device", "exchange", "client_credentials", "refresh"])
 def test_every_law_holds_on_every_transition(
     name: str,
     explored: Mapping[str, tuple[Report, Edges]],

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         CodeExpired,
         CodeIssued,
         GaveUp,
+        GrantIssued,
         NonceAsked,
         Rejected,
         SlowDownAsked,
@@ -38,17 +39,21 @@ if TYPE_CHECKING:
         TokenIssued,
         Unanswered,
     )
+    from grantflow.core.exchange import MiddlemanFlow, TwoStepFlow
     from grantflow.core.flow import Flow, Run, begin, outcome
     from grantflow.core.pacing import Backoff
     from grantflow.core.problems import PersonNeeded, Problem
     from grantflow.core.provider import Provider
     from grantflow.core.refresh import RefreshFlow
+    from grantflow.core.registration import RegistrationFlow
     from grantflow.core.request import Request
     from grantflow.core.secret import Secret
+    from grantflow.core.sign_in import sign_in_flow
     from grantflow.core.states import Authorized, Expired, Failed, Pending, SlowDown, Started
     from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import run
+    from grantflow.shell.registration import Registration
     from grantflow.shell.source import GrantError, TokenSource
     from grantflow.shell.stores import FileStore, KeyringStore, MemoryStore, RedisStore
 
@@ -77,9 +82,11 @@ __all__ = [
     "Garbled",
     "GaveUp",
     "GrantError",
+    "GrantIssued",
     "Instant",
     "KeyringStore",
     "MemoryStore",
+    "MiddlemanFlow",
     "Moment",
     "MutualTls",
     "NonceAsked",
@@ -92,6 +99,8 @@ __all__ = [
     "RedisStore",
     "RefreshFlow",
     "Refused",
+    "Registration",
+    "RegistrationFlow",
     "Rejected",
     "Request",
     "Response",
@@ -107,12 +116,14 @@ __all__ = [
     "TokenIssued",
     "TokenSession",
     "TokenSource",
+    "TwoStepFlow",
     "Unanswered",
     "Unreachable",
     "begin",
     "outcome",
     "providers",
     "run",
+    "sign_in_flow",
 ]
 
 _HOMES = {
@@ -136,6 +147,7 @@ _HOMES = {
         "CodeExpired",
         "CodeIssued",
         "GaveUp",
+        "GrantIssued",
         "NonceAsked",
         "Rejected",
         "SlowDownAsked",
@@ -143,13 +155,16 @@ _HOMES = {
         "TokenIssued",
         "Unanswered",
     ),
+    "core.exchange": ("MiddlemanFlow", "TwoStepFlow"),
     "core.flow": ("Flow", "Run", "begin", "outcome"),
     "core.pacing": ("Backoff",),
     "core.problems": ("PersonNeeded", "Problem"),
     "core.provider": ("Provider",),
     "core.refresh": ("RefreshFlow",),
+    "core.registration": ("RegistrationFlow",),
     "core.request": ("Request",),
     "core.secret": ("Secret",),
+    "core.sign_in": ("sign_in_flow",),
     "core.states": ("Authorized", "Expired", "Failed", "Pending", "SlowDown", "Started"),
     "core.values": (
         "DeviceAuthorization",
@@ -160,6 +175,7 @@ _HOMES = {
         "Token",
     ),
     "shell.blocking": ("run",),
+    "shell.registration": ("Registration",),
     "shell.source": ("GrantError", "TokenSource"),
     "shell.auth.requests": ("TokenAuth", "TokenSession"),
     "shell.stores": ("FileStore", "KeyringStore", "MemoryStore", "RedisStore"),

@@ -42,9 +42,11 @@ from grantflow import (
     Garbled,
     GaveUp,
     GrantError,
+    GrantIssued,
     Instant,
     KeyringStore,
     MemoryStore,
+    MiddlemanFlow,
     Moment,
     MutualTls,
     NonceAsked,
@@ -57,6 +59,8 @@ from grantflow import (
     RedisStore,
     RefreshFlow,
     Refused,
+    Registration,
+    RegistrationFlow,
     Rejected,
     Request,
     Response,
@@ -72,18 +76,20 @@ from grantflow import (
     TokenIssued,
     TokenSession,
     TokenSource,
+    TwoStepFlow,
     Unanswered,
     Unreachable,
     begin,
     outcome,
     providers,
     run,
+    sign_in_flow,
 )
 from grantflow.core.effects import Due
 from grantflow.core.errors import Error
-from grantflow.core.events import Event, StartReply, TokenReply
+from grantflow.core.events import Event, FirstReply, StartReply
 from grantflow.core.states import DeviceState, Final, GrantState
-from grantflow.core.values import Reply
+from grantflow.core.values import Members, Reply
 from grantflow.shell import aio
 from grantflow.shell.auth.httpx import TokenAuth as HttpxTokenAuth
 from grantflow.shell.ports import Clock, Prompt, Store, Transport
@@ -224,6 +230,9 @@ def configuration(provider: Provider, secret: Secret) -> None:
 
 def flows(client: Client, now: Moment, span: timedelta) -> None:
     device = DeviceFlow(client, backoff=Backoff(tries=3), budget=span)
+    assert_type(sign_in_flow(client), DeviceFlow | TwoStepFlow | MiddlemanFlow)
+    registering = RegistrationFlow(provider=client.provider, client_name="my tool")
+    assert_type(Registration(client, registering)(), Client)
     machine = ClientCredentialsFlow(client, backoff=Backoff(span, span), budget=span)
     renewal = RefreshFlow(client, "rt-1", scope=("read",))
     a: Flow[DeviceState] = device
@@ -252,7 +261,7 @@ def runs(client: Client, now: Moment, reply: Response | Fault, event: Event) -> 
         case Send() as send:
             assert_type(send.request, Request)
             assert_type(send.not_before, Instant)
-            assert_type(send.read(reply, now), StartReply | TokenReply)
+            assert_type(send.read(reply, now), StartReply | FirstReply)
             assert_type(going.heard(send, reply, now), Run[DeviceState])
             going.heard(send, now, reply)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         case (Authorized() | Expired() | Failed()) as final:
@@ -481,6 +490,9 @@ def what_happened(event: Event) -> str:
         case SlowDownAsked(_, interval):
             assert_type(interval, timedelta | None)
             return "slow down asked"
+        case GrantIssued(_, grant):
+            assert_type(grant, Members)
+            return "grant issued"
         case NonceAsked(_, nonce):
             assert_type(nonce, str)
             return "nonce asked"
@@ -502,7 +514,7 @@ def giving_up_is_missing(event: Event) -> str:
     match event:
         case CodeIssued() | TokenIssued() | StillPending() | SlowDownAsked():
             return "answered"
-        case NonceAsked() | CodeExpired():
+        case GrantIssued() | NonceAsked() | CodeExpired():
             return "refused"
         case Rejected() | Unanswered():
             return "not answered"

@@ -7,12 +7,19 @@ from typing import Final, final
 
 from attrs import evolve, field, frozen
 
-from grantflow.core.client_auth import ClientAuthentication, MutualTls, Public, authenticated
+from grantflow.core.client_auth import (
+    ClientAuthentication,
+    ClientSecretPost,
+    MutualTls,
+    Public,
+    authenticated,
+)
 from grantflow.core.dpop import DPoP
+from grantflow.core.members import text_of
 from grantflow.core.provider import Provider
 from grantflow.core.request import Proof, Request
 from grantflow.core.spelling import Asking
-from grantflow.core.values import Pairs, as_pairs
+from grantflow.core.values import Members, Pairs, as_pairs
 
 
 def _words(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -105,3 +112,21 @@ class Client:
             scope = (("scope", separator.join(self.scope)),) if self.scope else ()
         audience = (("audience", self.audience),) if self.audience is not None else ()
         return (*scope, *audience, *self.resources(), *self.extra)
+
+
+OWN: Final = ("client_id", "client_secret")
+"""Members that are a client's credentials: some providers issue them with a grant."""
+
+
+def speaking_for(client: Client, found: Members) -> Client:
+    """Return the client with the credentials that came with a grant or a token, if any did.
+
+    >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    >>> own = Members({"client_id": "of-alice", "client_secret": "s"})
+    >>> speaking_for(Client(provider=acme, client_id="app"), own).client_id
+    'of-alice'
+    """
+    client_id, password = (text_of(found.get(name)) for name in OWN)
+    if client_id is None or password is None:
+        return client
+    return evolve(client, client_id=client_id, authentication=ClientSecretPost(password))

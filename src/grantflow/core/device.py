@@ -14,11 +14,15 @@ Rules:
 
 from __future__ import annotations
 
+import re
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 from functools import partial
-from typing import assert_never, final
+from hashlib import sha256
+from typing import Final, TypeAlias, assert_never, final
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
+from attrs.validators import optional
 
 from grantflow.core import wire
 from grantflow.core.client import Client
@@ -29,6 +33,7 @@ from grantflow.core.events import (
     CodeIssued,
     Event,
     GaveUp,
+    GrantIssued,
     NonceAsked,
     Rejected,
     SlowDownAsked,
@@ -38,28 +43,44 @@ from grantflow.core.events import (
 )
 from grantflow.core.members import text_of
 from grantflow.core.nonces import NEVER_CONTENT, kept
-from grantflow.core.pacing import LONGEST_PAUSE, SECOND, Backoff, grown, legal, soonest
+from grantflow.core.pacing import LONGEST_PAUSE, SECOND, Backoff, grown, legal, positive, soonest
 from grantflow.core.request import Request
+from grantflow.core.secret import Secret, maybe_secret
 from grantflow.core.states import (
     Authorized,
     DeviceState,
     Expired,
     Failed,
-    Final,
     Pending,
     SlowDown,
     Started,
 )
+from grantflow.core.states import Final as Ended
 from grantflow.core.values import DeviceAuthorization, Instant, Moment, Pairs
+
+Waiting: TypeAlias = Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization]
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
-def _has_an_endpoint(_: object, __: object, value: Client) -> None:
+def has_an_endpoint(_: object, __: object, value: Client) -> None:
+    """Refuse a client whose provider nobody can be sent to."""
     if value.provider.device_authorization_endpoint is None:
         raise ValueError(
             f"client: provider {value.provider.name!r} has no device_authorization_endpoint"
         )
+
+
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+
+
+def _wanted(made: DeviceFlow, attribute: Attribute[Secret | None], value: Secret | None) -> None:
+    if value is None:
+        if made.client.provider.pkce:
+            name = made.client.provider.name
+            raise ValueError(f"{attribute.name}: provider {name!r} wants one (PKCE, RFC 7636)")
+    elif not _UNRESERVED.fullmatch(value.reveal()):
+        raise ValueError(f"{attribute.name}: 43 to 128 letters, digits and -._~ are needed")
 
 
 @final
@@ -67,8 +88,9 @@ def _has_an_endpoint(_: object, __: object, value: Client) -> None:
 class DeviceFlow:
     """Sign a person in who has a browser elsewhere: a ``Flow[DeviceState]``.
 
-    ``budget`` ends the run even where the code would live longer. A provider without a device
-    authorization endpoint raises ``ValueError``.
+    ``budget`` ends the run even where the code would live longer. ``verifier`` is 43 to 128 random
+    characters for a provider that wants PKCE (RFC 7636 section 4.1). A provider without a device
+    authorization endpoint, or without the verifier that it wants, raises ``ValueError``.
 
     >>> from datetime import datetime, timezone
     >>> from grantflow.core.provider import Provider
@@ -91,9 +113,12 @@ class DeviceFlow:
     Expired(fault=None)
     """
 
-    client: Client = field(validator=_has_an_endpoint)
+    client: Client = field(validator=has_an_endpoint)
     backoff: Backoff = field(default=Backoff(), kw_only=True)
-    budget: timedelta | None = field(default=None, kw_only=True)
+    budget: timedelta | None = field(default=None, kw_only=True, validator=optional(positive))
+    verifier: Secret | None = field(
+        default=None, kw_only=True, converter=maybe_secret, validator=_wanted
+    )
 
     def start(self, now: Moment, /) -> Started:
         """Return the first state: the code is asked for at once."""
@@ -122,7 +147,7 @@ class DeviceFlow:
             case Started():
                 return self._started(state, event)
             case Pending() | SlowDown():
-                return kept(self._waiting(state, event), event, state.nonce)
+                return waiting(state, event, self.backoff)
             case Authorized() | Expired() | Failed():
                 return state
             case _:
@@ -131,7 +156,15 @@ class DeviceFlow:
     def _ask(self) -> Request:
         provider = self.client.provider
         endpoint = provider.device_authorization_endpoint or ""
-        return self.client.request(endpoint, self.client.wishes(provider.device), provider.device)
+        form = (*self.client.wishes(provider.device), *self._challenge())
+        return self.client.request(endpoint, form, provider.device)
+
+    def _challenge(self) -> Pairs:
+        if self.verifier is None:
+            return ()
+        digest = sha256(self.verifier.reveal().encode("ascii")).digest()
+        text = urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+        return (("code_challenge", text), ("code_challenge_method", "S256"))
 
     def _poll(self, code: DeviceAuthorization, nonce: str | None) -> Request:
         provider = self.client.provider
@@ -142,6 +175,7 @@ class DeviceFlow:
             ("device_code", code.device_code),
             *((name, text) for name, text in echo if text is not None),
             *self._again(),
+            *(() if self.verifier is None else (("code_verifier", self.verifier),)),
         )
         where = provider.poll_at and code.extra.get(provider.poll_at)
         fixed = provider.poll_endpoint or provider.token_endpoint
@@ -177,56 +211,67 @@ class DeviceFlow:
                 return Failed(error)
             case GaveUp():
                 return Failed(Cancelled())
-            case TokenIssued() | StillPending() | SlowDownAsked() | NonceAsked() | CodeExpired():
+            case (
+                GrantIssued()
+                | TokenIssued()
+                | StillPending()
+                | SlowDownAsked()
+                | NonceAsked()
+                | CodeExpired()
+            ):
                 return Failed(Garbled("a token answer came where a device code was asked for"))
             case _:
                 assert_never(event)
 
-    def _waiting(
-        self, state: Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization], event: Event
-    ) -> Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization] | Final:
-        code, polls = state.authorization, state.polls + 1
-        end = soonest(code.expires_at, state.deadline)
-        match event:
-            case TokenIssued(_, token):
-                return Authorized(token)
-            case StillPending(at, pause):
-                after = legal(at, state.interval, pause or state.interval, end)
-                if after is None:
-                    return Expired()
-                return Pending(code, state.interval, after, polls, 0, state.deadline)
-            case SlowDownAsked(at, asked, pause):
-                longer = grown(state.interval, asked)
-                after = legal(at, longer, pause or longer, end)
-                if after is None:
-                    return Expired()
-                return SlowDown(code, longer, after, polls, 0, state.deadline)
-            case Unanswered(at, fault, pause, roll):
-                faults = state.faults + 1
-                if faults >= self.backoff.tries:
-                    return Failed(Unreachable(fault, faults))
-                wish = max(pause or timedelta(), self.backoff.wait(faults, roll, state.interval))
-                after = legal(at, state.interval, wish, end)
-                if after is None:
-                    return Expired(fault)
-                return type(state)(code, state.interval, after, polls, faults, state.deadline)
-            case NonceAsked(at, _, roll):
-                faults = state.faults + 1
-                if faults >= self.backoff.tries:
-                    return Failed(NEVER_CONTENT)
-                first = state.nonce is None
-                later = self.backoff.wait(faults, roll, state.interval)
-                after = legal(at, state.interval, state.interval if first else later, end)
-                if after is None:
-                    return Expired()
-                return type(state)(code, state.interval, after, polls, faults, state.deadline)
-            case CodeExpired():
+
+def waiting(state: Waiting, event: Event, backoff: Backoff) -> Waiting | Ended:
+    """Return the state after an event while a person is waited for."""
+    return kept(_waiting(state, event, backoff), event, state.nonce)
+
+
+def _waiting(state: Waiting, event: Event, backoff: Backoff) -> Waiting | Ended:
+    code, polls = state.authorization, state.polls + 1
+    end = soonest(code.expires_at, state.deadline)
+    match event:
+        case TokenIssued(_, token):
+            return Authorized(token)
+        case StillPending(at, pause):
+            after = legal(at, state.interval, pause or state.interval, end)
+            if after is None:
                 return Expired()
-            case Rejected(_, error):
-                return Failed(error)
-            case GaveUp():
-                return Failed(Cancelled())
-            case CodeIssued():
-                return Failed(Garbled("a device code came where a token was asked for"))
-            case _:
-                assert_never(event)
+            return Pending(code, state.interval, after, polls, 0, state.deadline)
+        case SlowDownAsked(at, asked, pause):
+            longer = grown(state.interval, asked)
+            after = legal(at, longer, pause or longer, end)
+            if after is None:
+                return Expired()
+            return SlowDown(code, longer, after, polls, 0, state.deadline)
+        case Unanswered(at, fault, pause, roll):
+            faults = state.faults + 1
+            if faults >= backoff.tries:
+                return Failed(Unreachable(fault, faults))
+            wish = max(pause or timedelta(), backoff.wait(faults, roll, state.interval))
+            after = legal(at, state.interval, wish, end)
+            if after is None:
+                return Expired(fault)
+            return type(state)(code, state.interval, after, polls, faults, state.deadline)
+        case NonceAsked(at, _, roll):
+            faults = state.faults + 1
+            if faults >= backoff.tries:
+                return Failed(NEVER_CONTENT)
+            first = state.nonce is None
+            later = backoff.wait(faults, roll, state.interval)
+            after = legal(at, state.interval, state.interval if first else later, end)
+            if after is None:
+                return Expired()
+            return type(state)(code, state.interval, after, polls, faults, state.deadline)
+        case CodeExpired():
+            return Expired()
+        case Rejected(_, error):
+            return Failed(error)
+        case GaveUp():
+            return Failed(Cancelled())
+        case CodeIssued() | GrantIssued():
+            return Failed(Garbled("a device code came where a token was asked for"))
+        case _:
+            assert_never(event)

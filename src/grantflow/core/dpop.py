@@ -76,7 +76,7 @@ def _read(key: Secret) -> Members | None:
 
 
 def _algorithm(made: DPoP) -> str:
-    return _ALGORITHMS.get(str(made.public.get("crv", made.public["kty"])), "ES256")
+    return _ALGORITHMS.get(str(made.public.get("crv", made.public.get("kty"))), "ES256")
 
 
 @final

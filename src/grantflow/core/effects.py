@@ -7,7 +7,7 @@ from typing import TypeAlias, final
 
 from attrs import field, frozen
 
-from grantflow.core.events import StartReply, TokenReply
+from grantflow.core.events import FirstReply, StartReply
 from grantflow.core.request import Request
 from grantflow.core.states import Final
 from grantflow.core.values import Instant, Moment, Reply
@@ -24,7 +24,7 @@ class Send:
 
     request: Request
     not_before: Instant
-    read: Callable[[Reply, Moment], StartReply | TokenReply] = field(repr=False, eq=False)
+    read: Callable[[Reply, Moment], StartReply | FirstReply] = field(repr=False, eq=False)
 
 
 Due: TypeAlias = Send | Final

@@ -8,7 +8,7 @@ from typing import TypeAlias, final
 from attrs import frozen
 
 from grantflow.core.errors import Denied, Garbled, Refused
-from grantflow.core.values import DeviceAuthorization, Fault, Instant, Token
+from grantflow.core.values import DeviceAuthorization, Fault, Instant, Members, Token
 
 
 @final
@@ -18,6 +18,15 @@ class CodeIssued:
 
     at: Instant
     authorization: DeviceAuthorization
+
+
+@final
+@frozen
+class GrantIssued:
+    """The first of two steps is done: this may be exchanged for a token (RFC 6749 section 1.3)."""
+
+    at: Instant
+    grant: Members
 
 
 @final
@@ -119,4 +128,7 @@ TokenReply: TypeAlias = (
 )
 """What the token endpoint may have said."""
 
-Event: TypeAlias = StartReply | TokenReply | GaveUp
+FirstReply: TypeAlias = GrantIssued | TokenReply
+"""What may have been said to the first of two steps."""
+
+Event: TypeAlias = StartReply | FirstReply | GaveUp

@@ -22,6 +22,7 @@ from grantflow.core.events import (
     CodeIssued,
     Event,
     GaveUp,
+    GrantIssued,
     NonceAsked,
     Rejected,
     SlowDownAsked,
@@ -125,7 +126,7 @@ def _waiting(
             if after is None:
                 return Expired()
             return Pending(None, interval, after, faults, faults, state.deadline)
-        case CodeIssued() | StillPending() | CodeExpired():
+        case CodeIssued() | GrantIssued() | StillPending() | CodeExpired():
             return Failed(Garbled("the token endpoint answered as if this were a device sign-in"))
         case _:
             assert_never(event)

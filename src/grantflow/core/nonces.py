@@ -25,10 +25,10 @@ from grantflow.core.events import (
     Unanswered,
 )
 from grantflow.core.request import Request
-from grantflow.core.states import Pending, SlowDown, State
+from grantflow.core.states import Pending, SlowDown
 from grantflow.core.values import Moment, Reply, Response
 
-A = TypeVar("A")
+S = TypeVar("S")
 
 _LONGEST: Final = 1024
 
@@ -63,10 +63,16 @@ def told(event: TokenReply, reply: Reply) -> TokenReply:
     return event
 
 
-def kept(after: State[A], event: Event, known: str | None) -> State[A]:
+def kept(after: S, event: Event, known: str | None) -> S:
     """Return the next state with the newest nonce there is."""
     if not isinstance(after, (Pending, SlowDown)):
         return after
-    if isinstance(event, (NonceAsked, StillPending, SlowDownAsked, Unanswered)):
-        return evolve(after, nonce=event.nonce or known)
-    return evolve(after, nonce=known)
+    return evolve(after, nonce=_brought(event) or known)
+
+
+def _brought(event: Event) -> str | None:
+    match event:
+        case NonceAsked() | StillPending() | SlowDownAsked() | Unanswered():
+            return event.nonce
+        case _:
+            return None

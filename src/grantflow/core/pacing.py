@@ -28,7 +28,8 @@ LONGEST_PAUSE: Final = timedelta(minutes=5)
 """What is waited for where nobody has a code yet: nobody sits before a blank screen for longer."""
 
 
-def _positive(_: object, attribute: Attribute[timedelta], value: timedelta) -> None:
+def positive(_: object, attribute: Attribute[timedelta], value: timedelta) -> None:
+    """Refuse a span that is no time at all."""
     if value <= timedelta():
         raise ValueError(f"{attribute.name}: a span above zero is needed")
 
@@ -49,8 +50,8 @@ class Backoff:
     [1, 2, 4, 30]
     """
 
-    base: timedelta = field(default=SECOND, validator=_positive)
-    ceiling: timedelta = field(default=timedelta(seconds=30), validator=_positive)
+    base: timedelta = field(default=SECOND, validator=positive)
+    ceiling: timedelta = field(default=timedelta(seconds=30), validator=positive)
     tries: int = field(default=5, validator=_at_least_one)
 
     def wait(self, faults: int, roll: float, interval: timedelta = timedelta()) -> timedelta:

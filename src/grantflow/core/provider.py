@@ -98,12 +98,14 @@ class Provider:
     Endpoints are absolute https URLs (http on loopback only); anything else raises ``ValueError``
     with the name of the argument. ``encoding`` is that of the request bodies.
 
-    Spelling: ``headers`` go with every request; ``device``, ``poll``, ``token`` and ``refresh`` say
-    how each request is spelt, ``answers`` how answers are. ``poll_at`` names the member of the
-    device answer that says where to poll (on the same origin, or it is refused); ``poll_endpoint``
-    is for those who poll elsewhere than tokens are renewed. ``scope_separator=None`` sends a list.
-    ``client_id_header`` names a header that tells the client id as well; ``mtls_endpoint_aliases``
-    maps endpoints to those for clients with a certificate (RFC 8705 section 5).
+    Spelling: ``headers`` go with every request; ``device``, ``poll``, ``token``, ``refresh``,
+    ``exchange`` and ``registration`` say how each request is spelt, ``answers`` how answers are.
+    ``flow`` names the shape of a sign-in (``sign_in_flow``), ``pkce`` wants RFC 7636 in it.
+    ``poll_at`` names the member of the device answer that says where to poll (on the same origin,
+    or it is refused); ``poll_endpoint`` is for those who poll elsewhere than tokens are renewed.
+    ``scope_separator=None`` sends a list. ``client_id_header`` names a header that tells the client
+    id as well; ``mtls_endpoint_aliases`` maps endpoints to those for clients with a certificate
+    (RFC 8705 section 5).
     ``link_scheme`` completes links that come without one; ``link_parameter`` builds the complete
     link where the server sends none; ``shows_code=False``
     is for those who show no code. ``interval`` and ``lifetime`` stand in for what is not sent
@@ -120,6 +122,8 @@ class Provider:
     device_authorization_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     poll_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     refresh_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    authorization_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    registration_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     revocation_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     introspection_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     userinfo_endpoint: str | None = field(default=None, validator=optional(_endpoint))
@@ -134,10 +138,16 @@ class Provider:
     poll: Asking = field(factory=Asking)
     token: Asking = field(factory=Asking)
     refresh: Asking = field(factory=Asking)
+    exchange: Asking = field(factory=Asking)
+    registration: Asking = field(default=Asking(encoding="json"))
     answers: Answering = field(factory=Answering)
     poll_at: str | None = None
     link_scheme: str | None = field(default=None, validator=_https)
     link_parameter: str | None = None
+    flow: Literal["device", "two_step", "middleman"] = field(
+        default="device", validator=one_of("device", "two_step", "middleman")
+    )
+    pkce: bool = False
     shows_code: bool = True
     interval: timedelta = timedelta(seconds=5)
     lifetime: timedelta = timedelta(minutes=30)

@@ -91,3 +91,8 @@ def secret(value: Secret | str) -> Secret:
     True
     """
     return value if isinstance(value, Secret) else Secret(value)
+
+
+def maybe_secret(value: Secret | str | None) -> Secret | None:
+    """Wrap a secret that may be missing."""
+    return None if value is None else secret(value)

@@ -20,9 +20,8 @@ from typing import Final, assert_never, final
 
 from attrs import evolve, field, frozen
 
-from grantflow.core.client import Client
+from grantflow.core.client import Client, speaking_for
 from grantflow.core.client_credentials import ClientCredentialsFlow
-from grantflow.core.device import DeviceFlow
 from grantflow.core.display import sentence
 from grantflow.core.effects import Send
 from grantflow.core.errand import (
@@ -65,6 +64,8 @@ from grantflow.core.precedence import (
 )
 from grantflow.core.problems import PersonNeeded
 from grantflow.core.refresh import RefreshFlow
+from grantflow.core.secret import Secret
+from grantflow.core.sign_in import sign_in_flow
 from grantflow.core.states import (
     Authorized,
     DeviceState,
@@ -84,7 +85,8 @@ _ADOPTIONS: Final = 3
 class Session:
     """One errand for one token of ``client``.
 
-    ``given``, ``environment``, ``refused``, ``may_ask`` and ``early`` are as in ``Sources``.
+    ``given``, ``environment``, ``refused``, ``may_ask`` and ``early`` are as in ``Sources``;
+    ``entropy`` as in ``sign_in_flow``.
     """
 
     client: Client
@@ -97,6 +99,7 @@ class Session:
     early: bool = False
     skew: Skew = SKEW
     backoff: Backoff = field(default=Backoff())
+    entropy: Secret | None = None
 
     def start(self, now: Moment) -> SessionState:
         """Return the first state; what was given needs no store."""
@@ -197,16 +200,17 @@ class Session:
             case Use(token, origin):
                 return Ready(token, origin, notes)
             case Renew(old, refresh_token):
-                flow = RefreshFlow(
-                    self.client, refresh_token, scope=old.scope, backoff=self.backoff
-                )
+                client = speaking_for(self.client, old.extra)
+                flow = RefreshFlow(client, refresh_token, scope=old.scope, backoff=self.backoff)
                 return self._going(begin(flow, now), found, old, notes, now)
             case UseSecret():
                 machine = begin(ClientCredentialsFlow(self.client, backoff=self.backoff), now)
                 return self._going(machine, found, None, notes, now)
             case AskPerson():
                 return self._going(
-                    begin(DeviceFlow(self.client, backoff=self.backoff), now),
+                    begin(
+                        sign_in_flow(self.client, entropy=self.entropy, backoff=self.backoff), now
+                    ),
                     found,
                     None,
                     notes,

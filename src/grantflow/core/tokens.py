@@ -17,9 +17,9 @@ from typing import Final, Literal, TypeAlias, final
 
 from attrs import evolve, frozen
 
-from grantflow.core.client import Client
+from grantflow.core.client import OWN, Client
 from grantflow.core.secret import Secret
-from grantflow.core.values import Token
+from grantflow.core.values import Json, Members, Token
 
 Grant: TypeAlias = Literal["device", "client_credentials"]
 
@@ -113,7 +113,13 @@ def renewed(old: Token, new: Token) -> Token:
         refresh_token=new.refresh_token or old.refresh_token,
         scope=new.scope or old.scope,
         id_token=new.id_token or old.id_token,
+        extra=Members({**_own(old.extra), **new.extra}),
     )
+
+
+def _own(extra: Members) -> dict[str, Json]:
+    """Return the credentials that came with the grant: the next renewal needs them as well."""
+    return {name: extra[name] for name in OWN if name in extra}
 
 
 def _shown(value: str | Secret) -> str:

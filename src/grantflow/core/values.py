@@ -12,7 +12,7 @@ from attrs import field, frozen
 from attrs.validators import instance_of
 
 from grantflow.core.checks import one_of
-from grantflow.core.secret import Secret, secret
+from grantflow.core.secret import Secret, maybe_secret, secret
 
 Json: TypeAlias = "bool | int | float | str | tuple[Json, ...] | Members | None"
 """A JSON value made of things that cannot change."""
@@ -174,7 +174,8 @@ class DeviceAuthorization:
     """What a person needs to approve a sign-in on another device (RFC 8628 section 3.2).
 
     ``expires_at`` is on the monotonic clock; ``interval`` is the least time between two polls.
-    ``extra`` keeps the members that RFC 8628 does not name.
+    ``extra`` keeps the members that RFC 8628 does not name. ``grant`` is what the first of two
+    steps brought, where a provider has two: it is about to be exchanged for a token.
     """
 
     device_code: Secret = field(converter=secret)
@@ -184,10 +185,7 @@ class DeviceAuthorization:
     interval: timedelta = timedelta(seconds=5)
     verification_uri_complete: str | None = None
     extra: Members = field(factory=Members, converter=Members)
-
-
-def _maybe_secret(value: Secret | str | None) -> Secret | None:
-    return None if value is None else secret(value)
+    grant: Members = field(factory=Members, converter=Members)
 
 
 @final
@@ -208,9 +206,9 @@ class Token:
     access_token: Secret = field(converter=secret)
     token_type: str = "Bearer"
     expires_at: datetime | None = None
-    refresh_token: Secret | None = field(default=None, converter=_maybe_secret)
+    refresh_token: Secret | None = field(default=None, converter=maybe_secret)
     scope: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
-    id_token: Secret | None = field(default=None, converter=_maybe_secret)
+    id_token: Secret | None = field(default=None, converter=maybe_secret)
     extra: Members = field(factory=Members, converter=Members)
     issued_at: datetime | None = None
 

@@ -56,19 +56,29 @@ CLOUD: Final = (
     Template(
         "AWS IAM Identity Center",
         "boto/botocore sso-oidc service-2.json; aws/aws-cli#5878",
-        # RegisterClient comes first, and is a step of another flow. The start URL belongs to the
-        # sign-in, not to the provider: Client(extra={"startUrl": "https://..."}).
+        # RegisterClient comes first (Registration). The start URL belongs to the sign-in, not to
+        # the provider: Client(extra={"startUrl": "https://..."}).
         Provider(
             name="aws",
             token_endpoint="https://oidc.{region}.amazonaws.com/token",
             device_authorization_endpoint="https://oidc.{region}.amazonaws.com/device_authorization",
+            registration_endpoint="https://oidc.{region}.amazonaws.com/client/register",
             encoding="json",
+            scope_separator=None,
             auth_methods=("client_secret_post",),
             device=Asking(rename=_AWS_NAMES, drop="scope"),
             poll=Asking(rename=_AWS_NAMES),
             refresh=Asking(rename=_AWS_NAMES),
+            registration=Asking(
+                rename=(("client_name", "clientName"), ("scope", "scopes")),
+                drop="grant_types",
+                fixed=(("clientType", "public"),),
+            ),
             answers=Answering(
                 fields=(
+                    ("client_id", ("clientId",)),
+                    ("client_secret", ("clientSecret",)),
+                    ("client_secret_expires_at", ("clientSecretExpiresAt",)),
                     ("device_code", ("deviceCode",)),
                     ("user_code", ("userCode",)),
                     ("verification_uri", ("verificationUri",)),

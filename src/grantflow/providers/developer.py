@@ -118,13 +118,18 @@ DEVELOPER: Final = (
     Template(
         "DagsHub",
         "DagsHub/client dagshub/auth/oauth.py",
-        # No device grant: one request that blocks at /login/oauth/middleman brings a code, which
-        # is exchanged here. Both are another flow's; this entry serves its last step and spelling.
+        # No device grant: one request that blocks brings a code, which is exchanged.
         Provider(
             name="dagshub",
+            flow="middleman",
+            authorization_endpoint="https://{host}/login/oauth/authorize",
+            poll_endpoint="https://{host}/login/oauth/middleman",
             token_endpoint="https://{host}/login/oauth/access_token",
             userinfo_endpoint="https://{host}/api/v1/user",
             auth_methods=("none",),
+            device=Asking(rename=(("request_id", "middleman_request_id"),)),
+            poll=Asking(drop="client_id"),
+            exchange=Asking(drop=("grant_type", "device_code"), echo="code"),
         ),
         needs=(Need("host", default="dagshub.com"),),
     ),

@@ -124,17 +124,30 @@ MEDIA: Final = (
     Template(
         "Real-Debrid",
         "api.real-debrid.com: authentication for applications",
-        # For applications with a secret. Those without get credentials of their own from
-        # /oauth/v2/device/credentials first, which is a flow of two steps.
+        # For applications without a secret: the poll brings credentials of the person's own.
         Provider(
             name="real-debrid",
+            flow="two_step",
             token_endpoint="https://api.real-debrid.com/oauth/v2/token",
             device_authorization_endpoint="https://api.real-debrid.com/oauth/v2/device/code",
-            auth_methods=("client_secret_post",),
-            device=Asking(method="GET", encoding="query", drop=("client_secret", "scope")),
+            poll_endpoint="https://api.real-debrid.com/oauth/v2/device/credentials",
+            auth_methods=("none",),
+            device=Asking(
+                method="GET",
+                encoding="query",
+                drop="scope",
+                fixed=(("new_credentials", "yes"),),
+            ),
             poll=Asking(
+                method="GET",
+                encoding="query",
+                rename=(("device_code", "code"),),
+                drop="grant_type",
+            ),
+            exchange=Asking(
                 rename=(("device_code", "code"),),
                 fixed=(("grant_type", "http://oauth.net/grant_type/device/1.0"),),
+                echo=("client_id", "client_secret"),
             ),
             refresh=Asking(
                 rename=(("refresh_token", "code"),),

@@ -95,6 +95,8 @@ class Template:
             self.provider,
             token_endpoint=self.provider.token_endpoint.format_map(chosen),
             device_authorization_endpoint=_url(self.provider.device_authorization_endpoint, chosen),
+            authorization_endpoint=_url(self.provider.authorization_endpoint, chosen),
+            registration_endpoint=_url(self.provider.registration_endpoint, chosen),
             poll_endpoint=_url(self.provider.poll_endpoint, chosen),
             refresh_endpoint=_url(self.provider.refresh_endpoint, chosen),
             revocation_endpoint=_url(self.provider.revocation_endpoint, chosen),

@@ -132,7 +132,7 @@ class Signer:
         header: dict[str, object] = {"alg": dpop.alg, "typ": "dpop+jwt", "jwk": plain(dpop.public)}
         claims: dict[str, object] = {
             "htm": method,
-            "htu": urlunsplit((*urlsplit(url)[:3], "", "")),
+            "htu": _bare(url),
             "iat": self._now(),
             "jti": os.urandom(16).hex(),
         }
@@ -172,6 +172,12 @@ class _Signed:
     def __call__(self, request: Request, /) -> Reply:
         ready = self._signer(request)
         return ready if isinstance(ready, Fault) else self._transport(ready)
+
+
+def _bare(url: str) -> str:
+    """Return a URL without query and fragment, and with the path that is sent for none."""
+    scheme, host, path, _, _ = urlsplit(url)
+    return urlunsplit((scheme, host, path or "/", "", ""))
 
 
 def _thumbprints(certificate: str) -> dict[str, str]:

@@ -24,7 +24,6 @@ from returns.result import Failure, Result, Success
 
 from grantflow.core.aftercare import introspected, introspection, revocations, revoked
 from grantflow.core.client import Client
-from grantflow.core.device import DeviceFlow
 from grantflow.core.display import sentence
 from grantflow.core.dpop import DPoP
 from grantflow.core.errand import Obtaining, Ready, SessionState, Stuck
@@ -34,6 +33,7 @@ from grantflow.core.precedence import Origin
 from grantflow.core.problems import Problem
 from grantflow.core.secret import Secret
 from grantflow.core.session import Session
+from grantflow.core.sign_in import sign_in_flow
 from grantflow.core.states import DeviceState, Failed, Pending, SlowDown
 from grantflow.core.tokens import SKEW, Grant, Skew, fresh_until, key_of
 from grantflow.core.values import DeviceAuthorization, Members, Token
@@ -110,7 +110,7 @@ class TokenSource:
         if grant not in ("device", "client_credentials"):
             raise ValueError(f"grant: device or client_credentials is needed, not {grant!r}")
         if grant == "device" and interactive and token is None:
-            DeviceFlow(made)  # a provider without a device endpoint is told now
+            sign_in_flow(made, entropy=_entropy())  # what a provider lacks is told now
         self.grant: Grant = grant
         self.scheme: str | None = made.provider.authorization_scheme
         self.dpop: DPoP | None = made.dpop
@@ -234,6 +234,7 @@ class TokenSource:
             skew=self._skew,
             # Who goes on with the old token anyway does not wait for a server in trouble.
             backoff=Backoff(tries=1) if early else Backoff(),
+            entropy=_entropy(),
         )
         end = settle(session, self._ports())
         for note in end.notes:
@@ -329,6 +330,10 @@ class TokenSource:
                     self._prompt(state.authorization)
 
         return watch
+
+
+def _entropy() -> Secret:
+    return Secret(os.urandom(32).hex())
 
 
 def _as_token(given: Given) -> Token:

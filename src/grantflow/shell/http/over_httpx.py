@@ -40,6 +40,7 @@ class HttpxTransport:
                 headers=request.header_map(),
                 auth=_as_it_is,
                 follow_redirects=False,
+                timeout=_patience(self._client.timeout, request),
             ) as response:
                 body = _Body()
                 if _declares_too_much(response):
@@ -72,6 +73,7 @@ class AsyncHttpxTransport:
                 headers=request.header_map(),
                 auth=_as_it_is,
                 follow_redirects=False,
+                timeout=_patience(self._client.timeout, request),
             ) as response:
                 body = _Body()
                 if _declares_too_much(response):
@@ -89,6 +91,13 @@ class AsyncHttpxTransport:
 
 
 _TOO_LARGE: Final = Fault("too_large", "maybe", "more than 1 MiB")
+
+
+def _patience(usual: httpx.Timeout, request: Request) -> httpx.Timeout:
+    if request.wait is None or usual.read is None:
+        return usual
+    read = max(usual.read, request.wait.total_seconds())
+    return httpx.Timeout(connect=usual.connect, read=read, write=usual.write, pool=usual.pool)
 
 
 def _as_it_is(request: httpx.Request) -> httpx.Request:

@@ -75,7 +75,7 @@ class RequestsTransport:
                 allow_redirects=False,
                 proxies=_direct(request.url),
                 cert=_files(request.certificate),
-                timeout=self._timeout,
+                timeout=self._patience(request),
                 # Said again, or REQUESTS_CA_BUNDLE would outrank what the caller set.
                 verify=None if self._session.verify is True else self._session.verify,
                 stream=True,
@@ -85,6 +85,10 @@ class RequestsTransport:
         # errors for a stream that breaks.
         except (OSError, HTTPError, UnicodeError) as error:
             return _fault(tuple(_causes(error)))
+
+    def _patience(self, request: Request) -> tuple[float, float]:
+        connect, read = self._timeout
+        return connect, read if request.wait is None else max(read, request.wait.total_seconds())
 
 
 def _direct(url: str) -> dict[str, str]:

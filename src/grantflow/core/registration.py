@@ -1,0 +1,150 @@
+"""Dynamic client registration (RFC 7591): a client that nobody registered by hand.
+
+AWS IAM Identity Center wants it before every first sign-in, and spells it its own way.
+
+Rules:
+
+1. Asking twice makes two clients, and the one that is not used does no harm: it may be repeated.
+2. A registration is kept as a token is, under a key of its own and until its own end
+   (``client_secret_expires_at``, where 0 is never).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from hashlib import sha256
+from typing import Final, final
+
+from attrs import evolve, field, frozen
+from returns.result import Result
+
+from grantflow.core import grant, wire
+from grantflow.core.client import Client
+from grantflow.core.client_auth import ClientSecretPost, Public
+from grantflow.core.effects import Due
+from grantflow.core.events import Event, Rejected, TokenIssued, TokenReply
+from grantflow.core.members import maybe_sendable, moment_of, sendable
+from grantflow.core.pacing import Backoff
+from grantflow.core.provider import Provider
+from grantflow.core.request import Request
+from grantflow.core.states import GrantState, Started
+from grantflow.core.values import Members, Moment, Pairs, Reply, Response, Token, as_pairs
+
+SECRET_TYPE: Final = "client_secret"
+"""The ``token_type`` of a registration: its access token is the client's secret."""
+
+PUBLIC_TYPE: Final = "client_id"
+"""The same for a client without a secret: its access token is its id."""
+
+
+def _registers(_: object, __: object, value: Provider) -> None:
+    if value.registration_endpoint is None:
+        raise ValueError(f"provider: {value.name!r} has no registration_endpoint")
+
+
+@final
+@frozen(kw_only=True)
+class RegistrationFlow:
+    """A ``Flow[GrantState]`` that registers a client and ends in it, as a token.
+
+    ``client_name`` is what people are shown, ``scope`` what the client may ask for, ``extra``
+    further members. ``registered_client`` makes the client. A provider without a registration
+    endpoint raises ``ValueError``.
+    """
+
+    provider: Provider = field(validator=_registers)
+    client_name: str
+    scope: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
+    extra: Pairs = field(default=(), converter=as_pairs)
+    backoff: Backoff = field(default=Backoff())
+    budget: timedelta = timedelta(minutes=5)
+
+    def start(self, now: Moment, /) -> Started:
+        """Return the first state: the registration is due at once."""
+        return grant.started(now, self.budget)
+
+    def due(self, state: GrantState, /) -> Due:
+        """Return the request for a client, or the end."""
+        provider = self.provider
+        asking = provider.registration
+        form = (
+            ("client_name", self.client_name),
+            ("grant_types[]", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("grant_types[]", "refresh_token"),
+            *self._scope(),
+            *self.extra,
+        )
+        request = Request(
+            provider.registration_endpoint or "",
+            asking.spelt(form),
+            provider.headers,
+            asking.encoding or "json",
+            asking.method,
+        )
+        return grant.due(state, request, partial(_registered, request, provider))
+
+    def step(self, state: GrantState, event: Event, /) -> GrantState:
+        """Return the state after an event; final states absorb every event."""
+        return grant.stepped(state, event, self.backoff, twice=True)
+
+    def _scope(self) -> Pairs:
+        separator = self.provider.scope_separator
+        if separator is None:
+            return tuple(("scope[]", word) for word in self.scope)
+        return (("scope", separator.join(self.scope)),) if self.scope else ()
+
+    @property
+    def key(self) -> str:
+        """Return where the registration is stored."""
+        words = (
+            self.provider.registration_endpoint or "",
+            self.client_name,
+            *sorted(set(self.scope)),
+            *(f"{name}={text}" for name, text in self.extra if isinstance(text, str)),
+        )
+        told = "registration" + "".join(f"{len(word)}:{word}" for word in words)
+        return sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def registered_client(client: Client, registration: Token) -> Client:
+    """Return the client with the id, and the secret, that a registration gave.
+
+    >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    >>> found = Token(access_token="s", token_type="client_secret", extra={"client_id": "c-1"})
+    >>> registered_client(Client(provider=acme, client_id="?"), found).client_id
+    'c-1'
+    """
+    secret = registration.access_token
+    known = registration.token_type == SECRET_TYPE
+    return evolve(
+        client,
+        client_id=str(registration.extra.get("client_id")),
+        authentication=ClientSecretPost(secret) if known else Public(),
+    )
+
+
+def _registered(request: Request, provider: Provider, reply: Reply, now: Moment) -> TokenReply:
+    """Read the answer: RFC 7591 section 3.2.1 says 201, AWS says 200."""
+    if isinstance(reply, Response) and reply.status in (200, 201):
+        answer = wire.read_answer(request, provider, "token", reply, now)
+        if answer.refused is None:
+            made = wire.either(answer.found.bind(lambda found: _client(found, now)))
+            if isinstance(made, Token):
+                return TokenIssued(now.mono, made)
+            return Rejected(now.mono, answer.garbled(made))
+    return wire.grant_reply(request, provider, (), reply, now)
+
+
+def _client(found: Members, now: Moment) -> Result[Token, str]:
+    return Result.do(
+        Token(
+            access_token=client_id if secret is None else secret,
+            token_type=PUBLIC_TYPE if secret is None else SECRET_TYPE,
+            expires_at=moment_of(found.get("client_secret_expires_at")),
+            extra=Members({"client_id": found["client_id"]}),
+            issued_at=now.wall,
+        )
+        for client_id in sendable(found, "client_id")
+        for secret in maybe_sendable(found, "client_secret")
+    )
