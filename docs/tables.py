@@ -10,15 +10,17 @@ from argparse import SUPPRESS, Action, ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar, assert_never
 
-from attrs import NOTHING, fields
+from attrs import AttrsInstance, fields
 from sphinx.util.typing import stringify_annotation
 
 from grantflow.cli.overview import COMMANDS
 from grantflow.core.provider import Provider
 from grantflow.core.spelling import Answering, Asking
 from grantflow.providers import Need, Template, names, template
+
+T = TypeVar("T", bound=AttrsInstance)
 
 _MARKER: Final = re.compile(r"^<!-- table: (?P<name>[a-z ]+) -->$", re.MULTILINE)
 
@@ -28,6 +30,10 @@ KNOBS: Final = {
     "scope_separator": "What stands between the words of a scope in a request: a space by default; "
     "`None` sends them as a list.",
     "client_id_header": "A header that tells the client id as well.",
+    "flow": "The shape of a person's sign-in: `device` (RFC 8628), `two_step`, whose poll brings "
+    "credentials that are exchanged for a token, or `middleman`, where the link is made here and "
+    "one request that the server holds open brings a code.",
+    "pkce": "`True` where a sign-in needs PKCE (RFC 7636).",
     "poll_at": "The member of the device answer that names the URL to poll. It must be on the "
     "origin of the endpoint that issued the code.",
     "link_scheme": "`https`, for links that come without a scheme.",
@@ -80,7 +86,9 @@ ALIASES: Final = {
     "grantflow.core.states.GrantState": "Every state of client credentials and refresh.",
     "grantflow.core.events.StartReply": "What the device authorization endpoint may have said.",
     "grantflow.core.events.TokenReply": "What the token endpoint may have said.",
+    "grantflow.core.events.FirstReply": "What may have been said to the first of two steps.",
     "grantflow.core.events.Event": "Everything that may happen to a flow.",
+    "grantflow.core.sign_in.SignInFlow": "The flows that a person takes part in.",
     "grantflow.core.effects.Due": "What a driver does next.",
     "grantflow.core.errors.Error": "Why a sign-in failed.",
     "grantflow.Problem": "What a caller of a token source may get instead of a token.",
@@ -90,8 +98,6 @@ ALIASES: Final = {
     "grantflow.shell.aio.AsyncTransport": "The same as a transport, awaited.",
 }
 """The promised names of types that are made of other types."""
-
-_KINDS: Final = ("device", "poll", "token", "refresh")
 
 
 def filled(page: str) -> str:
@@ -105,7 +111,7 @@ def providers() -> str:
         (
             "<br>".join((f"`{each.name}`", *each.aliases)),
             each.title,
-            "yes" if each.provider.device_authorization_endpoint else "no",
+            _sign_in(each.provider),
             "yes" if each.provider.revocation_endpoint else "no",
             "<br>".join(map(_need, each.needs)),
             ", ".join(each.provider.auth_methods),
@@ -133,9 +139,15 @@ def knobs() -> str:
 def used(known: Template) -> frozenset[str]:
     """Return the knobs that a provider turns."""
     provider = known.provider
-    own = {name for name in _changed(provider) if name in KNOBS}
-    asking = {f"asking.{name}" for kind in _KINDS for name in _changed(_asking(provider, kind))}
-    return frozenset(own | asking | {f"answers.{name}" for name in _changed(provider.answers)})
+    own = {name for name in _changed(provider, _PLAIN) if name in KNOBS}
+    asking = {
+        f"asking.{name}"
+        for kind, plain in _ASKING.items()
+        for name in _changed(_asking(provider, kind), plain)
+    }
+    return frozenset(
+        own | asking | {f"answers.{name}" for name in _changed(provider.answers, Answering())}
+    )
 
 
 def aliases() -> str:
@@ -195,22 +207,35 @@ def _templates() -> Iterator[Template]:
     return map(template, names())
 
 
+_PLAIN: Final = Provider(name="plain", token_endpoint="https://plain.example/token")
+_ASKING: Final = {
+    each.name: found
+    for each in fields(Provider)
+    if isinstance(found := getattr(_PLAIN, each.name), Asking)
+}
+
+
 def _asking(provider: Provider, kind: str) -> Asking:
-    kinds = {
-        "device": provider.device,
-        "poll": provider.poll,
-        "token": provider.token,
-        "refresh": provider.refresh,
-    }
-    return kinds[kind]
+    found: Asking = getattr(provider, kind)
+    return found
 
 
-def _changed(value: Provider | Asking | Answering) -> Iterator[str]:
-    plain = {Asking: Asking(), Answering: Answering()}.get(type(value))
+def _changed(value: T, plain: T) -> Iterator[str]:
     for each in fields(type(value)):
-        default = each.default if plain is None else getattr(plain, each.name)
-        if default is not NOTHING and getattr(value, each.name) != default:
+        if getattr(value, each.name) != getattr(plain, each.name):
             yield each.name
+
+
+def _sign_in(provider: Provider) -> str:
+    match provider.flow:
+        case "two_step":
+            return "device grant of two steps"
+        case "middleman":
+            return "a link and a code"
+        case "device":
+            return "device grant" if provider.device_authorization_endpoint else "no"
+        case other:
+            assert_never(other)
 
 
 def _need(need: Need) -> str:
