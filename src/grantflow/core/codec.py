@@ -1,4 +1,4 @@
-"""Tokens as versioned JSON, for stores. The one place where a store sees a secret."""
+"""Tokens and waiting sign-ins as versioned JSON. The one place where a store sees a secret."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from returns.result import Failure, Result, Success
 
 from grantflow.core.errors import Garbled
 from grantflow.core.members import maybe_sendable, moment_of, sendable, text_of, words
-from grantflow.core.values import Json, Members, Token
+from grantflow.core.resume import dump_run, load_run
+from grantflow.core.values import Members, Token, plain
+
+__all__ = ["MEMBERS", "VERSION", "dump_run", "dump_token", "load_run", "load_token"]
 
 VERSION: Final = 1
 
@@ -96,19 +99,6 @@ def _read(found: Members) -> Result[Token, str]:
         for refresh_token in maybe_sendable(found, "refresh_token")
         for id_token in maybe_sendable(found, "id_token")
     )
-
-
-def plain(value: Json) -> object:
-    """Return a JSON value made of dicts and lists, for ``json.dumps``.
-
-    >>> plain(Members({"aud": ["a"]}))
-    {'aud': ['a']}
-    """
-    if isinstance(value, Members):
-        return {name: plain(each) for name, each in value.items()}
-    if isinstance(value, tuple):
-        return [plain(each) for each in value]
-    return value
 
 
 def _text(moment: datetime | None) -> str | None:

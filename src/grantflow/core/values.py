@@ -118,6 +118,19 @@ def _still(value: object, depth: int) -> Json:
     raise ValueError(f"not a JSON value, or nested more than {_DEEPEST} deep")
 
 
+def plain(value: Json) -> object:
+    """Return a JSON value made of dicts and lists, for ``json.dumps``.
+
+    >>> plain(Members({"aud": ["a"]}))
+    {'aud': ['a']}
+    """
+    if isinstance(value, Members):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    return value
+
+
 def as_pairs(value: Mapping[str, str | Secret] | Pairs | list[tuple[str, str | Secret]]) -> Pairs:
     """Return parameters as pairs, from pairs or from a mapping."""
     return tuple(value.items() if isinstance(value, Mapping) else value)

@@ -21,10 +21,9 @@ from urllib.parse import urlsplit, urlunsplit
 from attrs import evolve
 
 from grantflow.core.client_auth import ClientAuthentication, authenticated
-from grantflow.core.codec import plain
 from grantflow.core.request import Assertion, Proof, Request
 from grantflow.core.secret import Secret, secret
-from grantflow.core.values import Fault, Moment, Reply
+from grantflow.core.values import Fault, Moment, Reply, plain
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.keys import Key, Sign, dpop_key, readable
 from grantflow.shell.ports import Clock, Transport
