@@ -31,6 +31,8 @@ WHERE = {"name", "issuer", "auth_methods"}
 """What of a provider is no matter of spelling, beside its endpoints."""
 
 PROMISED = {
+    "grantflow.core.codec.dump_run",
+    "grantflow.core.codec.load_run",
     "grantflow.shell.aio.run",
     "grantflow.shell.auth.httpx.TokenAuth",
     "grantflow.shell.timer.TimerDriver",

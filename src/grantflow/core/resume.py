@@ -75,7 +75,7 @@ def load_run(
 ) -> Result[Run[DeviceState], Garbled]:
     """Read what ``dump_run`` wrote, for the same client; other members are left alone.
 
-    >>> from datetime import UTC
+    >>> from datetime import UTC, datetime
     >>> from grantflow.core.client import Client
     >>> from grantflow.core.device import DeviceFlow
     >>> from grantflow.core.provider import Provider
