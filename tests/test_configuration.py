@@ -10,17 +10,21 @@ from attrs import evolve
 from grantflow import (
     Backoff,
     Client,
+    ClientCredentialsFlow,
+    DeviceAuthorization,
     DeviceFlow,
     Fault,
     Garbled,
     Moment,
+    Pending,
     Provider,
     Request,
     Response,
+    Send,
 )
 from grantflow.core.provider import is_loopback
 from grantflow.core.values import Members
-from values import ACME, CLIENT, WALL, instant, seconds
+from values import ACME, CLIENT, WALL, instant, moment, seconds
 
 
 @pytest.mark.parametrize(
@@ -212,3 +216,24 @@ def test_a_get_has_no_body() -> None:
 def test_links_are_completed_with_https_only() -> None:
     with pytest.raises(ValueError, match="link_scheme: https is needed, not 'javascript'"):
         evolve(ACME, link_scheme="javascript")
+
+
+def test_of_several_resources_one_is_the_target() -> None:
+    several = evolve(CLIENT, resource=("urn:a", "urn:b"))
+    assert several.targets() == ()
+    assert evolve(several, target="urn:b").targets() == (("resource", "urn:b"),)
+    assert evolve(CLIENT, resource="urn:a").targets() == (("resource", "urn:a"),)
+    assert CLIENT.targets() == ()
+    with pytest.raises(ValueError, match="target: 'urn:c' is not among the resources"):
+        evolve(several, target="urn:c")
+    with_resource = DeviceFlow(evolve(several, target="urn:b"))
+    state = Pending(
+        DeviceAuthorization("dc", "WDJB", "https://a.example", instant(60)), seconds(5), instant(5)
+    )
+    due = with_resource.due(state)
+    assert isinstance(due, Send)
+    assert ("resource", "urn:b") in due.request.form
+    machine = ClientCredentialsFlow(evolve(several, target="urn:b"))
+    due = machine.due(machine.start(moment()))
+    assert isinstance(due, Send)
+    assert [text for name, text in due.request.form if name == "resource"] == ["urn:b"]

@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from grantflow.core import grant, wire
 from grantflow.core.client import Client
@@ -20,7 +20,7 @@ from grantflow.core.effects import Due
 from grantflow.core.events import Event
 from grantflow.core.pacing import Backoff
 from grantflow.core.states import GrantState, Started
-from grantflow.core.values import Moment
+from grantflow.core.values import Moment, Pairs
 
 
 @final
@@ -54,11 +54,16 @@ class ClientCredentialsFlow:
     def due(self, state: GrantState, /) -> Due:
         """Return the request for a token, or the end."""
         provider = self.client.provider
-        form = (("grant_type", "client_credentials"), *self.client.wishes(provider.token))
+        form = (("grant_type", "client_credentials"), *self._wishes())
         nonce = grant.known(state)
         request = self.client.token_request(provider.token_endpoint, form, provider.token, nonce)
         read = partial(wire.grant_reply, request, provider, self.client.scope)
         return grant.due(state, request, read)
+
+    def _wishes(self) -> Pairs:
+        client, target = self.client, self.client.target
+        one = client if target is None else evolve(client, resource=(target,))
+        return one.wishes(client.provider.token)
 
     def step(self, state: GrantState, event: Event, /) -> GrantState:
         """Return the state after an event; final states absorb every event."""

@@ -175,6 +175,7 @@ class DeviceFlow:
             ("device_code", code.device_code),
             *((name, text) for name, text in echo if text is not None),
             *self._again(),
+            *self.client.targets(),
             *(() if self.verifier is None else (("code_verifier", self.verifier),)),
         )
         where = provider.poll_at and code.extra.get(provider.poll_at)

@@ -61,7 +61,7 @@ class RefreshFlow:
         form: Pairs = (
             ("grant_type", "refresh_token"),
             ("refresh_token", self.refresh_token),
-            *self.client.resources(),
+            *self.client.targets(),
         )
         provider = self.client.provider
         endpoint = provider.refresh_endpoint or provider.token_endpoint

@@ -150,6 +150,7 @@ def key_of(client: Client, grant: Grant | Literal["app_token"], profile: str = "
         *(("resource", each) for each in sorted(set(client.resource))),
         # A secret extra tells asks apart by its name alone.
         *sorted((f"extra {name}", _shown(value)) for name, value in client.extra),
+        *([] if client.target is None else [("target", client.target)]),
         *([] if client.dpop is None else [("dpop", client.dpop.thumbprint)]),
     ]
     told = "".join(f"{len(text)}:{text}" for pair in parts for text in pair)
