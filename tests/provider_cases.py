@@ -336,10 +336,13 @@ def _selfhosted() -> list[Of]:
     mais = Of("stanford-mais", "source").client_credentials(expires_in="3599", scope=None)
     mais("token", "refused invalid_client", 401, {"error": "invalid_client"}, evidence="derived")
 
+    cas = Of("cas", "derived").code(**PLAIN).rfc().token()
+    oro = Of("oro", "documented").client_credentials(scope=None)
+    oro("token", "refused invalid_client", 401, {"error": "invalid_client"}, evidence="derived")
+
     return [
         keycloak, hydra, authentik, zitadel, fusionauth, dex, kanidm, authelia, openam, wso2,
-        wso2_2020, identityserver, nextcloud, flyte, acs, mais,
-    ]  # fmt: skip
+        wso2_2020, identityserver, nextcloud, flyte, acs, mais, cas, oro]  # fmt: skip
 
 
 def _cloud() -> list[Of]:
@@ -585,6 +588,20 @@ def _cloud() -> list[Of]:
     )
     huawei.token(scope="openid profile")
 
+    apigee = Of("apigee", "documented").client_credentials(
+        {"token.token_type": "BearerToken"},
+        token_type="BearerToken",
+        expires_in="3599",
+        issued_at="1767225600000",
+        scope="",
+    )
+    unknown = {
+        "ErrorCode": "invalid_request",
+        "Error": "Invalid client id : x. ClientId is Invalid",
+    }
+    said = {"error.description": unknown["Error"]}
+    apigee("token", "refused invalid_request", 401, unknown, said)
+
     return [
         google,
         aws,
@@ -598,6 +615,7 @@ def _cloud() -> list[Of]:
         ebay,
         tailscale,
         huawei,
+        apigee,
     ]
 
 

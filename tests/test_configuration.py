@@ -11,6 +11,7 @@ from grantflow import (
     Backoff,
     Client,
     ClientCredentialsFlow,
+    ClientSecretPost,
     DeviceAuthorization,
     DeviceFlow,
     Fault,
@@ -18,6 +19,7 @@ from grantflow import (
     Moment,
     Pending,
     Provider,
+    RefreshFlow,
     Request,
     Response,
     Send,
@@ -237,3 +239,21 @@ def test_of_several_resources_one_is_the_target() -> None:
     due = machine.due(machine.start(moment()))
     assert isinstance(due, Send)
     assert [text for name, text in due.request.form if name == "resource"] == ["urn:b"]
+
+
+@pytest.mark.parametrize("span", [seconds(0), seconds(-1)])
+def test_a_budget_is_some_time(span: timedelta) -> None:
+    for make in (
+        lambda: DeviceFlow(CLIENT, budget=span),
+        lambda: ClientCredentialsFlow(CLIENT, budget=span),
+        lambda: RefreshFlow(CLIENT, "rt", budget=span),
+    ):
+        with pytest.raises(ValueError, match="budget: a span above zero is needed"):
+            make()
+
+
+def test_half_a_character_cannot_be_sent() -> None:
+    with pytest.raises(ValueError, match="client_id: it holds half a character"):
+        Client(provider=ACME, client_id="a\ud800")
+    with pytest.raises(ValueError, match="secret: it holds half a character"):
+        ClientSecretPost("a\udfff")

@@ -488,6 +488,18 @@ ASKED: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
             "",
         ),
     ),
+    "cas": (
+        (
+            "POST",
+            "https://id.example.com/cas/oauth2.0/accessToken",
+            "scope=read+write&client_id=app&response_type=device_code",
+        ),
+        (
+            "POST",
+            "https://id.example.com/cas/oauth2.0/accessToken",
+            "code=dc-1&client_id=app&response_type=device_code",
+        ),
+    ),
     "premiumize": (
         (
             "POST",

@@ -99,6 +99,7 @@ def test_every_combination_is_decided_as_written() -> None:
         ("http://[::1]:99999", None),
         ("https://", None),
         ("ftp://api.example", None),
+        ("ftp://api.example:21/", None),
         ("api.example", None),
     ],
 )

@@ -147,7 +147,7 @@ REVEALERS = {
     "core/values.py": 1,  # the Authorization header of a token
     "core/device.py": 2,  # a verifier is checked and hashed
     "core/exchange.py": 2,  # a link is made of what nobody can guess
-    "core/client_auth.py": 1,  # Basic
+    "core/client_auth.py": 2,  # Basic; a secret that cannot be sent
     "core/resume.py": 1,  # a device code that another process goes on with
     "core/codec.py": 3,  # what a store keeps
     "shell/auth/placing.py": 2,  # the header that carries the token

@@ -10,7 +10,7 @@ import sys
 import traceback
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -18,6 +18,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from attrs import evolve
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import (
@@ -27,11 +28,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from cryptography.x509.oid import NameOID
 from joserfc.jwk import JWKRegistry
 
 from grantflow import (
     Authorized,
     Client,
+    ClientAssertion,
     ClientCredentialsFlow,
     Fault,
     MemoryStore,
@@ -51,6 +54,7 @@ from grantflow.core.client_auth import (
 )
 from grantflow.core.request import Assertion
 from grantflow.core.values import Reply
+from grantflow.shell.commands import from_file
 from grantflow.shell.ports import Transport
 from grantflow.shell.signing import ASSERTION_TYPE, Signer, check, signed
 from grantflow.testing import VirtualClock
@@ -507,3 +511,63 @@ def test_nothing_shows_a_secret() -> None:
         assert text.splitlines()[1] not in shown
         assert wire.tokens()[0] not in shown
         assert Secret(wire.tokens()[0]) in set(wire.requests[0].secrets())
+
+
+# Somebody else's assertion: a platform's token, fetched at each send
+
+
+def test_an_issued_assertion_is_fetched_for_every_send(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("jwt-1\n")
+    client = client_with(ClientAssertion(from_file(file)))
+    wire = Recorder(reply(503, b""))
+    clock = VirtualClock()
+    request = client.request(ACME.token_endpoint, ())
+    send = signed(wire, clock)
+    send(request)
+    file.write_text("jwt-2\n")  # the platform has renewed it
+    send(request)
+    assert wire.tokens() == ["jwt-1", "jwt-2"]
+    assert wire.form()["client_assertion_type"] == [ASSERTION_TYPE]
+    assert wire.form()["client_id"] == ["app"]
+
+
+def test_an_assertion_of_another_type() -> None:
+    wire = Recorder()
+    saml = "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"
+    client = client_with(ClientAssertion(lambda: Secret("<saml>"), assertion_type=saml))
+    signed(wire)(client.request(ACME.token_endpoint, ()))
+    assert wire.form()["client_assertion_type"] == [saml]
+
+
+def test_a_token_file_that_is_not_there_is_a_fault_that_did_not_arrive(tmp_path: Path) -> None:
+    wire = Recorder()
+    client = client_with(ClientAssertion(from_file(tmp_path / "none")))
+    fault = signed(wire)(client.request(ACME.token_endpoint, ()))
+    assert isinstance(fault, Fault)
+    assert fault.reached == "no"
+    assert "none" in fault.detail
+    assert wire.requests == []
+
+
+# A key that is named by its certificate (RFC 7515 sections 4.1.7 and 4.1.8)
+
+
+def test_a_certificate_names_the_key() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "client")])
+    made = x509.CertificateBuilder(
+        name, name, private.public_key(), 1, now, now + timedelta(days=1)
+    ).sign(private, hashes.SHA256())
+    text = made.public_bytes(Encoding.PEM).decode()
+    _, header, _ = sent(PrivateKeyJwt(jwk(private), certificate=text))
+    assert opened(str(header["x5t#S256"])) == made.fingerprint(hashes.SHA256())
+    assert opened(str(header["x5t"])) == made.fingerprint(hashes.SHA1())
+    check(PrivateKeyJwt(jwk(private), certificate=text))
+
+
+@pytest.mark.parametrize("text", ["", "client.pem", "-----BEGIN CERTIFICATE-----\nx"])
+def test_what_is_no_certificate_is_told_before_anything_is_sent(text: str) -> None:
+    with pytest.raises(ValueError, match="certificate: the PEM text of one certificate"):
+        check(PrivateKeyJwt(jwk(key_for("ES256")), certificate=text))

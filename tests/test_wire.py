@@ -556,3 +556,14 @@ def test_nobody_waits_long_for_a_code() -> None:
     for pause, kind in ((300, Started), (301, Expired)):
         event = at_start(reply(429, b"", retry_after=str(pause)))
         assert isinstance(flow.step(state, event), kind)
+
+
+def test_an_assertion_that_a_server_repeats_is_masked() -> None:
+    told = {"error": "invalid_client", "error_description": "bad eyJhbGci.eyJpc3M.c2ln!"}
+    flow = ClientCredentialsFlow(CLIENT)
+    due = flow.due(flow.start(moment()))
+    assert isinstance(due, Send)
+    event = due.read(reply(401, told), moment())
+    assert isinstance(event, Rejected)
+    assert isinstance(event.error, Refused)
+    assert event.error.description == "bad ***!"

@@ -28,3 +28,16 @@ def one_of(*options: str) -> Callable[[object, Attribute[V], V], None]:
             raise ValueError(f"{attribute.name}: one of {names} is needed, not {value!r}")
 
     return check
+
+
+def encodable(text: str) -> bool:
+    r"""Tell whether text can be sent at all: a lone surrogate cannot.
+
+    >>> encodable("ä"), encodable("\ud800")
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

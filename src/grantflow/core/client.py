@@ -7,6 +7,7 @@ from typing import Final, final
 
 from attrs import evolve, field, frozen
 
+from grantflow.core.checks import encodable
 from grantflow.core.client_auth import (
     ClientAuthentication,
     ClientSecretPost,
@@ -33,6 +34,8 @@ def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
 def _named(_: object, __: object, value: str) -> None:
     if not value.strip():
         raise ValueError("client_id: it is empty; the provider gave one at registration")
+    if not encodable(value):
+        raise ValueError("client_id: it holds half a character (a lone surrogate)")
 
 
 def _one_word_each(_: object, __: object, value: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 from attrs import Attribute, evolve, field, frozen
 
-from grantflow.core.checks import one_of
+from grantflow.core.checks import encodable, one_of
 from grantflow.core.request import Assertion, Certificate, IssuedAssertion, Request
 from grantflow.core.secret import Secret, secret
 
@@ -23,6 +23,8 @@ _HEADER: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 def _not_empty(_: object, __: object, value: Secret) -> None:
     if value == Secret(""):
         raise ValueError("secret: it is empty; a client without one authenticates with Public()")
+    if not encodable(value.reveal()):
+        raise ValueError("secret: it holds half a character (a lone surrogate)")
 
 
 def _a_header(_: object, attribute: Attribute[str], value: str) -> None:

@@ -18,7 +18,7 @@ from grantflow.core import grant, wire
 from grantflow.core.client import Client
 from grantflow.core.effects import Due
 from grantflow.core.events import Event
-from grantflow.core.pacing import Backoff
+from grantflow.core.pacing import Backoff, positive
 from grantflow.core.states import GrantState, Started
 from grantflow.core.values import Moment, Pairs
 
@@ -45,7 +45,7 @@ class ClientCredentialsFlow:
 
     client: Client
     backoff: Backoff = field(default=Backoff(), kw_only=True)
-    budget: timedelta = field(default=timedelta(minutes=5), kw_only=True)
+    budget: timedelta = field(default=timedelta(minutes=5), kw_only=True, validator=positive)
 
     def start(self, now: Moment, /) -> Started:
         """Return the first state: the token is asked for at once."""

@@ -40,12 +40,13 @@ def origin_of(url: str) -> str | None:
     """
     try:
         parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        port = parts.port
     except ValueError:
         return None
-    if not parts.hostname or port is None:
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    if not parts.hostname or usual is None:
         return None
-    return f"{parts.scheme}://{parts.hostname}:{port}"
+    return f"{parts.scheme}://{parts.hostname}:{port or usual}"
 
 
 def endpoint_problem(url: str) -> str | None:

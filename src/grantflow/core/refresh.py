@@ -19,7 +19,7 @@ from grantflow.core import grant, wire
 from grantflow.core.client import Client
 from grantflow.core.effects import Due
 from grantflow.core.events import Event, TokenIssued, TokenReply
-from grantflow.core.pacing import Backoff
+from grantflow.core.pacing import Backoff, positive
 from grantflow.core.request import Request
 from grantflow.core.secret import Secret, secret
 from grantflow.core.states import GrantState, Started
@@ -50,7 +50,7 @@ class RefreshFlow:
     refresh_token: Secret = field(converter=secret)
     scope: tuple[str, ...] | None = field(default=None, kw_only=True)
     backoff: Backoff = field(default=Backoff(), kw_only=True)
-    budget: timedelta = field(default=timedelta(minutes=5), kw_only=True)
+    budget: timedelta = field(default=timedelta(minutes=5), kw_only=True, validator=positive)
 
     def start(self, now: Moment, /) -> Started:
         """Return the first state: the refresh is due at once."""

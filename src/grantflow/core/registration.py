@@ -25,7 +25,7 @@ from grantflow.core.client_auth import ClientSecretPost, Public
 from grantflow.core.effects import Due
 from grantflow.core.events import Event, Rejected, TokenIssued, TokenReply
 from grantflow.core.members import maybe_sendable, moment_of, sendable
-from grantflow.core.pacing import Backoff
+from grantflow.core.pacing import Backoff, positive
 from grantflow.core.provider import Provider
 from grantflow.core.request import Request
 from grantflow.core.states import GrantState, Started
@@ -58,7 +58,7 @@ class RegistrationFlow:
     scope: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
     extra: Pairs = field(default=(), converter=as_pairs)
     backoff: Backoff = field(default=Backoff())
-    budget: timedelta = timedelta(minutes=5)
+    budget: timedelta = field(default=timedelta(minutes=5), validator=positive)
 
     def start(self, now: Moment, /) -> Started:
         """Return the first state: the registration is due at once."""

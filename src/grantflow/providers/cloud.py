@@ -268,4 +268,17 @@ CLOUD: Final = (
             link_parameter="user_code",
         ),
     ),
+    Template(
+        "Apigee",
+        "docs.apigee.com: client credentials; OAuth HTTP status code reference",
+        Provider(
+            name="apigee",
+            token_endpoint="https://{host}{path}",
+            auth_methods=("client_secret_basic", "client_secret_post"),
+            # "ErrorCode" is always invalid_request; what is wrong is in the words beside it.
+            answers=Answering(error="ErrorCode", description="Error"),
+            authorization_scheme="Bearer",  # the type that it sends is BearerToken
+        ),
+        needs=(Need("host"), Need("path", "path", "/oauth/token")),
+    ),
 )

@@ -221,7 +221,6 @@ SELFHOSTED: Final = (
     Template(
         "A token API with headers (Stanford's ACS)",
         "Stanford/green stanford/green/oauth2: GET with client-id and client-secret headers",
-        # The two headers are not the table's to fill: evolve(found, headers={"client-id": ...}).
         Provider(
             name="stanford-acs",
             token_endpoint="https://{host}{path}",
@@ -241,5 +240,35 @@ SELFHOSTED: Final = (
             auth_methods=("client_secret_post", "client_secret_basic_raw"),
         ),
         needs=(Need("host"), Need("path", "path")),
+    ),
+    Template(
+        "Apereo CAS",
+        "apereo.github.io/cas: OAuth protocol flow, device authorization (one endpoint for both)",
+        Provider(
+            name="cas",
+            token_endpoint="https://{host}{path}/oauth2.0/accessToken",
+            device_authorization_endpoint="https://{host}{path}/oauth2.0/accessToken",
+            auth_methods=("none", "client_secret_basic", "client_secret_post"),
+            device=Asking(fixed=(("response_type", "device_code"),)),
+            poll=Asking(
+                rename=(("device_code", "code"),),
+                drop="grant_type",
+                fixed=(("response_type", "device_code"),),
+            ),
+        ),
+        needs=(Need("host"), Need("path", "path", "/cas")),
+        aliases=("apereo",),
+    ),
+    Template(
+        "OroCommerce and its family",
+        "doc.oroinc.com: client credentials grant type (JSON)",
+        Provider(
+            name="oro",
+            token_endpoint="https://{host}/oauth2-token",
+            encoding="json",
+            auth_methods=("client_secret_post",),
+        ),
+        needs=_HOST,
+        aliases=("orocommerce", "orocrm"),
     ),
 )
