@@ -9,7 +9,6 @@ import re
 from argparse import SUPPRESS, Action, ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
-from pathlib import Path
 from typing import Final, TypeVar, assert_never
 
 from attrs import AttrsInstance, fields
@@ -165,16 +164,6 @@ def _canonical(name: str) -> str:
     return stringify_annotation(getattr(value, "__supertype__", value), "smart")
 
 
-def systems() -> str:
-    """Return a section with the pages about systems that had a sign-in of their own, if any."""
-    pages = sorted((Path(__file__).parent / "compat").glob("*.md"))
-    if not pages:
-        return ""
-    entries = (f"compat/{page.stem}" for page in pages)
-    head = "## Five systems that had a sign-in of their own"
-    return "\n".join((head, "", "```{toctree}", ":maxdepth: 1", "", *entries, "```"))
-
-
 def command(name: str) -> str:
     """Return the arguments of one command, from its own parser."""
     make: Callable[[], ArgumentParser] = import_module(f"grantflow.cli.commands.{name}").parser
@@ -198,7 +187,6 @@ def _table(name: str) -> str:
         "knobs": knobs,
         "commands": commands,
         "aliases": aliases,
-        "systems": systems,
     }
     return tables[first]()
 

@@ -17,6 +17,7 @@ from grantflow import (
     Client,
     ClientCredentialsFlow,
     DeviceFlow,
+    DPoP,
     Failed,
     Fault,
     Pending,
@@ -55,6 +56,7 @@ def script(number: int) -> Script:
         Fault("refused", "no"),
         Response(502, {}, b"<html>"),
         Response(429, {"Retry-After": "9"}, b""),
+        Response(400, {"DPoP-Nonce": f"n-{number}"}, b'{"error": "use_dpop_nonce"}'),
     ]
     starts = [milliseconds(random, 0, 60) for _ in range(random.randint(0, 2))]
     return Script(
@@ -70,8 +72,16 @@ def script(number: int) -> Script:
     )
 
 
+# The scripted server knows no proofs, so a bearer token will do and anything is a signature.
+KEY = DPoP(
+    lambda _: bytes(64),
+    public={"kty": "EC", "crv": "P-256", "x": "x", "y": "y"},
+    required=False,
+)
+
+
 def flow_of(server: Server) -> DeviceFlow:
-    return DeviceFlow(Client(provider=server.provider, client_id="app", scope="a"))
+    return DeviceFlow(Client(provider=server.provider, client_id="app", scope="a", dpop=KEY))
 
 
 def simulated(server: Server) -> Trace:

@@ -44,7 +44,15 @@ IMPURE = {
     "breakpoint",
 }
 HOMES = {
-    "requests": {"shell/http/over_requests.py", "shell/auth/requests.py"},
+    "requests": {
+        "shell/http/over_requests.py",
+        "shell/auth/requests.py",
+        "compat/flytekit/__init__.py",
+        "compat/flytekit/asking.py",
+        "compat/flytekit/words.py",
+        "compat/stanford_green/attempts.py",
+        "compat/stanford_green/errors.py",
+    },
     "httpx": {"shell/http/over_httpx.py", "shell/auth/httpx.py"},
     "anyio": {"shell/aio.py", "shell/auth/httpx.py"},
     "platformdirs": {"shell/environment.py"},

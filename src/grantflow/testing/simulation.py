@@ -13,7 +13,8 @@ from grantflow.core.effects import Send
 from grantflow.core.flow import Flow, begin
 from grantflow.core.request import Request
 from grantflow.core.states import Authorized, Expired, Failed
-from grantflow.core.values import Instant, Moment, Reply
+from grantflow.core.values import Fault, Instant, Moment, Reply
+from grantflow.shell.signing import Signer
 from grantflow.testing.clock import VirtualClock
 from grantflow.testing.server import Server, answer
 
@@ -34,7 +35,7 @@ def simulate(flow: Flow[S], server: Server, *, roll: float = 0.0) -> Iterator[Ti
     """Yield every state of a run against ``server``, from the start to the end.
 
     Time starts at zero; a request takes half of the script's latency to arrive, and its answer
-    the other half to come back.
+    the other half to come back. What a request wants to have signed is signed on the way.
 
     >>> from grantflow.core.client import Client
     >>> from grantflow.core.device import DeviceFlow
@@ -56,14 +57,30 @@ def simulate(flow: Flow[S], server: Server, *, roll: float = 0.0) -> Iterator[Ti
         yield Tick(at, run.state, server)
         match run.due:
             case Send() as send:
-                arrival = max(at, send.not_before) + half
-                server, reply = answer(server, send.request, arrival)
+                arrival = Instant(max(at, send.not_before) + half)
+                server, reply = _sent(server, send.request, arrival)
                 at = Instant(arrival + half)
                 run = run.heard(send, reply, Moment(at, server.epoch + at, roll))
             case Authorized() | Expired() | Failed():
                 return
             case other:
                 assert_never(other)
+
+
+def _sent(server: Server, request: Request, arrival: Instant) -> tuple[Server, Reply]:
+    ready = Signer(_At(Moment(arrival, server.epoch + arrival)))(request)
+    return (server, ready) if isinstance(ready, Fault) else answer(server, ready, arrival)
+
+
+@final
+@frozen
+class _At:
+    """A clock that stands."""
+
+    moment: Moment
+
+    def now(self) -> Moment:
+        return self.moment
 
 
 @final

@@ -1,0 +1,207 @@
+"""``flytekit.clients.auth.token_client`` and its exceptions, over this library.
+
+Rules:
+
+1. One call is one request. Only ``poll_token_endpoint`` asks again, by the rules of the device
+   flow: the interval, ``slow_down``, backoff and the end of the code are honoured.
+2. What a server says is an ``AuthenticationPending`` or an ``AuthenticationError``, told by its
+   error code and never by its body. Trouble on the network is ``requests``' own exception.
+3. The caller's session is used for every request, and never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import requests
+
+from grantflow import (
+    Authorized,
+    ClientCredentialsFlow,
+    ClientSecretBasic,
+    CodeIssued,
+    DeviceAuthorization,
+    DeviceFlow,
+    Expired,
+    Instant,
+    Moment,
+    Pending,
+    RefreshFlow,
+    Run,
+    Send,
+    SlowDownAsked,
+    StillPending,
+    TokenIssued,
+    begin,
+)
+from grantflow.compat.flytekit.answers import DeviceCodeResponse, Triple, triple_of
+from grantflow.compat.flytekit.asking import UNASKED, client_of, sending
+from grantflow.compat.flytekit.words import (
+    AccessTokenNotFoundError,
+    AuthenticationError,
+    AuthenticationPending,
+    GrantType,
+    error_auth_pending,
+    error_of,
+    error_slow_down,
+    utf_8,
+)
+from grantflow.compat.once import Happened, once, problem_of
+from grantflow.shell.clock import SystemClock
+from grantflow.shell.ports import Clock
+
+__all__ = [
+    "AccessTokenNotFoundError",
+    "AuthenticationError",
+    "AuthenticationPending",
+    "DeviceCodeResponse",
+    "GrantType",
+    "error_auth_pending",
+    "error_slow_down",
+    "get_basic_authorization_header",
+    "get_device_code",
+    "get_token",
+    "poll_token_endpoint",
+    "utf_8",
+]
+
+
+def get_basic_authorization_header(client_id: str, client_secret: str) -> str:
+    """Return the ``Authorization`` header of a client; id and secret are URL-encoded first.
+
+    >>> get_basic_authorization_header("client_id", "abc")
+    'Basic Y2xpZW50X2lkOmFiYw=='
+    """
+    proof = ClientSecretBasic(client_secret, encoding="plus")
+    client = client_of(client_id, authentication=proof)
+    return client.request(UNASKED, ()).header_map()["Authorization"]
+
+
+def get_token(
+    token_endpoint: str,
+    scopes: Iterable[str] | None = None,
+    authorization_header: str | None = None,
+    client_id: str | None = None,
+    device_code: str | None = None,
+    audience: str | None = None,
+    grant_type: GrantType = GrantType.CLIENT_CREDS,
+    http_proxy_url: str | None = None,
+    verify: bool | str | None = None,
+    session: requests.Session | None = None,
+    refresh_token: str | None = None,
+) -> Triple:
+    """Ask for a token once; return it, its refresh token and its life in seconds.
+
+    The last two may be ``None``. A refresh answer without a refresh token means that the old one
+    stays. Raises ``AuthenticationPending``, ``AuthenticationError`` or an exception of
+    ``requests``, and ``ValueError`` for an argument that is missing or unusable.
+    """
+    client = client_of(
+        client_id or None,
+        scopes,
+        audience,
+        token_endpoint=token_endpoint,
+        authorization_header=authorization_header,
+    )
+    clock = SystemClock()
+    with sending(session, http_proxy_url, verify) as send:
+        match GrantType(grant_type):
+            case GrantType.CLIENT_CREDS:
+                machine = begin(ClientCredentialsFlow(client), clock.now())
+                return _token(once(machine, send, clock))
+            case GrantType.REFRESH_TOKEN:
+                renewing = RefreshFlow(client, _given("refresh_token", refresh_token))
+                return _token(once(begin(renewing, clock.now()), send, clock))
+            case GrantType.DEVICE_CODE:
+                code, now = _given("device_code", device_code), clock.now().mono
+                waiting = Pending(DeviceAuthorization(code, "", "", now), timedelta(), now)
+                return _token(once(Run(DeviceFlow(client), waiting), send, clock))
+
+
+def get_device_code(
+    device_auth_endpoint: str,
+    client_id: str,
+    audience: str | None = None,
+    scope: Iterable[str] | None = None,
+    http_proxy_url: str | None = None,
+    verify: bool | str | None = None,
+    session: requests.Session | None = None,
+) -> DeviceCodeResponse:
+    """Ask for a code that a person approves in a browser, on any device.
+
+    Raises ``AuthenticationError`` or an exception of ``requests``.
+    """
+    client = client_of(
+        client_id, scope, audience, device_authorization_endpoint=device_auth_endpoint
+    )
+    flow = DeviceFlow(client)
+    clock = SystemClock()
+    with sending(session, http_proxy_url, verify) as send:
+        happened = once(begin(flow, clock.now()), send, clock)
+    if isinstance(happened, CodeIssued):
+        return DeviceCodeResponse.of(happened.authorization, happened.at)
+    what = f"Unable to retrieve Device Authentication Code for {client_id}, Reason"
+    raise error_of(problem_of(happened), what)
+
+
+def poll_token_endpoint(
+    resp: DeviceCodeResponse,
+    token_endpoint: str,
+    client_id: str,
+    audience: str | None = None,
+    scopes: Iterable[str] | None = None,
+    http_proxy_url: str | None = None,
+    verify: bool | str | None = None,
+    *,
+    session: requests.Session | None = None,
+    clock: Clock | None = None,
+) -> Triple:
+    """Ask until the person has decided or the code is over; standard output tells how it goes.
+
+    Returns and raises what ``get_token`` does, but for ``AuthenticationPending``.
+    """
+    time = clock or SystemClock()
+    flow = DeviceFlow(client_of(client_id, scopes, audience, token_endpoint=token_endpoint))
+    with sending(session, http_proxy_url, verify) as send:
+        going = Run(flow, _waiting(resp, time.now()))
+        while isinstance(due := going.due, Send):
+            time.sleep_until(due.not_before)
+            going = going.heard(due, send(due.request), time.now())
+            if isinstance(going.due, Send):
+                print("Authentication Pending...", flush=True)
+    if isinstance(due, Authorized):
+        print("Authentication successful!", flush=True)
+        return triple_of(due.token)
+    raise error_of(due, "Authentication failed!")
+
+
+def _token(happened: Happened) -> Triple:
+    match happened:
+        case TokenIssued(_, token):
+            return triple_of(token)
+        case StillPending():
+            raise AuthenticationPending(f"{_LATER} {error_auth_pending}", happened)
+        case SlowDownAsked():
+            raise AuthenticationPending(f"{_LATER} {error_slow_down}", happened)
+        case _:
+            raise error_of(problem_of(happened))
+
+
+_LATER = "Token not yet available, try again in some time"
+
+
+def _waiting(resp: DeviceCodeResponse, now: Moment) -> Pending[DeviceAuthorization] | Expired:
+    """Return the state of a sign-in whose code was issued just now."""
+    interval = timedelta(seconds=max(resp.interval, 1))
+    end = Instant(now.mono + timedelta(seconds=resp.expires_in))
+    code = DeviceAuthorization(resp.device_code, resp.user_code, resp.verification_uri, end)
+    # A code that ends within one interval is asked for at once, or it never would be.
+    first = Instant(now.mono + interval if now.mono + interval < end else now.mono)
+    return Pending(code, interval, first) if first < end else Expired()
+
+
+def _given(name: str, value: str | None) -> str:
+    if not value:
+        raise ValueError(f"{name}: this grant_type needs it")
+    return value

@@ -1,0 +1,83 @@
+"""Asking for a token as often, and as far apart, as the caller's own backoff says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Final, Protocol
+
+import requests
+
+from grantflow import (
+    Client,
+    ClientCredentialsFlow,
+    Expired,
+    Failed,
+    Instant,
+    SlowDownAsked,
+    Token,
+    TokenIssued,
+    Unanswered,
+    begin,
+)
+from grantflow.compat.once import once, problem_of
+from grantflow.compat.stanford_green.errors import error_of
+from grantflow.core.display import sentence
+from grantflow.shell.http.over_requests import RequestsTransport
+from grantflow.shell.ports import Clock
+
+_LONGEST_PAUSE: Final = timedelta(minutes=5)
+"""Whoever is told to come back later than that is told so at once."""
+
+
+class Waits(Protocol):
+    """The waits after each attempt, in seconds, and so the number of attempts.
+
+    ``counter`` counts the attempts, ``reset()`` starts anew.
+    ``exponential_backoff_ca.ExponentialBackoff`` is one.
+    """
+
+    counter: int
+
+    def __iter__(self) -> Iterator[float]:
+        """Return the waits that are left."""
+        ...
+
+    def reset(self) -> None:
+        """Start anew."""
+        ...
+
+
+def obtained(
+    client: Client,
+    exp_backoff: Waits,
+    *,
+    timeout: float,
+    clock: Clock,
+    progress: Callable[[str], None],
+) -> Token:
+    """Return a token; raises ``error_of`` a refusal at once, and of trouble after the last wait."""
+    flow = ClientCredentialsFlow(client)
+    problem: Expired | Failed | None = None
+    again: Instant | None = None
+    with requests.Session() as session:
+        send = RequestsTransport(session, timeout=(timeout, timeout))
+        exp_backoff.reset()
+        for wait in exp_backoff:
+            if again is not None:  # the wait after the last attempt is for nobody
+                clock.sleep_until(again)
+            match once(begin(flow, clock.now()), send, clock):
+                case TokenIssued(_, token):
+                    return token
+                case (Unanswered() | SlowDownAsked()) as trouble:
+                    problem = problem_of(trouble)
+                    progress(f"{sentence(problem)} (attempt {exp_backoff.counter})")
+                    asked = trouble.retry_after or timedelta()
+                    if asked > _LONGEST_PAUSE:
+                        break
+                    again = Instant(trouble.at + max(timedelta(seconds=wait), asked))
+                case refusal:
+                    raise error_of(problem_of(refusal))
+    if problem is None:
+        raise ValueError("exp_backoff: it allows no attempt")
+    raise error_of(problem)
