@@ -81,19 +81,19 @@ ALIASES: Final = {
     "grantflow.core.client_auth.ClientAuthentication": "How a client proves who it is.",
     "grantflow.core.tokens.Grant": "The two grants by which a token source gets its first token.",
     "grantflow.core.states.Final": "Where a flow ends.",
-    "grantflow.core.states.DeviceState": "Every state of the device flow.",
-    "grantflow.core.states.GrantState": "Every state of client credentials and refresh.",
+    "grantflow.DeviceState": "Every state of the device flow.",
+    "grantflow.GrantState": "Every state of client credentials and refresh.",
     "grantflow.core.events.StartReply": "What the device authorization endpoint may have said.",
     "grantflow.core.events.TokenReply": "What the token endpoint may have said.",
     "grantflow.core.events.FirstReply": "What may have been said to the first of two steps.",
-    "grantflow.core.events.Event": "Everything that may happen to a flow.",
+    "grantflow.Event": "Everything that may happen to a flow.",
     "grantflow.core.sign_in.SignInFlow": "The flows that a person takes part in.",
     "grantflow.core.effects.Due": "What a driver does next.",
     "grantflow.core.errors.Error": "Why a sign-in failed.",
     "grantflow.Problem": "What a caller of a token source may get instead of a token.",
-    "grantflow.shell.ports.Transport": "Sends a request once. It never raises for trouble on the "
+    "grantflow.Transport": "Sends a request once. It never raises for trouble on the "
     "network: it returns a fault.",
-    "grantflow.shell.ports.Prompt": "Shows a person what to do.",
+    "grantflow.Prompt": "Shows a person what to do.",
     "grantflow.shell.aio.AsyncTransport": "The same as a transport, awaited.",
 }
 """The promised names of types that are made of other types."""

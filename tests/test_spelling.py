@@ -18,6 +18,7 @@ from grantflow import (
     Rejected,
     Request,
     Response,
+    Secret,
     Send,
     StillPending,
     TokenIssued,
@@ -100,6 +101,21 @@ def test_a_name_with_brackets_is_a_list() -> None:
     assert Request("https://a.example", form=form, encoding="json").body() == (
         b'{"scopes": ["a"], "x": "1"}'
     )
+
+
+def test_a_name_with_a_colon_holds_json() -> None:
+    form = [
+        ("days:", "30"),
+        ("all:", "false"),
+        ("tag:", Secret("1")),
+        ("odd:", Secret("x")),
+        ("n", "1"),
+    ]
+    assert Request("https://a.example", form=form, encoding="json").body() == (
+        b'{"days": 30, "all": false, "tag": 1, "odd": "x", "n": "1"}'
+    )
+    with pytest.raises(ValueError, match="extra: 'days:' says that JSON follows, not 'thirty'"):
+        evolve(CLIENT, extra={"days:": "thirty"})
 
 
 def test_an_envelope_is_unwrapped_and_members_are_found_by_path() -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from grantflow.core.events import (
         CodeExpired,
         CodeIssued,
+        Event,
         GaveUp,
         GrantIssued,
         NonceAsked,
@@ -49,15 +50,29 @@ if TYPE_CHECKING:
     from grantflow.core.request import Request
     from grantflow.core.secret import Secret
     from grantflow.core.sign_in import sign_in_flow
-    from grantflow.core.states import Authorized, Expired, Failed, Pending, SlowDown, Started
+    from grantflow.core.spelling import Answering, Asking
+    from grantflow.core.states import (
+        Authorized,
+        DeviceState,
+        Expired,
+        Failed,
+        GrantState,
+        Pending,
+        SlowDown,
+        Started,
+    )
+    from grantflow.core.tokens import Skew, Window
     from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import run
+    from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
     from grantflow.shell.registration import Registration
     from grantflow.shell.source import GrantError, TokenSource
     from grantflow.shell.stores import FileStore, KeyringStore, MemoryStore, RedisStore
 
 __all__ = [
+    "Answering",
+    "Asking",
     "Authorized",
     "Backoff",
     "Cancelled",
@@ -68,12 +83,15 @@ __all__ = [
     "ClientSecretHeaders",
     "ClientSecretJwt",
     "ClientSecretPost",
+    "Clock",
     "CodeExpired",
     "CodeIssued",
     "DPoP",
     "Denied",
     "DeviceAuthorization",
     "DeviceFlow",
+    "DeviceState",
+    "Event",
     "Expired",
     "Failed",
     "Fault",
@@ -83,6 +101,7 @@ __all__ = [
     "GaveUp",
     "GrantError",
     "GrantIssued",
+    "GrantState",
     "Instant",
     "KeyringStore",
     "MemoryStore",
@@ -94,6 +113,7 @@ __all__ = [
     "PersonNeeded",
     "PrivateKeyJwt",
     "Problem",
+    "Prompt",
     "Provider",
     "Public",
     "RedisStore",
@@ -107,18 +127,23 @@ __all__ = [
     "Run",
     "Secret",
     "Send",
+    "Skew",
     "SlowDown",
     "SlowDownAsked",
     "Started",
     "StillPending",
+    "Store",
+    "StoreError",
     "Token",
     "TokenAuth",
     "TokenIssued",
     "TokenSession",
     "TokenSource",
+    "Transport",
     "TwoStepFlow",
     "Unanswered",
     "Unreachable",
+    "Window",
     "begin",
     "outcome",
     "providers",
@@ -146,6 +171,7 @@ _HOMES = {
     "core.events": (
         "CodeExpired",
         "CodeIssued",
+        "Event",
         "GaveUp",
         "GrantIssued",
         "NonceAsked",
@@ -165,7 +191,18 @@ _HOMES = {
     "core.request": ("Request",),
     "core.secret": ("Secret",),
     "core.sign_in": ("sign_in_flow",),
-    "core.states": ("Authorized", "Expired", "Failed", "Pending", "SlowDown", "Started"),
+    "core.spelling": ("Answering", "Asking"),
+    "core.states": (
+        "Authorized",
+        "DeviceState",
+        "Expired",
+        "Failed",
+        "GrantState",
+        "Pending",
+        "SlowDown",
+        "Started",
+    ),
+    "core.tokens": ("Skew", "Window"),
     "core.values": (
         "DeviceAuthorization",
         "Fault",
@@ -175,6 +212,7 @@ _HOMES = {
         "Token",
     ),
     "shell.blocking": ("run",),
+    "shell.ports": ("Clock", "Prompt", "Store", "StoreError", "Transport"),
     "shell.registration": ("Registration",),
     "shell.source": ("GrantError", "TokenSource"),
     "shell.auth.requests": ("TokenAuth", "TokenSession"),

@@ -18,6 +18,8 @@ from returns.io import IOResult
 from returns.result import Result
 
 from grantflow import (
+    Answering,
+    Asking,
     Authorized,
     Backoff,
     Cancelled,
@@ -28,12 +30,15 @@ from grantflow import (
     ClientSecretHeaders,
     ClientSecretJwt,
     ClientSecretPost,
+    Clock,
     CodeExpired,
     CodeIssued,
     Denied,
     DeviceAuthorization,
     DeviceFlow,
+    DeviceState,
     DPoP,
+    Event,
     Expired,
     Failed,
     Fault,
@@ -43,6 +48,7 @@ from grantflow import (
     GaveUp,
     GrantError,
     GrantIssued,
+    GrantState,
     Instant,
     KeyringStore,
     MemoryStore,
@@ -54,6 +60,7 @@ from grantflow import (
     PersonNeeded,
     PrivateKeyJwt,
     Problem,
+    Prompt,
     Provider,
     Public,
     RedisStore,
@@ -67,18 +74,23 @@ from grantflow import (
     Run,
     Secret,
     Send,
+    Skew,
     SlowDown,
     SlowDownAsked,
     Started,
     StillPending,
+    Store,
+    StoreError,
     Token,
     TokenAuth,
     TokenIssued,
     TokenSession,
     TokenSource,
+    Transport,
     TwoStepFlow,
     Unanswered,
     Unreachable,
+    Window,
     begin,
     outcome,
     providers,
@@ -87,12 +99,11 @@ from grantflow import (
 )
 from grantflow.core.effects import Due
 from grantflow.core.errors import Error
-from grantflow.core.events import Event, FirstReply, StartReply
-from grantflow.core.states import DeviceState, Final, GrantState
+from grantflow.core.events import FirstReply, StartReply
+from grantflow.core.states import Final
 from grantflow.core.values import Members, Reply
 from grantflow.shell import aio
 from grantflow.shell.auth.httpx import TokenAuth as HttpxTokenAuth
-from grantflow.shell.ports import Clock, Prompt, Store, Transport
 from grantflow.shell.timer import Loop, TimerDriver
 from grantflow.testing import (
     AsyncServerTransport,
@@ -203,6 +214,11 @@ def configuration(provider: Provider, secret: Secret) -> None:
     assert_type(provider.device_authorization_endpoint, str | None)
     assert_type(provider.encoding, Literal["form", "json"])
     Provider(name="acme", token_endpoint="https://acme.example/token", encoding="xml")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    spelt = Asking(rename={"device_code": "code"})
+    Provider(name="odd", token_endpoint="https://acme.example/token", poll=spelt)
+    Provider(
+        name="odd", token_endpoint="https://acme.example/token", answers=Answering(error="detail")
+    )
     client = Client(provider=provider, client_id="app", scope="read write", extra={"a": "b"})
     assert_type(client.scope, tuple[str, ...])
     assert_type(client.resource, tuple[str, ...])
@@ -344,7 +360,7 @@ class AsyncMetronome:
         raise NotImplementedError
 
 
-class Window:
+class Toolkit:
     """An event loop of somebody else's, say a window's."""
 
     def call_later(self, wait: timedelta, call: Callable[[], None], /) -> None:
@@ -365,7 +381,7 @@ async def async_driver(client: Client) -> None:
 
 
 def timer_driver(client: Client, loop: Loop) -> None:
-    driver = TimerDriver(DeviceFlow(client), Window(), see_device)
+    driver = TimerDriver(DeviceFlow(client), Toolkit(), see_device)
     assert_type(driver, TimerDriver[DeviceState])
     assert_type(driver.run, Run[DeviceState] | None)
     TimerDriver(RefreshFlow(client, "rt-1"), loop, see_grant, transport=raising)
@@ -656,3 +672,11 @@ def testing(client: Client, request: Request, span: timedelta) -> None:
         assert_type(loopback, Loopback)
         assert_type(loopback.provider, Provider)
     serve(Script(approve_after=12))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def windows() -> Skew:
+    try:
+        return Skew(soft=Window(timedelta(minutes=10), 0.5))
+    except StoreError as error:
+        assert_type(error.errno, int | None)
+        raise

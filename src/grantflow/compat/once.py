@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TypeAlias, TypeVar
 
 from grantflow import (
+    Clock,
     CodeExpired,
+    Event,
     Expired,
     Failed,
     Fault,
@@ -14,12 +16,11 @@ from grantflow import (
     Run,
     Send,
     SlowDownAsked,
+    Transport,
     Unanswered,
     Unreachable,
 )
-from grantflow.core.events import Event
 from grantflow.core.states import Final
-from grantflow.shell.ports import Clock, Transport
 
 S = TypeVar("S")
 

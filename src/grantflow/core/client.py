@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Final, final
 
@@ -44,6 +45,15 @@ def _one_word_each(_: object, __: object, value: tuple[str, ...]) -> None:
             raise ValueError(f"scope: {word!r} is not one word")
 
 
+def _json_where_said(_: object, __: object, value: Pairs) -> None:
+    for name, text in value:
+        if name.endswith(":") and isinstance(text, str):
+            try:
+                json.loads(text)
+            except ValueError:
+                raise ValueError(f"extra: {name!r} says that JSON follows, not {text!r}") from None
+
+
 _PUBLIC: Final = Public()
 _STANDARD: Final = Asking()
 
@@ -60,7 +70,8 @@ class Client:
 
     ``scope`` may be text with spaces; ``resource`` may be several (RFC 8707), and ``target`` then
     says which of them the token is for, where the server wants to know; ``extra`` are
-    further parameters of the first request. ``dpop`` binds the tokens to a key (RFC 9449).
+    further parameters of the first request, where a server takes JSON also lists (``name[]``, once
+    for each value) and numbers (``name:``). ``dpop`` binds the tokens to a key (RFC 9449).
     ``ValueError`` names the argument that is unusable.
 
     >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
@@ -75,7 +86,7 @@ class Client:
     audience: str | None = None
     resource: tuple[str, ...] = field(default=(), converter=_listed)
     target: str | None = field(default=None, validator=_among)
-    extra: Pairs = field(default=(), converter=as_pairs)
+    extra: Pairs = field(default=(), converter=as_pairs, validator=_json_where_said)
     dpop: DPoP | None = None
 
     def request(self, endpoint: str, form: Pairs, asking: Asking = _STANDARD) -> Request:

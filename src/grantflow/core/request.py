@@ -168,14 +168,30 @@ def _revealed(pairs: Pairs) -> list[tuple[str, str]]:
     return [(name, value.reveal() if isinstance(value, Secret) else value) for name, value in pairs]
 
 
-def _grouped(pairs: list[tuple[str, str]]) -> dict[str, str | list[str]]:
+def _grouped(pairs: list[tuple[str, str]]) -> dict[str, object]:
+    """Write a JSON object; the end of a name says what is not plain text.
+
+    A name that ends in "[]" is a list however many values it has, and what a name that ends in ":"
+    says is JSON itself, a number for example (``name:=30`` is how HTTPie writes it).
+    """
     names = dict.fromkeys(name for name, _ in pairs)
-    lists = {name: [text for key, text in pairs if key == name] for name in names}
-    # A name that ends in "[]" is a list however many values it has.
+    said = {name: [_said(name, text) for key, text in pairs if key == name] for name in names}
     return {
-        name.removesuffix("[]"): values[0] if len(values) == 1 and name[-2:] != "[]" else values
-        for name, values in lists.items()
+        name.removesuffix("[]").removesuffix(":"): values
+        if len(values) > 1 or name.endswith("[]")
+        else values[0]
+        for name, values in said.items()
     }
+
+
+def _said(name: str, text: str) -> object:
+    if not name.endswith(":"):
+        return text
+    try:
+        found: object = json.loads(text)
+    except ValueError:  # a secret that nobody could look at before
+        return text
+    return found
 
 
 def _parts(pairs: list[tuple[str, str]], boundary: str) -> bytes:

@@ -98,7 +98,8 @@ DEVELOPER: Final = (
     Template(
         "DVC Studio",
         "treeverse/dvc-studio-client src/dvc_studio_client/auth.py",
-        # Client(extra={"token_name": ...}) names the token. Where to poll is told by the answer.
+        # Client(extra={"token_name": ..., "expires_in_days:": "30"}) says what the token shall be.
+        # Where to poll is told by the answer.
         Provider(
             name="dvc-studio",
             token_endpoint="https://{host}/api/device-login/token",

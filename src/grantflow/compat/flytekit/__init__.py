@@ -20,6 +20,7 @@ from grantflow import (
     Authorized,
     ClientCredentialsFlow,
     ClientSecretBasic,
+    Clock,
     CodeIssued,
     DeviceAuthorization,
     DeviceFlow,
@@ -49,7 +50,6 @@ from grantflow.compat.flytekit.words import (
 )
 from grantflow.compat.once import Happened, once, problem_of
 from grantflow.shell.clock import SystemClock
-from grantflow.shell.ports import Clock
 
 __all__ = [
     "AccessTokenNotFoundError",

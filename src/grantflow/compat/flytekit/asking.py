@@ -9,10 +9,8 @@ from typing import Final
 
 import requests
 
-from grantflow import Client, ClientSecretBasic, Provider, Public, Secret
-from grantflow.core.spelling import Asking
+from grantflow import Asking, Client, ClientSecretBasic, Provider, Public, Secret, Transport
 from grantflow.shell.http.over_requests import RequestsTransport
-from grantflow.shell.ports import Transport
 
 UNASKED: Final = "https://unasked.invalid"
 """A provider has two endpoints, and each of these functions is told one."""

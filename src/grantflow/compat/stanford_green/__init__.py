@@ -20,10 +20,12 @@ from pathlib import Path
 from attrs import evolve
 
 from grantflow import (
+    Asking,
     Client,
     ClientSecretBasic,
     ClientSecretHeaders,
     ClientSecretPost,
+    Clock,
     FileStore,
     Provider,
     Secret,
@@ -35,9 +37,7 @@ from grantflow.compat.stanford_green.access_token import AccessToken, from_zulu
 from grantflow.compat.stanford_green.attempts import Waits, obtained
 from grantflow.compat.stanford_green.cache import TokenCache
 from grantflow.compat.stanford_green.errors import TokenRequestError, UnusableAnswerError
-from grantflow.core.spelling import Asking
 from grantflow.shell.clock import SystemClock
-from grantflow.shell.ports import Clock
 
 __all__ = [
     "AccessToken",

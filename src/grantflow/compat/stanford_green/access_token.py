@@ -6,9 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from grantflow import Secret
+from grantflow import Clock, Secret
 from grantflow.shell.clock import SystemClock
-from grantflow.shell.ports import Clock
 
 _ZULU: Final = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}([.][0-9]+)?Z")
 

@@ -11,6 +11,7 @@ import requests
 from grantflow import (
     Client,
     ClientCredentialsFlow,
+    Clock,
     Expired,
     Failed,
     Instant,
@@ -24,7 +25,6 @@ from grantflow.compat.once import once, problem_of
 from grantflow.compat.stanford_green.errors import error_of
 from grantflow.core.display import sentence
 from grantflow.shell.http.over_requests import RequestsTransport
-from grantflow.shell.ports import Clock
 
 _LONGEST_PAUSE: Final = timedelta(minutes=5)
 """Whoever is told to come back later than that is told so at once."""

@@ -14,9 +14,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Final, final
 
-from grantflow import FileStore, Token
+from grantflow import Clock, FileStore, StoreError, Token
 from grantflow.compat.stanford_green.access_token import AccessToken
-from grantflow.shell.ports import Clock, StoreError
 
 _EARLY: Final = timedelta(seconds=5)
 _UNTIL: Final = "cached_until"

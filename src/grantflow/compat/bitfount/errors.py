@@ -1,0 +1,25 @@
+"""What goes wrong with a session: the original's errors, and those that callers can tell apart."""
+
+from __future__ import annotations
+
+from grantflow import GrantError, Problem
+
+
+class BitfountError(Exception):
+    """The base of Bitfount's own errors."""
+
+
+class AuthEnvironmentError(BitfountError):
+    """The environment holds something that cannot be used to sign in."""
+
+
+class AuthenticatedUserError(BitfountError, AssertionError):
+    """Somebody else signed in than the session is for, or nobody did."""
+
+
+class AuthenticationFailedError(BitfountError, ConnectionError):
+    """No token; ``problem`` holds the value that says why: a denial, an expiry, trouble."""
+
+    def __init__(self, cause: GrantError) -> None:
+        super().__init__(str(cause))
+        self.problem: Problem = cause.problem

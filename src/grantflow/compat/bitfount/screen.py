@@ -1,0 +1,58 @@
+"""What a person sees who signs in at Bitfount, and the code that is shown."""
+
+from __future__ import annotations
+
+import webbrowser
+from datetime import datetime, timedelta
+from typing import final
+
+from attrs import evolve, frozen
+
+from grantflow import Clock, DeviceAuthorization, DeviceState, Pending, SlowDown
+from grantflow.compat.bitfount.token_file import TokenFile
+from grantflow.core.display import escaped
+
+
+@final
+@frozen
+class Code:
+    """A device code as it arrived, and how often the server may be asked about it."""
+
+    authorization: DeviceAuthorization
+    arrived: datetime
+    lifetime: timedelta
+    interval: timedelta
+
+
+@final
+class Screen:
+    """Shows a person what to do; ``code`` is the last one."""
+
+    def __init__(self, clock: Clock, file: TokenFile) -> None:
+        self._clock = clock
+        self._file = file
+        self.code: Code | None = None
+
+    def prompt(self, code: DeviceAuthorization) -> None:
+        """Print the code and the link, then open the browser."""
+        link = code.verification_uri_complete or code.verification_uri
+        if self._file.others:
+            print("Stored tokens are no longer valid, fresh authentication is necessary")
+        print(f"Your confirmation code is: {escaped(code.user_code)}")
+        print("A browser window will open, please log in to confirm your identity.")
+        print("If no browser window opens, then please visit the following URL:")
+        print(escaped(link), flush=True)
+        webbrowser.open(link)
+
+    def watch(self, state: DeviceState) -> None:
+        """Remember a new code; tell how long an old one is waited for."""
+        if not isinstance(state, (Pending, SlowDown)):
+            return
+        now, code = self._clock.now(), state.authorization
+        if self.code is None or self.code.authorization != code:
+            self.code = Code(code, now.wall, code.expires_at - now.mono, state.interval)
+            return
+        self.code = evolve(self.code, interval=state.interval)
+        seconds = round((state.not_before - now.mono).total_seconds())
+        again = f"Will check again in {seconds} seconds."
+        print(f"Awaiting authentication in browser. {again}", flush=True)

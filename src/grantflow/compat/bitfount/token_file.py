@@ -1,0 +1,209 @@
+"""Bitfount's own file of tokens, as a store: one person's, for one set of inputs.
+
+Rules:
+
+1. ``.token`` is what the original reads and writes: the tokens and the four inputs that they were
+   asked for with. Members that are not known here are kept.
+2. What it holds for other inputs is not overwritten: it moves to a file named after those.
+3. The file is private, replaced whole, and locked from the first look until the tokens are saved.
+4. What cannot be read, or belongs to somebody else, is kept aside with a warning.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, final
+
+from attrs import asdict, frozen
+
+from grantflow import Garbled, StoreError, Token
+from grantflow.core.codec import dump_token, load_token
+from grantflow.shell.stores.entry import Found, mended
+from grantflow.shell.stores.private import (
+    NotAFileError,
+    locked,
+    read_private,
+    told,
+    write_private,
+)
+
+_log: Final = logging.getLogger("grantflow")
+_GONE: Final = {
+    "access_token": None,
+    "refresh_token": None,
+    "id_token": None,
+    "access_token_expires_at": 0,
+}
+
+
+@final
+@frozen
+class Inputs:
+    """What tokens are asked for with; they fit no session with other inputs."""
+
+    auth_domain: str
+    client_id: str
+    scopes: str
+    audience: str
+
+    @property
+    def name(self) -> str:
+        """Return a name that is the same for the same inputs; the scopes count as a set."""
+        words = sorted(set(self.scopes.split()))
+        told = json.dumps([self.auth_domain, self.client_id, words, self.audience])
+        return sha256(told.encode()).hexdigest()[:16]
+
+    @staticmethod
+    def of(document: Mapping[str, object]) -> Inputs | None:
+        """Read the inputs that a file names."""
+        match document:
+            case {
+                "auth_domain": str(auth_domain),
+                "client_id": str(client_id),
+                "scopes": str(scopes),
+                "audience": str(audience),
+            }:
+                return Inputs(auth_domain, client_id, scopes, audience)
+            case _:
+                return None
+
+
+@final
+class TokenFile:
+    """A ``Store`` of one entry, that of ``key``.
+
+    ``foreign`` says whose a token is, if it is somebody else's. ``others`` turns true when the file
+    was found to hold tokens for other inputs.
+    """
+
+    def __init__(
+        self, folder: Path, inputs: Inputs, key: str, foreign: Callable[[Token], str | None]
+    ) -> None:
+        self._folder = folder
+        self._inputs = inputs
+        self._key = key
+        self._foreign = foreign
+        self.others: bool = False
+
+    @property
+    def path(self) -> Path:
+        """Return the file that holds these tokens, or will."""
+        aside = self._beside(self._inputs)
+        return aside if aside.exists() else self._first
+
+    @contextmanager
+    def claim(self, key: str, /) -> Iterator[Token | None]:
+        """Hold the lock of the person's files, and give what is stored."""
+        with locked(self._first):
+            yield self.read(key)
+
+    def read(self, key: str, /) -> Token | None:
+        """Return what is stored; what cannot be read is moved aside."""
+        if key != self._key:
+            return None
+        return mended(self._found, lambda: locked(self._first, wait=False), self._move_aside)
+
+    def save(self, key: str, token: Token, /) -> None:
+        """Store a token beside what else is in the file; ``StoreError`` for somebody else's."""
+        if key != self._key:
+            raise StoreError(f"{self._first} holds no other tokens than those of sign-ins")
+        if (who := self._foreign(token)) is not None:
+            raise StoreError(f"the tokens are those of {who!r}")
+        with self.claim(key), told(f"cannot write {self.path}"):
+            before = self._document() or {}
+            owner = Inputs.of(before)
+            if owner is not None and owner.name != self._inputs.name:
+                self._first.replace(self._beside(owner))
+                before = {}
+            self._write({**before, **_members(token), **asdict(self._inputs)})
+
+    def forget(self, key: str, /) -> None:
+        """Take the tokens out of the file, and leave what else is in it."""
+        with self.claim(key) as stored, told(f"cannot write {self.path}"):
+            if stored is not None:
+                self._write({**(self._document() or {}), **_GONE})
+
+    def keys(self) -> list[str]:
+        """Return the one key, if something is stored."""
+        return [] if self.read(self._key) is None else [self._key]
+
+    def clear(self) -> None:
+        """Take the tokens out of the file."""
+        self.forget(self._key)
+
+    @property
+    def _first(self) -> Path:
+        return self._folder / ".token"
+
+    def _beside(self, inputs: Inputs) -> Path:
+        return self._folder / f".token-{inputs.name}"
+
+    def _write(self, document: Mapping[str, object]) -> None:
+        write_private(self.path, json.dumps(document).encode("ascii"))
+
+    def _document(self) -> dict[str, object] | None:
+        """Return what the file holds; ``ValueError`` for what is no JSON object."""
+        data = read_private(self.path)
+        found: object = {} if data is None else json.loads(data)
+        if not isinstance(found, dict):
+            raise ValueError("no JSON object")
+        return None if data is None else found
+
+    def _found(self) -> Found:
+        try:
+            with told(f"cannot read {self.path}"):
+                document = self._document()
+        except (ValueError, RecursionError, NotAFileError):
+            return Garbled("it is damaged")
+        if document is None:
+            return None
+        inputs = Inputs.of(document)
+        if inputs is None:
+            return Garbled("it does not say what its tokens are for")
+        self.others = inputs.name != self._inputs.name
+        if self.others:
+            return None
+        if document.get("access_token") is None:
+            return None
+        token = load_token(_stored(document, inputs)).value_or(None)
+        if not isinstance(token, Token):
+            return Garbled("its tokens cannot be read")
+        who = self._foreign(token)
+        return token if who is None else Garbled(f"its tokens are those of {who!r}")
+
+    def _move_aside(self, problem: str) -> None:
+        path = self.path
+        aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+        with told(f"cannot move {path} aside"):
+            path.rename(aside)
+        _log.warning("%s: %s; kept as %s", path, problem, aside.name)
+
+
+def _members(token: Token) -> dict[str, object]:
+    plain = dump_token(token)
+    return {
+        "access_token": plain["access_token"],
+        "refresh_token": plain.get("refresh_token"),
+        "id_token": plain.get("id_token"),
+        "access_token_expires_at": token.expires_at and token.expires_at.timestamp(),
+        # Not the original's: without it a short life could not be told from a token near its end.
+        "access_token_issued_at": token.issued_at and token.issued_at.timestamp(),
+    }
+
+
+def _stored(document: Mapping[str, object], inputs: Inputs) -> dict[str, object]:
+    return {
+        "version": 1,
+        "access_token": document["access_token"],
+        "refresh_token": document.get("refresh_token"),
+        "id_token": document.get("id_token"),
+        "expires_at": document.get("access_token_expires_at"),
+        "issued_at": document.get("access_token_issued_at"),
+        "scope": inputs.scopes,
+    }

@@ -1,0 +1,171 @@
+"""``dvc_studio_client.auth``: signing in to DVC Studio, which spells the device grant its own way.
+
+Rules:
+
+1. Pending waits, ``slow_down`` waits longer. Any other answer that brings no token ends the
+   sign-in; a server that gives no answer at all is asked again, five times in a row.
+2. A code ends when the server said so. Where nobody knows when, it ends after 30 minutes.
+3. A device code goes to the origin that issued it, over https or on this machine. It is not logged.
+"""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from typing import Final
+
+from grantflow import Clock, DeviceAuthorization, DeviceFlow
+from grantflow.compat.dvc_studio_client.errors import (
+    AuthorizationDeniedError,
+    AuthorizationExpiredError,
+    InvalidScopesError,
+    StudioAuthError,
+    UnusableAnswerError,
+)
+from grantflow.compat.dvc_studio_client.studio import (
+    DeviceLoginResponse,
+    code_for,
+    known_code,
+    login_at,
+    token_for,
+)
+from grantflow.core.display import escaped
+from grantflow.shell.clock import SystemClock
+
+__all__ = [
+    "AVAILABLE_SCOPES",
+    "AuthorizationDeniedError",
+    "AuthorizationExpiredError",
+    "DeviceLoginResponse",
+    "InvalidScopesError",
+    "StudioAuthError",
+    "UnusableAnswerError",
+    "check_token_authentication",
+    "get_access_token",
+    "start_device_login",
+]
+
+AVAILABLE_SCOPES: Final = ["EXPERIMENTS", "DATASETS", "MODELS"]
+
+_WELCOME: Final = "Once you've logged in, return here and you'll be ready to start the experiments."
+_NO_BROWSER: Final = (
+    "\nFailed to open a web browser. Open the above url to continue in your web browser."
+)
+
+
+def get_access_token(
+    *,
+    hostname: str,
+    token_name: str | None = None,
+    scopes: str = "",
+    client_name: str = "client",
+    open_browser: bool = True,
+    post_login_message: str | None = None,
+    use_device_code: bool = False,
+    team_names: list[str] | None = None,
+    all_teams: bool | None = None,
+    expires_in_days: int | None = None,
+    never_expires: bool | None = None,
+    clock: Clock | None = None,
+) -> tuple[str, str]:
+    """Sign a person in; return the name of the token, which is Studio's word, and the token.
+
+    ``scopes`` has commas between the words. The browser is left alone by ``open_browser=False``
+    and by ``use_device_code=True``. Raises what the other two functions raise.
+    """
+    flow = _login(
+        base_url=hostname,
+        client_name=client_name,
+        token_name=token_name,
+        scopes=[word for each in scopes.split(",") if (word := each.strip())],
+        team_names=team_names,
+        all_teams=all_teams,
+        expires_in_days=expires_in_days,
+        never_expires=never_expires,
+    )
+    time = clock or SystemClock()
+    issued, told = code_for(flow, time)
+    _show(
+        issued.authorization,
+        post_login_message or _WELCOME,
+        browser=open_browser and not use_device_code,
+    )
+    return told.get("token_name") or token_name or "", token_for(flow, issued, time)
+
+
+def start_device_login(
+    *,
+    client_name: str,
+    base_url: str | None = None,
+    token_name: str | None = None,
+    scopes: list[str] | None = None,
+    team_names: list[str] | None = None,
+    all_teams: bool | None = None,
+    expires_in_days: int | None = None,
+    never_expires: bool | None = None,
+) -> DeviceLoginResponse:
+    """Ask for a device code, once, and return Studio's answer as it came.
+
+    ``InvalidScopesError`` and ``ValueError`` say what is wrong with the arguments. Every request
+    that brings no code is a ``requests.RequestException``: a ``requests.HTTPError`` if it was
+    answered with anything but a 200.
+    """
+    flow = _login(
+        base_url=base_url or "https://studio.datachain.ai",
+        client_name=client_name,
+        token_name=token_name,
+        scopes=scopes or [],
+        team_names=team_names,
+        all_teams=all_teams,
+        expires_in_days=expires_in_days,
+        never_expires=never_expires,
+    )
+    return code_for(flow, SystemClock())[1]
+
+
+def check_token_authentication(*, uri: str, device_code: str, clock: Clock | None = None) -> str:
+    """Wait until the person has approved, and return the access token.
+
+    Raises ``AuthorizationExpiredError``, ``AuthorizationDeniedError``, a ``requests.HTTPError`` for
+    every other answer but a 200, ``UnusableAnswerError`` for a 200 without a token, and another
+    ``requests.RequestException`` where there is no answer.
+    """
+    time = clock or SystemClock()
+    return token_for(*known_code(uri, device_code, time), time)
+
+
+def _login(
+    *,
+    base_url: str,
+    client_name: str,
+    token_name: str | None,
+    scopes: list[str],
+    team_names: list[str] | None,
+    all_teams: bool | None,
+    expires_in_days: int | None,
+    never_expires: bool | None,
+) -> DeviceFlow:
+    unknown = [each for each in scopes if each.upper() not in AVAILABLE_SCOPES]
+    if unknown:
+        raise InvalidScopesError(f"Following scopes are not valid: {', '.join(unknown)}")
+    if all_teams is False and not team_names:
+        raise ValueError("team_names must be specified when all_teams is False")
+    wishes = {
+        "token_name": token_name,
+        "team_names": team_names,
+        "all_teams": all_teams,
+        "expires_in_days": expires_in_days,
+        "never_expires": never_expires,
+    }
+    return login_at(base_url, client_name, scopes, wishes)
+
+
+def _show(code: DeviceAuthorization, message: str, *, browser: bool) -> None:
+    url = code.verification_uri_complete or code.verification_uri
+    what = (
+        "Opening link for login at" if browser else "Open this url to continue in your web browser:"
+    )
+    print(what, escaped(url))
+    print(f"\n{message}", flush=True)
+    if browser and not webbrowser.open(url):
+        print(_NO_BROWSER, file=sys.stderr)
