@@ -105,6 +105,8 @@ def test_the_code_of_a_page_runs(
     loopback behind that address.
     """
     monkeypatch.setenv("GRANTFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("BITFOUNT_STORAGE_PATH", str(tmp_path))
+    monkeypatch.setattr("webbrowser.open", lambda url: True)
     urls = played_in(page)
     names: dict[str, object] = {"__name__": "page"}
     for block in blocks(page, "python"):

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import heapq
-import queue
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import count
 from random import Random
 
 import anyio
 import pytest
 
 from grantflow import (
-    Cancelled,
     Client,
-    ClientCredentialsFlow,
     DeviceFlow,
     DPoP,
-    Failed,
     Fault,
-    Pending,
-    Request,
     Response,
-    Unreachable,
     run,
 )
 from grantflow.core.states import DeviceState
@@ -40,7 +31,7 @@ from grantflow.testing import (
     VirtualClock,
     simulate,
 )
-from values import CLIENT, seconds
+from toy_loop import ToyLoop
 
 Trace = list[DeviceState]
 
@@ -108,34 +99,6 @@ def on_loop(backend: str) -> Callable[[Server], Trace]:
     return play
 
 
-class ToyLoop:
-    """An event loop that calls back, in virtual time."""
-
-    def __init__(self, clock: VirtualClock) -> None:
-        self._clock = clock
-        self._timers: list[tuple[timedelta, int, Callable[[], None]]] = []
-        self._posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._order = count()
-
-    def call_later(self, wait: timedelta, call: Callable[[], None], /) -> None:
-        # A hair early on purpose, as a toolkit's whole milliseconds may be.
-        early = timedelta(milliseconds=1) if wait > timedelta(milliseconds=5) else timedelta()
-        at = self._clock.now().mono + wait - early
-        heapq.heappush(self._timers, (at, next(self._order), call))
-
-    def post(self, call: Callable[[], None], /) -> None:
-        self._posted.put(call)
-
-    def until(self, done: Callable[[], bool]) -> None:
-        while not done():
-            if self._timers:
-                at, _, call = heapq.heappop(self._timers)
-                self._clock.advance(max(at - self._clock.now().mono, timedelta()))
-                call()
-            else:
-                self._posted.get(timeout=10)()
-
-
 def by_timer(server: Server) -> Trace:
     clock, seen = VirtualClock(roll=0.25), list[DeviceState]()
     loop = ToyLoop(clock)
@@ -144,7 +107,7 @@ def by_timer(server: Server) -> Trace:
         loop,
         seen.append,
         transport=ServerTransport(server, clock),
-        now=clock.now,
+        clock=clock,
     )
     driver.start()
     driver.start()
@@ -169,62 +132,3 @@ def test_500_scripts_give_the_traces_of_the_simulation(name: str) -> None:
         assert DRIVERS[name](server) == expected, script(number)
         kinds |= {type(state).__name__ for state in expected}
     assert kinds >= {"Started", "Pending", "Authorized", "Expired", "Failed"}
-
-
-def test_a_cancelled_timer_drops_what_comes_late() -> None:
-    clock, seen = VirtualClock(), list[DeviceState]()
-    loop = ToyLoop(clock)
-    server = Server(Script(approve_after=seconds(1)))
-    driver = TimerDriver(
-        flow_of(server), loop, seen.append, transport=ServerTransport(server, clock), now=clock.now
-    )
-    driver.cancel()
-    assert driver.run is None
-    driver.start()
-    loop.until(lambda: isinstance(seen[-1], Pending))
-    driver.cancel()
-    driver.cancel()
-    assert seen[-1] == Failed(Cancelled())
-    before = len(seen)
-    while loop._timers:
-        loop.until(lambda: not loop._timers)
-    assert len(seen) == before
-
-
-def test_a_watch_may_cancel() -> None:
-    clock, seen = VirtualClock(), list[DeviceState]()
-    loop = ToyLoop(clock)
-    server = Server()
-
-    def watch(state: DeviceState) -> None:
-        seen.append(state)
-        if isinstance(state, Pending):
-            driver.cancel()
-
-    driver = TimerDriver(
-        flow_of(server), loop, watch, transport=ServerTransport(server, clock), now=clock.now
-    )
-    driver.start()
-    loop.until(lambda: isinstance(seen[-1], Failed))
-    assert seen[-1] == Failed(Cancelled())
-    assert loop._timers == []
-
-
-def test_a_transport_that_breaks_its_promise_still_ends_the_run(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    clock, seen = VirtualClock(), list[object]()
-    loop = ToyLoop(clock)
-
-    def broken(request: Request) -> Reply:
-        raise ZeroDivisionError("something secret")
-
-    driver = TimerDriver(
-        ClientCredentialsFlow(CLIENT), loop, seen.append, transport=broken, now=clock.now
-    )
-    driver.start()
-    loop.until(lambda: isinstance(seen[-1], Failed))
-    fault = Fault("other", "maybe", "ZeroDivisionError")
-    assert seen[-1] == Failed(Unreachable(fault, 5))
-    assert "it did: ZeroDivisionError" in caplog.text
-    assert "secret" not in caplog.text

@@ -58,6 +58,7 @@ HOMES = {
     },
     "httpx": {"shell/http/over_httpx.py", "shell/auth/httpx.py"},
     "anyio": {"shell/aio.py", "shell/auth/httpx.py"},
+    "pytest": {"testing/fixtures.py"},
     "platformdirs": {"shell/environment.py"},
     "filelock": {"shell/stores/locks.py"},
     "joserfc": {"shell/keys.py"},

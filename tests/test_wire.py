@@ -567,3 +567,23 @@ def test_an_assertion_that_a_server_repeats_is_masked() -> None:
     assert isinstance(event, Rejected)
     assert isinstance(event.error, Refused)
     assert event.error.description == "bad ***!"
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("link.example/ABC", "https://link.example/ABC"),
+        ("link.example:8443/a:b", "https://link.example:8443/a:b"),
+        ("http://link.example", "http://link.example"),
+        ("javascript:alert(1)", None),
+        ("ftp://link.example", None),
+        ("mailto:a@link.example", None),
+    ],
+)
+def test_only_a_link_without_a_scheme_is_completed(sent: str, read: str | None) -> None:
+    flow = DeviceFlow(evolve(CLIENT, provider=evolve(ACME, link_scheme="https")))
+    due = flow.due(flow.start(moment()))
+    assert isinstance(due, Send)
+    code = {"device_code": "dc", "user_code": "WDJB", "verification_uri": sent}
+    event = due.read(reply(200, code), moment())
+    assert (event.authorization.verification_uri if isinstance(event, CodeIssued) else None) == read

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import run
+    from grantflow.shell.clock import SystemClock
     from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
     from grantflow.shell.registration import Registration
     from grantflow.shell.source import GrantError, TokenSource
@@ -134,6 +135,7 @@ __all__ = [
     "StillPending",
     "Store",
     "StoreError",
+    "SystemClock",
     "Token",
     "TokenAuth",
     "TokenIssued",
@@ -212,6 +214,7 @@ _HOMES = {
         "Token",
     ),
     "shell.blocking": ("run",),
+    "shell.clock": ("SystemClock",),
     "shell.ports": ("Clock", "Prompt", "Store", "StoreError", "Transport"),
     "shell.registration": ("Registration",),
     "shell.source": ("GrantError", "TokenSource"),

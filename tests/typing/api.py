@@ -81,6 +81,7 @@ from grantflow import (
     StillPending,
     Store,
     StoreError,
+    SystemClock,
     Token,
     TokenAuth,
     TokenIssued,
@@ -111,6 +112,7 @@ from grantflow.testing import (
     Loopback,
     Outage,
     Script,
+    ScriptedServer,
     Server,
     ServerTransport,
     Tick,
@@ -385,6 +387,10 @@ def timer_driver(client: Client, loop: Loop) -> None:
     assert_type(driver, TimerDriver[DeviceState])
     assert_type(driver.run, Run[DeviceState] | None)
     TimerDriver(RefreshFlow(client, "rt-1"), loop, see_grant, transport=raising)
+    assert_type(driver.clock.now(), Moment)
+    TimerDriver(DeviceFlow(client), loop, see_device, clock=SystemClock())
+    TimerDriver(DeviceFlow(client), loop, see_device, clock=AsyncMetronome())
+    TimerDriver(DeviceFlow(client), loop, see_device, clock=FloatClock())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     TimerDriver(DeviceFlow(client), loop, see_grant)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     TimerDriver(DeviceFlow(client), loop, see_device, transport=late)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -667,6 +673,13 @@ def testing(client: Client, request: Request, span: timedelta) -> None:
     async_transport: aio.AsyncTransport = AsyncServerTransport(transport)
     async_clock: aio.AsyncClock = AsyncVirtualClock(clock)
     print(async_transport, async_clock)
+    scripted = ScriptedServer(script, clock=clock)
+    blocking: tuple[Transport, Clock] = (scripted.transport, scripted.clock)
+    async_transport, async_clock = scripted.async_transport, scripted.async_clock
+    assert_type(scripted.source, TokenSource)
+    assert_type(run(DeviceFlow(scripted.client), *blocking), Final)
+    scripted.approve(after=span)
+    scripted.approve(span)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Script(outages=(Outage(span, span, Fault("refused", "no")),))
     with serve(script) as loopback:
         assert_type(loopback, Loopback)

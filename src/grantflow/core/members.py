@@ -119,7 +119,7 @@ def link(found: Members, *names: str, scheme: str | None = None) -> Result[str, 
     value = next((text for name in names if (text := text_of(found.get(name)))), None)
     if value is None:
         return Failure(f"{names[0]} is missing")
-    if scheme is not None and "://" not in value:
+    if scheme is not None and _bare(value):
         value = f"{scheme}://{value}"
     try:
         parts = urlsplit(value)
@@ -129,6 +129,12 @@ def link(found: Members, *names: str, scheme: str | None = None) -> Result[str, 
     if not usable or any(ord(each) <= 0x20 or ord(each) == 0x7F for each in value):
         return Failure(f"{names[0]} is no http or https link")
     return Success(value)
+
+
+def _bare(text: str) -> bool:
+    """Tell whether a link begins with its host: what has a scheme of its own keeps it."""
+    port = text.partition("/")[0].partition(":")[2]
+    return "://" not in text and (not port or port.isdecimal())
 
 
 def number(value: Json) -> float | None:

@@ -26,7 +26,7 @@ from grantflow.core.secret import Secret, secret
 from grantflow.core.values import Fault, Moment, Reply, plain
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.keys import Key, Sign, dpop_key, readable
-from grantflow.shell.ports import Clock, Transport
+from grantflow.shell.ports import Transport
 
 __all__ = ["Readable", "Signer", "check", "dpop_key", "signed"]
 
@@ -44,7 +44,7 @@ LIFETIME: Final = 60
 """Seconds: enough for a slow network, too few to be worth stealing."""
 
 
-def signed(transport: Transport, clock: Clock | None = None) -> Transport:
+def signed(transport: Transport, clock: Readable | None = None) -> Transport:
     """Return a transport that signs what each request wants to have signed.
 
     The drivers do this around any transport, so it is for those who write their own. Wrapping twice
@@ -164,7 +164,7 @@ _MOST_KEYS: Final = 8
 class _Signed:
     __slots__ = ("_signer", "_transport")
 
-    def __init__(self, transport: Transport, clock: Clock | None) -> None:
+    def __init__(self, transport: Transport, clock: Readable | None) -> None:
         self._transport = transport
         self._signer = Signer(clock)
 

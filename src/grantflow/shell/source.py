@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import time
 from collections.abc import Callable
 from typing import Final, final
 
@@ -38,8 +37,8 @@ from grantflow.core.states import DeviceState, Failed, Pending, SlowDown
 from grantflow.core.tokens import SKEW, Grant, Skew, fresh_until, key_of
 from grantflow.core.values import DeviceAuthorization, Members, Token
 from grantflow.core.wire import either
+from grantflow.shell import clock as clocks
 from grantflow.shell.blocking import default_transport
-from grantflow.shell.clock import SystemClock
 from grantflow.shell.errands import Ports, settle
 from grantflow.shell.flights import Flights
 from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
@@ -119,9 +118,9 @@ class TokenSource:
         self.app_key: str = key_of(made, "app_token", profile)
         self.notes: list[str] = []
         self._store = FileStore() if store is None else store
-        self._clock = clock or SystemClock()
+        self._clock = clock or clocks.SystemClock()
         self._transport = None if transport is None else signed(transport, self._clock)
-        self._seconds = time.time if clock is None else lambda: clock.now().wall.timestamp()
+        self._seconds = clocks.seconds if clock is None else lambda: clock.now().wall.timestamp()
         self._prompt = prompt or plain_prompt
         self._watch = watch
         self._given = Secret(token) if isinstance(token, str) else token

@@ -5,7 +5,8 @@ Rules:
 1. Everything happens on the loop's own thread but the request, which is sent on a worker.
 2. A reply that comes after ``cancel`` changes nothing: each turn has a number, and old ones are
    dropped. Final states absorb, so it could do no harm anyway.
-3. What a transport raises against its promise counts as a fault, and is logged.
+3. What comes after ``cancel`` is not posted either: the loop's window may be gone by then.
+4. What a transport raises against its promise counts as a fault, and is logged.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from grantflow.core.effects import Send
 from grantflow.core.events import GaveUp
 from grantflow.core.flow import Flow, Run, begin
 from grantflow.core.states import Authorized, Expired, Failed
-from grantflow.core.values import Fault, Moment, Reply
+from grantflow.core.values import Fault, Reply
 from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
-from grantflow.shell.signing import signed
+from grantflow.shell.signing import Readable, signed
 
 S = TypeVar("S")
 _log: Final = logging.getLogger("grantflow")
@@ -46,7 +47,8 @@ class Loop(Protocol):
 class TimerDriver(Generic[S]):
     """Drives one flow on an event loop; ``watch`` sees every state on the loop's thread.
 
-    ``start`` begins, ``cancel`` tells the flow that its user gave up.
+    ``start`` begins, ``cancel`` tells the flow that its user gave up. ``clock`` is this machine's
+    unless told otherwise, and only read: it is the loop that waits. A countdown reads it as well.
     """
 
     def __init__(
@@ -56,13 +58,14 @@ class TimerDriver(Generic[S]):
         watch: Callable[[S], None],
         *,
         transport: Transport | None = None,
-        now: Callable[[], Moment] | None = None,
+        clock: Readable | None = None,
     ) -> None:
+        self.clock: Readable = clock or SystemClock()
         self._flow = flow
         self._loop = loop
         self._watch = watch
         self._transport = transport
-        self._now = now or SystemClock().now
+        self._signed: Transport | None = None
         self._run: Run[S] | None = None
         self._turn = 0
 
@@ -74,12 +77,12 @@ class TimerDriver(Generic[S]):
     def start(self) -> None:
         """Begin, and show the first state; a second call does nothing."""
         if self._run is None:
-            self._moved(begin(self._flow, self._now()))
+            self._moved(begin(self._flow, self.clock.now()))
 
     def cancel(self) -> None:
         """Give up: the flow fails as cancelled, unless it has ended already."""
         if self._run is not None and isinstance(self._run.due, Send):
-            self._moved(self._run.told(GaveUp(self._now().mono)))
+            self._moved(self._run.told(GaveUp(self.clock.now().mono)))
 
     def _moved(self, run: Run[S]) -> None:
         self._run = run
@@ -90,7 +93,7 @@ class TimerDriver(Generic[S]):
             return  # the watch cancelled
         match run.due:
             case Send() as send:
-                wait = max(send.not_before - self._now().mono, timedelta())
+                wait = max(send.not_before - self.clock.now().mono, timedelta())
                 self._loop.call_later(wait, lambda: self._send(send, turn))
             case Authorized() | Expired() | Failed():
                 pass
@@ -100,22 +103,29 @@ class TimerDriver(Generic[S]):
     def _send(self, send: Send, turn: int) -> None:
         if turn != self._turn:
             return
-        early = send.not_before - self._now().mono
+        early = send.not_before - self.clock.now().mono
         if early > timedelta():  # timers of whole milliseconds fire a hair early
             self._loop.call_later(early, lambda: self._send(send, turn))
             return
-        transport = self._transport = signed(self._transport or default_transport())
 
         def work() -> None:
             try:
-                reply: Reply = transport(send.request)
+                reply = self._reply(send)
             except Exception as error:  # noqa: BLE001 - or the window would wait for ever
                 _log.error("a transport must not raise, but it did: %s", type(error).__name__)
                 reply = Fault("other", "maybe", type(error).__name__)
-            self._loop.post(lambda: self._arrived(send, reply, turn))
+            if turn == self._turn:
+                self._loop.post(lambda: self._arrived(send, reply, turn))
 
         threading.Thread(target=work, name="grantflow", daemon=True).start()
 
+    def _reply(self, send: Send) -> Reply:
+        # Made on the worker, and one worker runs at a time: loading an HTTP library takes longer
+        # than a window may stand still.
+        if self._signed is None:
+            self._signed = signed(self._transport or default_transport(), self.clock)
+        return self._signed(send.request)
+
     def _arrived(self, send: Send, reply: Reply, turn: int) -> None:
         if turn == self._turn and self._run is not None:
-            self._moved(self._run.heard(send, reply, self._now()))
+            self._moved(self._run.heard(send, reply, self.clock.now()))

@@ -2,11 +2,13 @@
 
 ``Server`` is an authorization server as a value and ``answer`` its pure function; ``simulate``
 plays a flow against it in virtual time; ``VirtualClock`` and ``ServerTransport`` are the ports of
-a driver; ``serve`` puts the same function behind HTTP on loopback.
+a driver; ``serve`` puts the same function behind HTTP on loopback. ``ScriptedServer`` has all that
+a test of an application needs, and ``grantflow.testing.fixtures`` gives one to pytest.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from grantflow.testing.asynchronous import AsyncServerTransport, AsyncVirtualClock
@@ -17,6 +19,7 @@ from grantflow.testing.simulation import ServerTransport, Tick, simulate
 
 if TYPE_CHECKING:
     from grantflow.testing.loopback import Loopback, serve
+    from grantflow.testing.scripted import ScriptedServer
 
 __all__ = [
     "AsyncServerTransport",
@@ -24,6 +27,7 @@ __all__ = [
     "Loopback",
     "Outage",
     "Script",
+    "ScriptedServer",
     "Server",
     "ServerTransport",
     "Tick",
@@ -35,13 +39,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Load the server on loopback on first use: most tests need no ``http.server``."""
-    if name not in ("Loopback", "serve"):
-        raise AttributeError(f"module 'grantflow.testing' has no attribute {name!r}")
-    from grantflow.testing import loopback
+_LATE = {"Loopback": "loopback", "ScriptedServer": "scripted", "serve": "loopback"}
 
-    value: object = getattr(loopback, name)
+
+def __getattr__(name: str) -> object:
+    """Load on first use what most tests of a flow do not need: ``http.server``, the stores."""
+    if name not in _LATE:
+        raise AttributeError(f"module 'grantflow.testing' has no attribute {name!r}")
+    value: object = getattr(import_module(f"grantflow.testing.{_LATE[name]}"), name)
     globals()[name] = value
     return value
 

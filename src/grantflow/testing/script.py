@@ -48,6 +48,7 @@ class Script:
     the refresh token at each use, ``reuse_detection`` then ends the grant when an old one comes
     back. ``clients`` are the registered ones with their secrets, ``None`` standing for a public
     client; without the argument any client is welcome. ``latency`` is that of a round trip.
+    ``slow_downs`` polls of each code are answered with ``slow_down``, however late they come.
     """
 
     approve_after: timedelta | None = None
@@ -60,6 +61,7 @@ class Script:
     reuse_detection: bool = True
     latency: timedelta = timedelta()
     outages: tuple[Outage, ...] = ()
+    slow_downs: int = 0
     clients: Mapping[str, Secret | None] | None = field(
         default=None, converter=_clients, hash=False
     )

@@ -47,6 +47,7 @@ class SignIn:
     ends_at: timedelta
     interval: timedelta
     asked_at: timedelta
+    slowed: int = 0
     verdict: Verdict | None = None
     used: bool = False
 
@@ -229,8 +230,10 @@ def _poll(server: Server, client_id: str, form: Mapping[str, str], at: timedelta
     if at >= found.ends_at:
         return server, _error(400, "expired_token", "the device code is too old")
     # The first poll is measured from the code's own answer.
-    if at - found.asked_at < found.interval:
-        slower = evolve(found, asked_at=at, interval=found.interval + timedelta(seconds=5))
+    early = at - found.asked_at < found.interval
+    if early or found.slowed < server.script.slow_downs:
+        longer = found.interval + timedelta(seconds=5)
+        slower = evolve(found, asked_at=at, interval=longer, slowed=found.slowed + 1)
         return _kept(_counted(server, "slow_down"), slower), _error(400, "slow_down", "")
     match _verdict(server.script, found, at):
         case None:

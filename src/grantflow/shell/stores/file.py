@@ -47,7 +47,12 @@ class FileStore:
     """
 
     def __init__(self, directory: str | Path | None = None) -> None:
-        self.directory: Path = home() / "tokens" if directory is None else Path(directory)
+        self._directory = None if directory is None else Path(directory)
+
+    @property
+    def directory(self) -> Path:
+        """Return the folder. Where none was given, the environment is asked at every use."""
+        return home() / "tokens" if self._directory is None else self._directory
 
     def __repr__(self) -> str:
         return f"FileStore({str(self.directory)!r})"

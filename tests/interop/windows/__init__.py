@@ -1,0 +1,1 @@
+"""Windows on a screen: the drivers of the examples, seen and clicked on."""
