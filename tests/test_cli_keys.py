@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from cli_stage import ISSUER, Stage
 from grantflow import Request
 from grantflow.core.request import Certificate
-from grantflow.core.values import Reply
+from grantflow.core.values import Reply, Response
 
 ROBOT = ("login", "--issuer", ISSUER, "--client-id", "robot", "--grant", "client_credentials")
 SECRET = "a-long-shared-secret-of-32-letters"
@@ -111,3 +111,44 @@ def test_a_key_file_without_a_key(stage: Stage) -> None:
     assert ran.code == 2
     assert "holds no private key" in ran.complaint()
     assert "hunter2" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (("--client-auth=client_secret_jwt", "--client-secret-file=key"), "and this is a PEM text"),
+        (("--client-key-file=text",), "holds no private key"),
+        (("--client-auth=private_key_jwt", "--client-key-file=public"), "holds no private key"),
+        (("--client-auth=private_key_jwt", "--client-key-file=none"), "cannot read the key file"),
+        (("--client-auth=client_secret_post",), "needs the client's secret"),
+    ],
+)
+def test_what_cannot_prove_is_told_before_anything_is_sent(
+    stage: Stage, argv: tuple[str, ...], hint: str
+) -> None:
+    pair = ECKey.generate_key("P-256")
+    (stage.folder / "key").write_bytes(pair.as_pem(private=True))
+    (stage.folder / "public").write_bytes(pair.as_pem(private=False))
+    (stage.folder / "text").write_text("hunter2hunter2")
+    sent = listen(stage)
+    ran = stage.run(*ROBOT, *argv)
+    assert ran.code == 2
+    assert hint in ran.complaint()
+    assert sent == []
+
+
+def test_the_proof_that_the_metadata_chooses_is_checked_before_it_is_used(stage: Stage) -> None:
+    (stage.folder / "key").write_bytes(ECKey.generate_key("P-256").as_pem(private=True))
+    document = stage.transport.server.metadata()
+    document["token_endpoint_auth_methods_supported"] = ["client_secret_jwt"]
+    methods: list[str] = []
+
+    def transport(request: Request) -> Reply:
+        methods.append(request.method)
+        return Response(200, {}, json.dumps(document).encode())
+
+    stage.answers_with(transport)
+    ran = stage.run(*ROBOT, "--client-secret-file", "key")
+    assert ran.code == 2
+    assert "PEM text" in ran.complaint()
+    assert methods == ["GET"]

@@ -74,6 +74,12 @@ def test_a_login_is_remembered_without_a_secret(stage: Stage) -> None:
             "scope": ["read"],
             "resource": ["https://r.example"],
             "param": [["prompt", "login"]],
+            "spelling": {
+                "version": 1,
+                "introspection_endpoint": f"{ISSUER}/introspect",
+                "userinfo_endpoint": f"{ISSUER}/userinfo",
+                "auth_methods": ["client_secret_basic", "none", "client_secret_post"],
+            },
         }
     }
     [token] = stage.tokens()

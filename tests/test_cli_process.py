@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -125,6 +126,33 @@ def test_events_come_as_they_happen(shell: Shell) -> None:
         out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
     assert '"event": "authorized"' in out
+
+
+def test_one_process_starts_and_another_finishes_even_after_a_third_was_killed(
+    shell: Shell,
+) -> None:
+    with serve(Script(interval=SECOND)) as server:
+        argv = ("login", "--start", "--issuer", server.issuer, "--client-id", "demo")
+        code, out, err = shell.run(*argv)
+        assert (code, err) == (0, "")
+        started = json.loads(out)
+        with shell.start("login", "--finish", "--json") as killed:
+            assert killed.stdout is not None
+            while '"event": "pending"' not in killed.stdout.readline():
+                pass
+            killed.kill()
+        server.approve(started["user_code"])
+        words = started["finish"].split()
+        assert words[0] == "grantflow"
+        code, out, err = shell.run(*words[1:])
+        assert (code, out) == (0, "")
+        assert "Signed in: profile" in err
+        assert "slow_down" not in server.server.counts
+        code, out, _ = shell.run("token")
+        assert re.fullmatch(r"at-[0-9a-f]+\n", out)
+        code, out, err = shell.run(*words[1:])
+        assert (code, out) == (2, "")
+        assert "no sign-in of" in err
 
 
 def test_five_processes_refresh_once(shell: Shell) -> None:

@@ -48,6 +48,7 @@ def test_status_for_programs(stage: Stage) -> None:
         "profile": "server.test",
         "default": True,
         "signed_in": True,
+        "provider": None,
         "issuer": ISSUER,
         "token_endpoint": f"{ISSUER}/token",
         "client_id": "app",
@@ -111,7 +112,7 @@ def test_list_is_cut_to_the_screen_and_whole_in_a_pipe(stage: Stage) -> None:
     stage.login("--scope", " ".join(f"scope-{number}" for number in range(40)))
     assert max(map(len, stage.run("list").out.splitlines())) > 300
     stage.monkeypatch.setenv("COLUMNS", "70")
-    stage.monkeypatch.setattr("grantflow.cli.commands.list.is_terminal", lambda stream: True)
+    stage.monkeypatch.setattr("grantflow.cli.table.is_terminal", lambda stream: True)
     assert max(map(len, stage.run("list").out.splitlines())) == 70
 
 

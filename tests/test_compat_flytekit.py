@@ -401,7 +401,7 @@ def test_a_link_to_anything_but_the_web_is_refused() -> None:
     assert isinstance(caught.value.problem.error, Garbled)
 
 
-@pytest.mark.parametrize("link", ["url", "idp.example/device", "javascript:alert(1)"])
+@pytest.mark.parametrize("link", ["url", "idp.example/device", "idp.example:8443/device"])
 def test_a_link_without_a_scheme_is_one_to_the_web(link: str) -> None:
     with wired(Said(200, {**CODE, "verification_uri": link})) as wire:
         assert get_device_code(wire.url, "app").verification_uri == f"https://{link}"

@@ -48,9 +48,15 @@ def test_a_page_that_answers_everywhere_does_not_hide_the_document() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "other", [ISSUER + "/", "https://evil.example", "https://AS.example/tenant"]
-)
+def test_a_slash_too_many_is_not_believed_either_but_told() -> None:
+    found = discover(ISSUER, Site({RFC8414: document(issuer=f"{ISSUER}/")}))
+    assert found == Garbled(
+        f"metadata: it is of {ISSUER}/, not of {ISSUER}; "
+        f"only the slash at the end differs, and it counts: use {ISSUER}/"
+    )
+
+
+@pytest.mark.parametrize("other", ["https://evil.example", "https://AS.example/tenant"])
 def test_another_issuer_s_document_is_not_believed(other: str) -> None:
     found = discover(ISSUER, Site({RFC8414: document(issuer=other)}))
     assert found == Garbled(f"metadata: it is of {other}, not of {ISSUER}")

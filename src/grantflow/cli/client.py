@@ -19,6 +19,7 @@ from typing import Final
 from grantflow.cli.failure import usage
 from grantflow.cli.output import is_terminal
 from grantflow.cli.profiles import Profile
+from grantflow.cli.spelt import plain_provider, remembered
 from grantflow.core.client import Client
 from grantflow.core.client_auth import (
     ClientAuthentication,
@@ -34,7 +35,7 @@ from grantflow.core.secret import Secret
 from grantflow.core.tokens import key_of
 from grantflow.shell.environment import client_secret_given
 
-_WITH_SECRET: Final[Mapping[str, Callable[[Secret], ClientAuthentication]]] = {
+WITH_SECRET: Final[Mapping[str, Callable[[Secret], ClientAuthentication]]] = {
     "client_secret_basic": ClientSecretBasic,
     "client_secret_basic_raw": partial(ClientSecretBasic, encoding="raw"),
     "client_secret_post": ClientSecretPost,
@@ -44,7 +45,7 @@ _WITH_KEY: Final = ("private_key_jwt", "tls_client_auth")
 _ALGORITHMS: Final = ("ES256", "RS256", "EdDSA", "ES384", "ES512")
 """Tried in this order: what a key is for, is written in it."""
 
-AUTH_NAMES: Final = ("none", *_WITH_SECRET, *_WITH_KEY)
+AUTH_NAMES: Final = ("none", *WITH_SECRET, *_WITH_KEY)
 
 STDIN: Final = "-"
 _LARGEST_SECRET: Final = 64 * 1024
@@ -56,7 +57,9 @@ def auth_decided(
 ) -> str:
     """Return the name of the authentication: the one asked for, else what the server takes.
 
-    >>> auth_decided(None, ("client_secret_post",), has_secret=True)
+    ``offered`` are the server's, best first.
+
+    >>> auth_decided(None, ("none", "client_secret_post"), has_secret=True)
     'client_secret_post'
     >>> auth_decided(None, (), has_secret=True), auth_decided(None, (), has_secret=False)
     ('client_secret_basic', 'none')
@@ -67,8 +70,7 @@ def auth_decided(
         return "private_key_jwt"
     if not has_secret:
         return "none"
-    only_post = "client_secret_post" in offered and "client_secret_basic" not in offered
-    return "client_secret_post" if only_post else "client_secret_basic"
+    return next((each for each in offered if each in WITH_SECRET), "client_secret_basic")
 
 
 def authentication(
@@ -84,7 +86,7 @@ def authentication(
             f"{name} needs the client's secret: use --client-secret-file FILE, "
             "or set GRANTFLOW_CLIENT_SECRET"
         )
-    return _WITH_SECRET[name](secret)
+    return WITH_SECRET[name](secret)
 
 
 def _by_key(name: str, file: str | None) -> ClientAuthentication:
@@ -154,15 +156,8 @@ def _read(path: Path) -> str:
         return file.read(_LARGEST_SECRET)
 
 
-def client_of(profile: Profile, proof: ClientAuthentication = _PUBLIC) -> Client:
+def client_of(profile: Profile, provider: Provider, proof: ClientAuthentication) -> Client:
     """Return the client of a profile; ``ValueError`` names the argument that is unusable."""
-    provider = Provider(
-        name=profile.server or "",
-        issuer=profile.issuer,
-        token_endpoint=profile.token_endpoint or "",
-        device_authorization_endpoint=profile.device_authorization_endpoint,
-        revocation_endpoint=profile.revocation_endpoint,
-    )
     return Client(
         provider=provider,
         client_id=profile.client_id or "",
@@ -176,35 +171,40 @@ def client_of(profile: Profile, proof: ClientAuthentication = _PUBLIC) -> Client
 
 def proven_client_of(profile: Profile) -> Client:
     """Return the client of a profile with its proof, for a request."""
+    proof = _proof_of(profile)
+    return _usable(profile, remembered(profile), proof)
+
+
+def _proof_of(profile: Profile) -> ClientAuthentication:
     if profile.client_auth == "none":
-        return _remembered(profile, _PUBLIC)
+        return _PUBLIC
     if profile.client_auth not in AUTH_NAMES:
         raise usage(
             f"profile {profile.name!r} uses the client authentication {profile.client_auth!r}, "
             "which this grantflow does not know; update it, or sign in again with --client-auth"
         )
     if profile.client_auth in _WITH_KEY:
-        return _remembered(profile, _by_key(profile.client_auth, profile.client_key_file))
+        return _by_key(profile.client_auth, profile.client_key_file)
     secret = secret_of(profile.client_secret_file)
     if secret is None:
         raise usage(
             f"profile {profile.name!r} needs its client secret: set GRANTFLOW_CLIENT_SECRET, "
             "or sign in again with --client-secret-file FILE"
         )
-    return _remembered(profile, authentication(profile.client_auth, secret))
+    return authentication(profile.client_auth, secret)
 
 
 def key_of_profile(profile: Profile) -> str:
-    """Return where the token of a profile is stored."""
+    """Return where the token of a profile is stored; its provider's spelling has no say in that."""
     if profile.grant == "given":
         # Not a plain hash like the others, so the two never meet.
         return f"given-{sha256(profile.name.encode()).hexdigest()}"
-    return key_of(_remembered(profile, _PUBLIC), profile.grant, profile.name)
+    return key_of(_usable(profile, None, _PUBLIC), profile.grant, profile.name)
 
 
-def _remembered(profile: Profile, proof: ClientAuthentication) -> Client:
+def _usable(profile: Profile, provider: Provider | None, proof: ClientAuthentication) -> Client:
     try:
-        return client_of(profile, proof)
+        return client_of(profile, provider or plain_provider(profile), proof)
     except ValueError as error:
         raise usage(f"profile {profile.name!r} is not usable: {error}; sign in again") from None
 
@@ -218,7 +218,7 @@ def login_command(profile: Profile) -> str:
     flags = [
         *_where(profile),
         ("--client-id", profile.client_id),
-        ("--client-auth", None if profile.client_auth == "none" else profile.client_auth),
+        ("--client-auth", None if _is_usual(profile) else profile.client_auth),
         ("--client-secret-file", profile.client_secret_file),
         ("--client-key-file", profile.client_key_file),
         *(("--scope", each) for each in profile.scope),
@@ -228,11 +228,24 @@ def login_command(profile: Profile) -> str:
         ("--grant", None if profile.grant == "device" else profile.grant),
         ("--profile", profile.name),
     ]
+    named = () if profile.provider is None else (profile.provider,)
     words = [word for flag, value in flags if value is not None for word in (flag, value)]
-    return shlex.join(("grantflow", "login", *words))
+    return shlex.join(("grantflow", "login", *named, *words))
+
+
+def _is_usual(profile: Profile) -> bool:
+    """Tell whether the client authentication is the one that nobody has to ask for."""
+    offered = profile.spelling.get("auth_methods")
+    expected = profile.provider is None or not isinstance(offered, tuple) or "none" in offered
+    return profile.client_auth == "none" and expected
 
 
 def _where(profile: Profile) -> tuple[tuple[str, str | None], ...]:
+    if profile.provider is not None:
+        return (
+            ("--provider-file", profile.provider_file),
+            *(("--set", f"{name}={value}") for name, value in profile.values),
+        )
     if profile.issuer is not None:
         return (("--issuer", profile.issuer),)
     return (

@@ -55,15 +55,21 @@ class Events:
 
     def _issued(self, code: DeviceAuthorization | None) -> None:
         if code is not None:
-            left = code.expires_at - self._clock.now().mono
-            _said(
-                "code_issued",
-                user_code=code.user_code,
-                verification_uri=code.verification_uri,
-                verification_uri_complete=code.verification_uri_complete,
-                expires_in=round(left.total_seconds()),
-                interval=_seconds(code.interval),
-            )
+            issued(code, self._clock)
+
+
+def issued(code: DeviceAuthorization, clock: Clock, **more: Value) -> None:
+    """Print what a person needs; never the device code, which fetches the token."""
+    left = code.expires_at - clock.now().mono
+    _said(
+        "code_issued",
+        user_code=code.user_code or None,
+        verification_uri=code.verification_uri,
+        verification_uri_complete=code.verification_uri_complete,
+        expires_in=round(left.total_seconds()),
+        interval=_seconds(code.interval),
+        **more,
+    )
 
 
 def authorized(profile: str, token: Token) -> None:

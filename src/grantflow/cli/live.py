@@ -65,11 +65,9 @@ class Live:
             parts.append(waiting(self._state, self._clock) or "")
         if self._code is not None:
             left = max(self._code.expires_at - self._clock.now().mono, timedelta())
-            parts += [
-                "  code ",
-                (escaped(self._code.user_code), "bold"),
-                f"  {_clocked(left)} left",
-            ]
+            if self._code.user_code:
+                parts += ["  code ", (escaped(self._code.user_code), "bold")]
+            parts.append(f"  {_clocked(left)} left")
         self._spinner.update(text=Text.assemble(*parts))
         return self._spinner
 

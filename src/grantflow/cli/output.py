@@ -31,7 +31,9 @@ def _print(text: str, stream: TextIO | None) -> None:
     if stream is not None:
         encoding = stream.encoding or "utf-8"
         # A terminal that knows only ASCII shall get an answer, not an error.
-        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+        shown = text.encode(encoding, "backslashreplace").decode(encoding)
+        # The line's end in the same write: Ctrl-C in between would glue the next line to it.
+        print(f"{shown}\n", end="", file=stream, flush=True)
 
 
 def _has_bold(stream: TextIO | None) -> bool:

@@ -11,6 +11,7 @@ COMMANDS: Final = {
     "status": "say who is signed in, and for how long",
     "list": "list every profile",
     "logout": "remove a token and its profile",
+    "providers": "list the providers that have a name, or tell all of one",
     "serve": "run a scripted authorization server on this machine",
 }
 
@@ -22,7 +23,7 @@ _WHAT: Final = (
 )
 
 _EXAMPLE: Final = (
-    "  grantflow login --issuer https://login.example.com --client-id my-app --scope openid",
+    "  grantflow login github --client-id my-app --scope repo",
     '  curl -H "$(grantflow token --format header)" https://api.example.com/me',
 )
 

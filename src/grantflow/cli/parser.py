@@ -38,7 +38,7 @@ class Parser(ArgumentParser):
         super().__init__(
             prog=f"grantflow {command}",
             description=what,
-            epilog="\n".join(("examples:", *(f"  {each}" for each in examples))),
+            epilog="\n".join(("examples:", *(f"  {each}".rstrip() for each in examples))),
             formatter_class=RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
@@ -96,6 +96,14 @@ def pair(text: str) -> tuple[str, str]:
         raise ArgumentTypeError("NAME=VALUE is needed, for example --param prompt=login")
     if name in _OWN_PARAMETERS:
         raise ArgumentTypeError(f"{name} is not a free parameter; {_OWN_PARAMETERS[name]}")
+    return name, value
+
+
+def setting(text: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``, a value that a provider needs."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ArgumentTypeError("NAME=VALUE is needed, for example --set tenant=common")
     return name, value
 
 

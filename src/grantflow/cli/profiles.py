@@ -22,7 +22,7 @@ from attrs import asdict, evolve, field, fields, frozen
 from grantflow.cli.failure import FAILED, CommandError, usage
 from grantflow.cli.parser import nearest
 from grantflow.core.members import text_of, words
-from grantflow.core.values import Json, Members
+from grantflow.core.values import Json, Members, plain
 from grantflow.shell.environment import home
 from grantflow.shell.stores.private import locked, read_private, told, write_private
 
@@ -42,10 +42,20 @@ _LONGEST_NAME: Final = 100
 @final
 @frozen(kw_only=True)
 class Profile:
-    """One sign-in as it is remembered. ``param`` are the further parameters of ``--param``."""
+    """One sign-in as it is remembered.
+
+    ``param`` are the further parameters of ``--param``. ``provider`` was named, with ``values``
+    for its gaps, and perhaps found in ``provider_file``; all three are only for saying so again.
+    ``spelling`` is the rest of what the provider is, besides the endpoints here: a versioned
+    document (``grantflow.providers.document_of``), read only where something is to be sent.
+    """
 
     name: str = ""
     grant: Grant = "device"
+    provider: str | None = None
+    provider_file: str | None = None
+    values: tuple[tuple[str, str], ...] = ()
+    spelling: Members = field(factory=Members)
     issuer: str | None = None
     token_endpoint: str | None = None
     device_authorization_endpoint: str | None = None
@@ -64,13 +74,18 @@ class Profile:
         """Return where this profile signs in, in the words of whoever made it."""
         return self.issuer or self.token_endpoint
 
+    @property
+    def place(self) -> str | None:
+        """Return what a person calls it: the provider's name, else where it is."""
+        return self.provider or self.server
+
     def document(self) -> dict[str, object]:
         """Return the JSON members; what is not set is left out."""
-        members: dict[str, object] = asdict(self)
+        members: dict[str, object] = asdict(self, recurse=False)
         return {
-            name: value
+            name: plain(value) if isinstance(value, Members) else value
             for name, value in members.items()
-            if name != "name" and value is not None and value != ()
+            if name != "name" and value is not None and value not in ((), Members())
         }
 
 
@@ -98,7 +113,7 @@ class Profiles:
     def named(self, name: str | None) -> Profile:
         """Return one profile, the default one without a name."""
         found = self.chosen(name)
-        return _profile(found, self.documents[found])
+        return profile_of(found, self.documents[found])
 
     def with_(self, profile: Profile) -> Profiles:
         """Return the profiles after a sign-in: this one is the last, and the default."""
@@ -115,13 +130,16 @@ class Profiles:
         return evolve(self, default=None if self.default == name else self.default, documents=left)
 
     def name_for(self, profile: Profile) -> str:
-        """Return a name for a new profile: its server's host, numbered where that is taken."""
+        """Return a name for a new profile, numbered where it is taken.
+
+        It is the provider's, else its server's host.
+        """
         try:
-            host = urlsplit(profile.server or "").netloc
+            host = profile.provider or urlsplit(profile.server or "").netloc
         except ValueError:  # whoever uses the address complains about it
             host = ""
-        plain = "".join(each if each in _LETTERS else "-" for each in host).strip("-.")
-        base = plain[: _LONGEST_NAME - 4] or "default"
+        clean = "".join(each if each in _LETTERS else "-" for each in host).strip("-.")
+        base = clean[: _LONGEST_NAME - 4] or "default"
         name, count = base, 1
         while name in self.documents and not self._same(name, profile):
             count += 1
@@ -257,7 +275,8 @@ def _read() -> Profiles:
 _NEEDED: Final = ("token_endpoint", "client_id")
 
 
-def _profile(name: str, document: object) -> Profile:
+def profile_of(name: str, document: object) -> Profile:
+    """Return a profile as it was written; ``CommandError`` where it is not usable."""
     try:
         found = Members(document if isinstance(document, dict) else {})
     except ValueError:
@@ -273,6 +292,10 @@ def _profile(name: str, document: object) -> Profile:
     return Profile(
         name=name,
         grant=grant,
+        provider=text_of(found.get("provider")),
+        provider_file=text_of(found.get("provider_file")),
+        values=_pairs(found.get("values")),
+        spelling=spelling if isinstance(spelling := found.get("spelling"), Members) else Members(),
         issuer=text_of(found.get("issuer")),
         token_endpoint=text_of(found.get("token_endpoint")),
         device_authorization_endpoint=text_of(found.get("device_authorization_endpoint")),

@@ -59,6 +59,7 @@ class Standing:
             "profile": self.profile.name,
             "default": self.default,
             "signed_in": self.signed_in,
+            "provider": self.profile.provider,
             "issuer": self.profile.issuer,
             "token_endpoint": self.profile.token_endpoint,
             "client_id": self.profile.client_id,

@@ -7,27 +7,52 @@
 >>> find("entra")
 Traceback (most recent call last):
 ValueError: tenant: provider 'entra' needs it
+
+A user's own ones, a document such as a file of TOML, win over them:
+
+>>> own = {"acme": {"like": "github", "title": "Acme's GitHub", "scope_separator": ","}}
+>>> with_own(own).unwrap().find("acme", host="git.acme.example").scope_separator
+','
+>>> print(with_own({"acme": {"like": "keyclaok"}}).failure())
+[acme] like: unknown provider 'keyclaok'; did you mean keycloak?
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from returns.result import Result
+
 from grantflow.core.provider import Provider
+from grantflow.providers.catalog import Catalog
 from grantflow.providers.cloud import CLOUD
 from grantflow.providers.developer import DEVELOPER
+from grantflow.providers.document import Misspelt, document_of, provider_from
 from grantflow.providers.identity import IDENTITY
 from grantflow.providers.media import MEDIA
+from grantflow.providers.own import extended
 from grantflow.providers.selfhosted import SELFHOSTED
 from grantflow.providers.social import SOCIAL
-from grantflow.providers.template import Need, Template, nearest
+from grantflow.providers.template import Need, Template
 
-__all__ = ["Need", "Template", "find", "names", "template"]
+__all__ = [
+    "KNOWN",
+    "Catalog",
+    "Misspelt",
+    "Need",
+    "Template",
+    "document_of",
+    "extended",
+    "find",
+    "names",
+    "provider_from",
+    "template",
+    "with_own",
+]
 
-_TEMPLATES: Final = {
-    each.name: each for each in (*IDENTITY, *SELFHOSTED, *CLOUD, *DEVELOPER, *MEDIA, *SOCIAL)
-}
-_ALIASES: Final = {alias: each.name for each in _TEMPLATES.values() for alias in each.aliases}
+KNOWN: Final = Catalog(((*IDENTITY, *SELFHOSTED, *CLOUD, *DEVELOPER, *MEDIA, *SOCIAL),))
+"""The providers that came along."""
 
 
 def find(name: str, /, **values: str) -> Provider:
@@ -41,13 +66,14 @@ def find(name: str, /, **values: str) -> Provider:
 
 def names() -> tuple[str, ...]:
     """Return the names of all known providers, sorted and without their aliases."""
-    return tuple(sorted(_TEMPLATES))
+    return KNOWN.names()
 
 
 def template(name: str, /) -> Template:
     """Return what is known of a provider: its title, its source and the values it needs."""
-    said = name.strip().lower().replace("_", "-").replace(" ", "-")
-    found = _TEMPLATES.get(_ALIASES.get(said, said))
-    if found is None:
-        raise LookupError(f"unknown provider {name!r}{nearest(said, (*_TEMPLATES, *_ALIASES))}")
-    return found
+    return KNOWN.template(name)
+
+
+def with_own(document: Mapping[str, object]) -> Result[Catalog, Misspelt]:
+    """Return the known providers with those of a document, whose names win, before them."""
+    return extended(KNOWN, document)

@@ -196,6 +196,7 @@ CLOUD: Final = (
             # A token's type is bot or user, a header's word is Bearer.
             authorization_scheme="Bearer",
         ),
+        client_credentials=False,
     ),
     Template(
         "PayPal",
@@ -223,6 +224,7 @@ CLOUD: Final = (
             token=Asking(encoding="query", fixed=(("grant_type", "account_credentials"),)),
             answers=Answering(description=("reason", "error_description")),
         ),
+        client_credentials=True,
     ),
     Template(
         "eBay",

@@ -133,5 +133,6 @@ DEVELOPER: Final = (
             exchange=Asking(drop=("grant_type", "device_code"), echo="code"),
         ),
         needs=(Need("host", default="dagshub.com"),),
+        client_credentials=False,
     ),
 )

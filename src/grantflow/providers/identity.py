@@ -46,6 +46,7 @@ IDENTITY: Final = (
         # The clouds of governments have hosts of their own, such as login.microsoftonline.us.
         needs=(Need("tenant", "word"), Need("host", default="login.microsoftonline.com")),
         aliases=("microsoft", "azure", "azuread", "azure-ad", "entra-id"),
+        client_credentials=True,
     ),
     Template(
         "Microsoft Entra ID (v1.0)",
@@ -86,6 +87,7 @@ IDENTITY: Final = (
             answers=_AUTH0,
         ),
         needs=(Need("host"),),
+        client_credentials=True,
     ),
     Template(
         "Docker Hub",
@@ -124,6 +126,7 @@ IDENTITY: Final = (
             answers=_OKTA_LIMITS,
         ),
         needs=(Need("host"), Need("server", "word", "default")),
+        client_credentials=True,
     ),
     Template(
         "Okta's org authorization server",
@@ -137,6 +140,7 @@ IDENTITY: Final = (
             answers=_OKTA_LIMITS,
         ),
         needs=(Need("host"),),
+        client_credentials=True,
     ),
     Template(
         "PingOne",

@@ -39,6 +39,7 @@ MEDIA: Final = (
                 ),
             ),
         ),
+        client_credentials=True,
     ),
     Template(
         "Trakt",

@@ -30,6 +30,7 @@ SELFHOSTED: Final = (
         # Up to version 16 the path was /auth.
         needs=(Need("host"), Need("realm", "word"), Need("path", "path", "")),
         aliases=("red-hat-sso",),
+        client_credentials=True,
     ),
     Template(
         "Ory Hydra",
@@ -43,6 +44,7 @@ SELFHOSTED: Final = (
         ),
         needs=_HOST,
         aliases=("ory", "ory-hydra"),
+        client_credentials=True,
     ),
     Template(
         "authentik",
@@ -56,6 +58,7 @@ SELFHOSTED: Final = (
             link_parameter="code",
         ),
         needs=_HOST,
+        client_credentials=True,
     ),
     Template(
         "ZITADEL",
@@ -68,6 +71,7 @@ SELFHOSTED: Final = (
             auth_methods=_ALL_METHODS,
         ),
         needs=_HOST,
+        client_credentials=True,
     ),
     Template(
         "FusionAuth",
@@ -151,6 +155,7 @@ SELFHOSTED: Final = (
         # Asgardeo and tenants: path="/t/acme".
         needs=(Need("host"), Need("path", "path", "")),
         aliases=("asgardeo",),
+        client_credentials=True,
     ),
     Template(
         "WSO2 Identity Server of before 5.11",
@@ -176,6 +181,7 @@ SELFHOSTED: Final = (
         ),
         needs=(Need("host"), Need("path", "path", "")),
         aliases=("duende", "identityserver4"),
+        client_credentials=True,
     ),
     Template(
         "Nextcloud, login flow v2",
@@ -217,6 +223,7 @@ SELFHOSTED: Final = (
         ),
         needs=_HOST,
         aliases=("flyteadmin", "union"),
+        client_credentials=True,
     ),
     Template(
         "A token API with headers (Stanford's ACS)",

@@ -13,14 +13,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Final, Literal, TypeAlias, final
+from typing import Final, Literal, Never, TypeAlias, cast, final
 
-from attrs import evolve, frozen
+from attrs import evolve, fields, frozen
 
 from grantflow.core.provider import Provider
+from grantflow.core.tokens import Grant
 
 Kind: TypeAlias = Literal["host", "word", "label", "path"]
 """What a value may be: a host with an optional port, a word of a path, a word of a host, a path."""
+
+URLS: Final = (
+    *(each.name for each in fields(Provider) if each.name.endswith("_endpoint")),
+    "issuer",
+)
+"""The fields of a provider that may hold gaps."""
 
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _WORD: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9._~-]{0,126}[A-Za-z0-9_~-])?"
@@ -51,15 +58,19 @@ class Need:
     default: str | None = None
     choices: tuple[str, ...] = ()
 
+    @property
+    def phrase(self) -> str:
+        """Return in words what a value may be."""
+        return f"one of {', '.join(self.choices)}" if self.choices else _SHAPES[self.kind][1]
+
     def checked(self, value: str) -> str:
         """Return the value if it may stand in a URL; ``ValueError`` names it otherwise."""
         if self.choices:
             if value not in self.choices:
-                raise ValueError(f"{self.name}: one of {', '.join(self.choices)}, not {value!r}")
+                raise ValueError(f"{self.name}: {self.phrase}, not {value!r}")
             return value
-        shape, said = _SHAPES[self.kind]
-        if shape.fullmatch(value) is None:
-            raise ValueError(f"{self.name}: {said} is needed, not {value!r}")
+        if _SHAPES[self.kind][0].fullmatch(value) is None:
+            raise ValueError(f"{self.name}: {self.phrase} is needed, not {value!r}")
         return value
 
 
@@ -69,6 +80,8 @@ class Template:
     """One known provider: what it is called, where that is written, and what must be filled in.
 
     The URLs of ``provider`` are format strings, such as ``https://{host}/token``.
+    ``client_credentials`` says whether its sources show that grant; where they do not say, a
+    provider that signs nobody in is there for it.
     """
 
     title: str
@@ -76,11 +89,25 @@ class Template:
     provider: Provider
     needs: tuple[Need, ...] = ()
     aliases: tuple[str, ...] = ()
+    client_credentials: bool | None = None
 
     @property
     def name(self) -> str:
         """Return the name by which it is found."""
         return self.provider.name
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """Return the grants that its sources show; another one may work too.
+
+        What a person approves counts as the device grant, whatever its flow.
+        """
+        provider, machines = self.provider, self.client_credentials
+        people = provider.device_authorization_endpoint is not None or provider.flow != "device"
+        return (
+            *(("device",) if people else ()),
+            *(("client_credentials",) if (not people if machines is None else machines) else ()),
+        )
 
     def filled(self, values: Mapping[str, str]) -> Provider:
         """Return the provider with these values; ``ValueError`` names what is wrong with them."""
@@ -91,18 +118,15 @@ class Template:
                     f"{given}: provider {self.name!r} takes no such value{nearest(given, names)}"
                 )
         chosen = {need.name: self._value(need, values) for need in self.needs}
+        urls = {name: _filled(getattr(self.provider, name), chosen) for name in URLS}
+        twins = self.provider.mtls_endpoint_aliases
+        # No checker follows a name through a dictionary; the constructor checks every URL.
         return evolve(
             self.provider,
-            token_endpoint=self.provider.token_endpoint.format_map(chosen),
-            device_authorization_endpoint=_url(self.provider.device_authorization_endpoint, chosen),
-            authorization_endpoint=_url(self.provider.authorization_endpoint, chosen),
-            registration_endpoint=_url(self.provider.registration_endpoint, chosen),
-            poll_endpoint=_url(self.provider.poll_endpoint, chosen),
-            refresh_endpoint=_url(self.provider.refresh_endpoint, chosen),
-            revocation_endpoint=_url(self.provider.revocation_endpoint, chosen),
-            introspection_endpoint=_url(self.provider.introspection_endpoint, chosen),
-            userinfo_endpoint=_url(self.provider.userinfo_endpoint, chosen),
-            issuer=_url(self.provider.issuer, chosen),
+            mtls_endpoint_aliases=tuple(
+                (at.format_map(chosen), twin.format_map(chosen)) for at, twin in twins
+            ),
+            **cast("dict[str, Never]", urls),
         )
 
     def _value(self, need: Need, values: Mapping[str, str]) -> str:
@@ -125,5 +149,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; it takes {', '.join(names)}" if names and len(names) <= 6 else ""
 
 
-def _url(template: str | None, values: Mapping[str, str]) -> str | None:
-    return None if template is None else template.format_map(values)
+def _filled(url: str | None, values: Mapping[str, str]) -> str | None:
+    return None if url is None else url.format_map(values)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar, assert_never
 
 from grantflow.core.effects import Send
-from grantflow.core.flow import Flow, begin
+from grantflow.core.flow import Flow, Run, begin
 from grantflow.core.states import Authorized, Expired, Failed, Final
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Clock, Transport
@@ -27,8 +27,18 @@ def run(
     the first and the last included. Nothing is raised for what a server or a network does.
     """
     time = clock or SystemClock()
+    return resume(begin(flow, time.now()), transport, time, watch)
+
+
+def resume(
+    going: Run[S],
+    transport: Transport | None = None,
+    clock: Clock | None = None,
+    watch: Callable[[S], None] | None = None,
+) -> Final:
+    """Go on with a run, such as one that ``load_run`` read, to its end; arguments as of ``run``."""
+    time = clock or SystemClock()
     send = signed(transport or default_transport(), time)
-    going = begin(flow, time.now())
     while True:
         if watch is not None:
             watch(going.state)

@@ -60,4 +60,7 @@ def _read(body: bytes, issuer: str) -> Result[Provider, Garbled]:
 def _of(provider: Provider, issuer: str) -> Result[Provider, Garbled]:
     if provider.issuer == issuer:
         return Success(provider)
-    return Failure(Garbled(f"metadata: it is of {provider.issuer}, not of {issuer}"))
+    problem = f"metadata: it is of {provider.issuer}, not of {issuer}"
+    if provider.issuer is not None and provider.issuer.rstrip("/") == issuer.rstrip("/"):
+        problem += f"; only the slash at the end differs, and it counts: use {provider.issuer}"
+    return Failure(Garbled(problem))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
 from grantflow.cli import profiles
 from grantflow.cli.failure import CommandError
-from grantflow.cli.output import answer, is_terminal, tell
+from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import Parser
 from grantflow.cli.profiles import Profiles
 from grantflow.cli.standing import Standing, standing
+from grantflow.cli.table import columns
 
 
 class Options(Namespace):
@@ -40,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     if options.json:
         answer(json.dumps([each.members() for each in found]))
     elif found:
-        for line in _table(found):
+        for line in columns([_HEAD, *(_row(each) for each in found)]):
             answer(line)
     else:
         tell("No profiles yet. Make one: grantflow login --issuer URL --client-id ID")
@@ -60,22 +59,9 @@ def _found(known: Profiles) -> list[Standing]:
 _HEAD: Final = ("  PROFILE", "PROVIDER", "CLIENT", "GRANT", "EXPIRES", "RENEWS", "SCOPE")
 
 
-def _table(found: list[Standing]) -> list[str]:
-    rows = [_HEAD, *(_row(each) for each in found)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
-    lines = [
-        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    if not is_terminal(sys.stdout):
-        return lines
-    room = shutil.get_terminal_size().columns
-    return [line if len(line) <= room else f"{line[: room - 1]}\u2026" for line in lines]
-
-
 def _row(each: Standing) -> tuple[str, ...]:
     profile = each.profile
-    server = (profile.server or "-").removeprefix("https://")
+    server = (profile.place or "-").removeprefix("https://")
     return (
         f"{'*' if each.default else ' '} {profile.name}",
         server,

@@ -11,6 +11,7 @@ from grantflow.cli import profiles
 from grantflow.cli.client import login_command
 from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import Parser
+from grantflow.cli.profiles import Profile
 from grantflow.cli.standing import Standing, standing
 from grantflow.shell.environment import token_given
 
@@ -58,7 +59,7 @@ def _lines(found: Standing) -> list[str]:
     profile = found.profile
     rows = {
         "profile": profile.name + (" (default)" if found.default else ""),
-        "provider": profile.server,
+        "provider": _provider(profile),
         "client id": profile.client_id,
         "grant": profile.grant,
         "scope": found.scope,
@@ -67,3 +68,9 @@ def _lines(found: Standing) -> list[str]:
     }
     width = max(len(name) for name in rows)
     return [f"{name:<{width}}  {text or '-'}" for name, text in rows.items()]
+
+
+def _provider(profile: Profile) -> str | None:
+    if profile.provider is None or profile.server is None:
+        return profile.place
+    return f"{profile.provider} ({profile.server})"

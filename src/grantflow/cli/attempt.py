@@ -1,0 +1,120 @@
+"""A sign-in before anybody is asked: the profile, and a client that can prove itself."""
+
+from __future__ import annotations
+
+from typing import final
+
+from attrs import evolve, frozen
+
+from grantflow.cli import login_line, outside, profiles, where
+from grantflow.cli.client import (
+    WITH_SECRET,
+    auth_decided,
+    authentication,
+    client_of,
+    key_of_profile,
+    secret_of,
+)
+from grantflow.cli.failure import CommandError, usage
+from grantflow.cli.login_line import Options
+from grantflow.cli.output import tell
+from grantflow.cli.profiles import Profile, Profiles
+from grantflow.core.client import Client
+from grantflow.core.client_auth import ClientAuthentication
+from grantflow.core.provider import Provider
+from grantflow.core.secret import Secret
+from grantflow.shell.ports import Transport
+from grantflow.shell.signing import check
+
+
+@final
+@frozen
+class Attempt:
+    """What a sign-in is made of; ``known`` are the profiles that were there before it."""
+
+    profile: Profile
+    client: Client
+    send: Transport
+    known: Profiles
+
+
+def attempt(options: Options) -> Attempt:
+    """Return what the command line asks for; what is unusable is told before a person is asked."""
+    login_line.check(options)
+    known = known_profiles()
+    if options.profile is not None:
+        profiles.checked_name(options.profile)
+    wanted = login_line.wanted(options)
+    secret = secret_of(options.client_secret_file)
+    if options.client_auth is not None or wanted.client_key_file is not None:
+        # Known already, so an unusable key or secret is told before anything is sent.
+        _proof(options, wanted, secret, ())
+    send = outside.transport(options.timeout)
+    found, provider = where.located(wanted, send)
+    method, proof = _proof(options, found, secret, provider.auth_methods)
+    profile = called(evolve(found, client_auth=method), options.profile, known)
+    client = _client(profile, provider, proof)
+    check_store(profile)
+    return Attempt(profile, client, send, known)
+
+
+def check_store(profile: Profile) -> None:
+    """Raise ``StoreError`` now: what cannot be stored is better known before a person is asked."""
+    with outside.store().claim(key_of_profile(profile)):
+        pass
+
+
+def known_profiles() -> Profiles:
+    """Return the profiles; a damaged file was moved aside, and a sign-in makes a new one."""
+    try:
+        return profiles.load()
+    except CommandError as error:
+        if error.word != profiles.DAMAGED:
+            raise
+        tell(f"grantflow: {error}")
+        return Profiles()
+
+
+def called(profile: Profile, asked: str | None, known: Profiles) -> Profile:
+    """Return the profile with the name that was asked for, else with one that is free."""
+    name = known.name_for(profile) if asked is None else profiles.checked_name(asked)
+    return evolve(profile, name=name)
+
+
+def _proof(
+    options: Options, profile: Profile, secret: Secret | None, offered: tuple[str, ...]
+) -> tuple[str, ClientAuthentication]:
+    """Return how the client authenticates: its name, and the proof itself, which is usable."""
+    key = profile.client_key_file
+    # A secret of the environment may belong to another client; one in a file is meant.
+    fits = not offered or not WITH_SECRET.keys().isdisjoint(offered)
+    meant = secret is not None and (fits or options.client_secret_file is not None)
+    method = auth_decided(options.client_auth, offered, has_secret=meant, has_key=key is not None)
+    unproven = method == "none" and options.client_auth is None
+    if unproven and profile.provider is not None and offered and "none" not in offered:
+        raise usage(
+            f"{profile.provider} wants the client to prove itself ({', '.join(offered)}): use "
+            "--client-secret-file FILE, or --client-auth none to try without"
+        )
+    proof = authentication(method, secret, key)
+    try:
+        check(proof)
+    except ValueError as error:
+        raise usage(f"the client's {error}") from None
+    except ImportError as error:
+        raise usage(str(error)) from None
+    return method, proof
+
+
+def _client(profile: Profile, provider: Provider, proof: ClientAuthentication) -> Client:
+    try:
+        client = client_of(profile, provider, proof)
+    except ValueError as error:
+        raise where.flagged(error) from None
+    nobody = provider.device_authorization_endpoint is None and provider.flow == "device"
+    if profile.grant == "device" and nobody:
+        raise CommandError(
+            f"{profile.place} offers no device grant: its metadata has no "
+            "device_authorization_endpoint; without a person, use --grant client_credentials"
+        )
+    return client

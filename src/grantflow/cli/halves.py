@@ -1,0 +1,209 @@
+"""A sign-in in two halves: one process shows the code, another one waits for the person."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import final
+
+from attrs import evolve
+
+from grantflow.cli import events, outside, starts
+from grantflow.cli.attempt import Attempt, attempt, called, check_store, known_profiles
+from grantflow.cli.client import proven_client_of
+from grantflow.cli.failure import CommandError, ended, usage
+from grantflow.cli.invite import Invite
+from grantflow.cli.keeping import keep
+from grantflow.cli.login_line import Options
+from grantflow.cli.profiles import Profile
+from grantflow.cli.screen import Screen, screen
+from grantflow.cli.starts import Start
+from grantflow.core.client import Client
+from grantflow.core.codec import dump_run, load_run
+from grantflow.core.effects import Send
+from grantflow.core.errors import Garbled, Refused, Unreachable
+from grantflow.core.flow import Run, begin
+from grantflow.core.pacing import legal
+from grantflow.core.secret import Secret
+from grantflow.core.sign_in import SignInFlow, sign_in_flow
+from grantflow.core.states import (
+    Authorized,
+    DeviceState,
+    Expired,
+    Failed,
+    Pending,
+    SlowDown,
+)
+from grantflow.core.values import DeviceAuthorization, Instant, Token
+from grantflow.core.wire import either
+from grantflow.shell.blocking import resume
+from grantflow.shell.ports import Clock
+from grantflow.shell.signing import signed
+
+Waiting = Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization]
+
+
+def entropy() -> Secret:
+    """Return what nobody can guess, new for each sign-in."""
+    return Secret(secrets.token_hex(32))
+
+
+def person_s_flow(client: Client, budget: timedelta | None, made_of: Secret) -> SignInFlow:
+    """Return the flow in which a person approves."""
+    try:
+        return sign_in_flow(client, entropy=made_of, budget=budget)
+    except ValueError as error:  # what a provider of one's own lacks
+        raise usage(f"{client.provider.name} cannot be signed in to: {error}") from None
+
+
+def started(options: Options) -> None:
+    """Ask for a code, keep what finishing needs, and print what a person needs."""
+    asked = attempt(options)
+    profile, clock, made_of = asked.profile, outside.clock(), entropy()
+    flow = person_s_flow(asked.client, options.timeout, made_of)
+    starts.sweep(clock.now().wall)
+    with starts.held(profile.name):
+        going, state = _code(begin(flow, clock.now()), asked, clock)
+        now = clock.now()
+        start = Start(
+            profile=profile,
+            named=options.profile is not None,
+            entropy=made_of,
+            expires_at=now.wall + (_end(state) - now.mono),
+            run=dump_run(going, now),
+        )
+        starts.write(start)
+    command = f"grantflow login --finish --profile {profile.name}"
+    events.issued(state.authorization, clock, profile=profile.name, finish=command)
+
+
+def _code(
+    going: Run[DeviceState], asked: Attempt, clock: Clock
+) -> tuple[Run[DeviceState], Waiting]:
+    send = signed(asked.send, clock)
+    while True:
+        match going.state, going.due:
+            case ((Pending() | SlowDown() as state), Send()):
+                return going, state
+            case _, Send() as due:
+                clock.sleep_until(due.not_before)
+                reply = send(due.request)
+                going = going.heard(due, reply, clock.now())
+            case _, (Expired() | Failed() as problem):
+                raise ended(problem, where=asked.profile.place or "")
+            case _:
+                raise ended(Failed(Garbled("a token came before anybody could approve")))
+
+
+def finished(options: Options) -> tuple[Profile, Token]:
+    """Wait for the person where ``started`` left off, and store the token."""
+    known, clock = known_profiles(), outside.clock()
+    name = starts.chosen(options.profile, clock.now().wall)
+    with starts.held(name):
+        start = starts.read(name)
+        profile = start.profile if start.named else called(start.profile, None, known)
+        check_store(profile)
+        token = _waited(start, options, clock)
+        keep(profile, token, known)
+        starts.remove(name)
+    return profile, token
+
+
+def _waited(start: Start, options: Options, clock: Clock) -> Token:
+    name, place = start.profile.name, start.profile.place or ""
+    going = _resumed(start, options, clock)
+    keeper = _Keeper(start, going, clock)
+    command = f"grantflow login --finish --profile {name}"
+    limit = None if options.timeout is None else Instant(clock.now().mono + options.timeout)
+    view: Screen = (
+        events.Events(clock)
+        if options.json
+        else screen(Invite(browser=False, picture=False), clock)
+    )
+
+    def watch(state: DeviceState) -> None:
+        keeper(state)
+        view(state)
+        due = state.not_before if isinstance(state, (Pending, SlowDown)) else None
+        if limit is not None and due is not None and due >= limit:
+            raise CommandError(
+                f"nobody has approved yet, and the code still lives; go on with {command}",
+                word="timeout",
+            )
+
+    try:
+        with view:
+            end = resume(going, outside.transport(options.timeout), clock, watch)
+    except BaseException:
+        keeper.pause()
+        raise
+    if isinstance(end, Authorized):
+        return end.token
+    error = ended(end, where=place)
+    if _is_over(end) or not keeper.lives():
+        starts.remove(name)
+        raise error
+    keeper.pause()
+    raise CommandError(f"{error}; then go on with {command}", word=error.word)
+
+
+def _is_over(problem: Expired | Failed) -> bool:
+    """Tell whether the code is dead, which trouble on the way or with the proof does not say."""
+    match problem:
+        case Failed(Unreachable() | Refused(code="invalid_client")):
+            return False
+        case _:
+            return True
+
+
+def _resumed(start: Start, options: Options, clock: Clock) -> Run[DeviceState]:
+    secret = options.client_secret_file or start.profile.client_secret_file
+    client = proven_client_of(evolve(start.profile, client_secret_file=secret))
+    flow = person_s_flow(client, None, start.entropy)
+    match either(load_run(start.run, flow, clock.now())):
+        case Garbled(problem):
+            raise starts.damaged(start.profile.name, problem.removeprefix("kept sign-in: "))
+        case Run() as going:
+            return going
+
+
+@final
+class _Keeper:
+    """Keeps every state in which a sign-in waits."""
+
+    def __init__(self, start: Start, going: Run[DeviceState], clock: Clock) -> None:
+        self._start = start
+        self._flow = going.flow
+        self._clock = clock
+        self._last: Waiting | None = None
+
+    def __call__(self, state: DeviceState) -> None:
+        if not isinstance(state, (Pending, SlowDown)):
+            return
+        if state.authorization.grant:
+            # What is exchanged now is spent: nobody else may send it again.
+            self._last = None
+            starts.remove(self._start.profile.name)
+        else:
+            self._last = state
+            run = dump_run(Run[DeviceState](self._flow, state), self._clock.now())
+            starts.write(evolve(self._start, run=run))
+
+    def lives(self) -> bool:
+        """Tell whether the code has not ended by our clock."""
+        return self._last is not None and self._clock.now().mono < _end(self._last)
+
+    def pause(self) -> None:
+        """Keep the last state for somebody with new patience, who is not to ask too early."""
+        state, now = self._last, self._clock.now().mono
+        if state is None:
+            return
+        after = state.not_before
+        if after <= now:  # a request has left, and may have arrived
+            after = legal(now, state.interval, state.interval, _end(state)) or after
+        self(evolve(state, not_before=after, faults=0))
+
+
+def _end(state: Waiting) -> Instant:
+    code = state.authorization
+    return code.expires_at if state.deadline is None else min(code.expires_at, state.deadline)

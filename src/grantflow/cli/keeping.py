@@ -1,0 +1,30 @@
+"""A token that came, and its profile: both are stored, and what they replace is dropped."""
+
+from __future__ import annotations
+
+from grantflow.cli import outside, profiles
+from grantflow.cli.client import key_of_profile
+from grantflow.cli.failure import CommandError
+from grantflow.cli.profiles import Profile, Profiles
+from grantflow.core.values import Token
+
+
+def keep(profile: Profile, token: Token, known: Profiles) -> None:
+    """Store the token, then its profile; ``known`` are those that were there before."""
+    store = outside.store()
+    key = key_of_profile(profile)
+    with store.claim(key):
+        store.save(key, token)
+    profiles.add(profile)
+    if profile.name in known.documents:
+        _forget_former(profile.name, known, key)
+
+
+def _forget_former(name: str, known: Profiles, key: str) -> None:
+    """Drop the token that this profile had before, where it was another ask (a wider scope)."""
+    try:
+        former = key_of_profile(known.named(name))
+    except CommandError:
+        return
+    if former != key:
+        outside.store().forget(former)

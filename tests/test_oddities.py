@@ -1,0 +1,69 @@
+"""What a provider does its own way is told in words, and nothing of it is left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from grantflow import Secret, providers
+from grantflow.cli.oddities import _ANSWERING, _ASKING, _PROVIDER, oddities
+from grantflow.core.provider import Provider
+from grantflow.core.spelling import Answering, Asking
+from grantflow.providers import provider_from
+from spelling import PLAIN, SPELLING, Path, changed
+
+BESIDE = {(name,) for name in ("auth_methods", "issuer")}
+ODD = [path for path in SPELLING if path not in BESIDE and not path[-1].endswith("_endpoint")]
+
+
+def test_the_usual_is_nothing_to_tell() -> None:
+    assert list(oddities(PLAIN)) == []
+
+
+@pytest.mark.parametrize("path", ODD, ids=".".join)
+def test_every_field_is_told_with_its_value(path: Path) -> None:
+    document, held = changed(path)
+    [line] = oddities(provider_from("acme", document).unwrap())
+    words = [str(held)] if not isinstance(held, tuple) else [str(each) for each in flat(held)]
+    if isinstance(held, bool) or path[-1] in ("interval", "lifetime", "encoding", "flow"):
+        words = []
+    for word in words:
+        assert word in line
+
+
+def flat(value: object) -> list[object]:
+    if isinstance(value, tuple):
+        return [inner for each in value for inner in flat(each)]
+    return [value]
+
+
+@pytest.mark.parametrize("path", ODD, ids=".".join)
+def test_a_field_without_words_is_told_by_its_name(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words in (_PROVIDER, _ASKING, _ANSWERING):
+        monkeypatch.setattr("grantflow.cli.oddities." + name_of(words), {})
+    [line] = oddities(provider_from("acme", changed(path)[0]).unwrap())
+    assert line.startswith(".".join(path).replace("_", " ") + ": ")
+
+
+def name_of(words: object) -> str:
+    return {id(_PROVIDER): "_PROVIDER", id(_ASKING): "_ASKING", id(_ANSWERING): "_ANSWERING"}[
+        id(words)
+    ]
+
+
+@pytest.mark.parametrize("name", providers.names())
+def test_every_known_provider_has_words_for_all_it_does(name: str) -> None:
+    lines = list(oddities(providers.template(name).provider))
+    assert all(line.endswith(".") for line in lines), "one of them has no words of its own"
+
+
+def test_a_secret_header_stays_one() -> None:
+    odd = Provider(
+        name="acme",
+        token_endpoint=PLAIN.token_endpoint,
+        headers={"client-secret": Secret("hunter2hunter2")},
+        poll=Asking(fixed={"key": Secret("hunter2hunter2")}),
+        answers=Answering(),
+    )
+    assert "hunter2" not in " ".join(oddities(odd))
