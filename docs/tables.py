@@ -9,7 +9,7 @@ import re
 from argparse import SUPPRESS, Action, ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
-from typing import Final, TypeVar, assert_never
+from typing import Final, TypeVar
 
 from attrs import AttrsInstance, fields
 from sphinx.util.typing import stringify_annotation
@@ -110,7 +110,7 @@ def providers() -> str:
         (
             "<br>".join((f"`{each.name}`", *each.aliases)),
             each.title,
-            _sign_in(each.provider),
+            "<br>".join(_grants(each)),
             "yes" if each.provider.revocation_endpoint else "no",
             "<br>".join(map(_need, each.needs)),
             ", ".join(each.provider.auth_methods),
@@ -120,7 +120,7 @@ def providers() -> str:
     head = (
         "name, other names",
         "provider",
-        "device grant",
+        "grants",
         "revocation",
         "values",
         "client proves",
@@ -214,16 +214,18 @@ def _changed(value: T, plain: T) -> Iterator[str]:
             yield each.name
 
 
-def _sign_in(provider: Provider) -> str:
-    match provider.flow:
-        case "two_step":
-            return "device grant of two steps"
-        case "middleman":
-            return "a link and a code"
-        case "device":
-            return "device grant" if provider.device_authorization_endpoint else "no"
-        case other:
-            assert_never(other)
+_SHAPES: Final = {
+    "device": "device",
+    "two_step": "device, in two steps",
+    "middleman": "a link and a code",
+}
+
+
+def _grants(known: Template) -> Iterator[str]:
+    if "device" in known.grants:
+        yield _SHAPES[known.provider.flow]
+    if "client_credentials" in known.grants:
+        yield "client credentials"
 
 
 def _need(need: Need) -> str:

@@ -18,6 +18,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -27,7 +28,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from returns.pipeline import is_successful
 
+from grantflow import providers
 from grantflow.testing import Script, serve
 
 ROOT = Path(__file__).parent.parent
@@ -169,6 +172,13 @@ def test_the_commands_of_a_page_run(page: Path, played: dict[str, str], tmp_path
             )
             said = ended.stdout
             assert ended.returncode == 0, f"line {block.line}: {said}"
+
+
+@pytest.mark.parametrize("page", speaking("toml"), ids=name_of)
+def test_the_providers_of_a_page_are_understood(page: Path) -> None:
+    for block in blocks(page, "toml"):
+        found = providers.with_own(tomllib.loads(block.code))
+        assert is_successful(found), found.failure()
 
 
 def test_the_code_of_the_pages_type_checks(tmp_path: Path) -> None:
