@@ -110,7 +110,7 @@ def providers() -> str:
         (
             "<br>".join((f"`{each.name}`", *each.aliases)),
             each.title,
-            "<br>".join(_grants(each)),
+            ", ".join(_grants(each)),
             "yes" if each.provider.revocation_endpoint else "no",
             "<br>".join(map(_need, each.needs)),
             ", ".join(each.provider.auth_methods),
@@ -123,7 +123,7 @@ def providers() -> str:
         "grants",
         "revocation",
         "values",
-        "client proves",
+        "client authentication",
     )
     return _rows(head, rows)
 
@@ -235,7 +235,7 @@ def _need(need: Need) -> str:
         case None:
             return f"`{need.name}`, required"
         case "":
-            return f"`{need.name}`"
+            return f"`{need.name}`: empty"
         case default:
             return f"`{need.name}`: {default}"
 
