@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,3 +96,9 @@ def test_the_complete_link_still_shows_the_code() -> None:
 )
 def test_every_problem_is_one_sentence(problem: Problem, expected: str) -> None:
     assert sentence(problem) == expected
+
+
+def test_where_no_code_is_shown_the_link_is_enough() -> None:
+    lines = invitation(evolve(code(None), user_code=""))
+    assert len(lines) == 2
+    assert lines[1].startswith("  https://a.example/")

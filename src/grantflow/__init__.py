@@ -6,9 +6,7 @@ Every public name is here, and loads the part of the library that it needs on fi
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # importing typing costs more than all the rest of this file
 if TYPE_CHECKING:
     from grantflow import providers
     from grantflow.core.client import Client
@@ -64,7 +62,7 @@ if TYPE_CHECKING:
     from grantflow.core.tokens import Skew, Window
     from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
-    from grantflow.shell.blocking import run
+    from grantflow.shell.blocking import resume, run
     from grantflow.shell.clock import SystemClock
     from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
     from grantflow.shell.registration import Registration
@@ -149,6 +147,7 @@ __all__ = [
     "begin",
     "outcome",
     "providers",
+    "resume",
     "run",
     "sign_in_flow",
 ]
@@ -213,7 +212,7 @@ _HOMES = {
         "Response",
         "Token",
     ),
-    "shell.blocking": ("run",),
+    "shell.blocking": ("resume", "run"),
     "shell.clock": ("SystemClock",),
     "shell.ports": ("Clock", "Prompt", "Store", "StoreError", "Transport"),
     "shell.registration": ("Registration",),
@@ -227,6 +226,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 def __getattr__(name: str) -> object:
     """Load a public name on first use and keep it."""
+    from importlib import import_module
+
     if name == "providers":  # a submodule, which the import itself keeps
         return import_module("grantflow.providers")
     if name not in _HOME:

@@ -25,9 +25,7 @@ class Invite:
     def __call__(self, code: DeviceAuthorization) -> None:
         """Show it, on standard error."""
         link = code.verification_uri_complete or code.verification_uri
-        lines = invitation(code)
-        # Some show no code, for the link is enough: the last two lines are about it.
-        for line in lines if code.user_code else lines[:-2]:
+        for line in invitation(code):
             tell(line, strong=line.startswith(" "))
         if self.picture:
             qr.draw(link)

@@ -40,9 +40,14 @@ def invitation(authorization: DeviceAuthorization) -> tuple[str, ...]:
       WDJB-MJHT
     """
     complete = authorization.verification_uri_complete
-    return (
+    way = (
         "To sign in, open this link in any browser, on any device:",
         f"  {escaped(complete or authorization.verification_uri)}",
+    )
+    if not authorization.user_code:  # some show none, for the link is enough
+        return way
+    return (
+        *way,
         "and enter the code:" if complete is None else "and check that it shows the code:",
         f"  {escaped(authorization.user_code)}",
     )
