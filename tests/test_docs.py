@@ -125,7 +125,7 @@ def commands(code: str) -> Iterator[list[str]]:
     for line in code.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["grantflow"]:
-            yield list(takewhile(lambda word: word not in ("<", ">", "|", "&&"), words[1:]))
+            yield list(takewhile(lambda word: word not in ("<", ">", "|", "&&", "--"), words[1:]))
 
 
 @pytest.mark.parametrize("page", speaking("sh"), ids=name_of)
