@@ -13,7 +13,7 @@ from grantflow.cli.commands import login
 from grantflow.cli.invite import Invite
 from grantflow.cli.live import Live
 
-LOGIN = ("login", "dagshub", "--client-id", "app")
+LOGIN = ("login", "dagshub")  # as the client of DagsHub itself
 
 
 @pytest.fixture

@@ -57,11 +57,6 @@ HOMES = {
         "compat/dvc_studio_client/errors.py",
         "compat/dvc_studio_client/studio.py",
     },
-    "httpx": {
-        "shell/http/over_httpx.py",
-        "shell/auth/httpx.py",
-        "compat/dagshub/authenticator.py",
-    },
     "anyio": {
         *(f"shell/aio/{part}.py" for part in ("driver", "flights", "loops", "threads")),
         "shell/auth/httpx.py",
@@ -69,6 +64,11 @@ HOMES = {
         "testing/asynchronous.py",
     },
     "trio": {"shell/aio/loops.py"},
+    "httpx": {
+        "shell/http/over_httpx.py",
+        "shell/auth/httpx.py",
+        "compat/dagshub/authenticator.py",
+    },
     "pytest": {"testing/fixtures.py"},
     "platformdirs": {"shell/environment.py", "compat/dagshub/places.py"},
     "filelock": {"shell/stores/locks.py"},
