@@ -23,7 +23,7 @@ import httpx
 import pytest
 import requests
 
-from compat_wire import Says, wire
+from compat_wire import Heard, Says, wire
 from dagshub_stage import (
     EXCHANGE,
     ISSUED,
@@ -32,6 +32,7 @@ from dagshub_stage import (
     RESOURCE,
     USER,
     DagsHub,
+    bearer,
     dagshub,
 )
 from grantflow import (
@@ -664,6 +665,67 @@ def test_processes_share_one_sign_in(hub: DagsHub) -> None:
         assert hub.asked_to_wait.wait(20)
         hub.agreed.set()
         assert {each.communicate(timeout=20)[0].strip() for each in children} == {ISSUED}
+    finally:
+        for each in children:
+            each.kill()
+            each.communicate()
+    assert hub.sign_ins == 1
+
+
+def barred(hub: DagsHub) -> None:
+    """Let the resource refuse a token that DagsHub knows: it lacks a permission, say."""
+
+    def resource(heard: Heard) -> Says:
+        return Says(200, b"cats") if bearer(heard) == ISSUED else REFUSED
+
+    hub.wire.script(RESOURCE, [resource])
+
+
+def test_threads_share_one_sign_in_after_a_token_was_not_enough(
+    hub: DagsHub, storage: TokenStorage, opened: list[str]
+) -> None:
+    storage.add_token(GOOD)
+    barred(hub)
+    hub.agreed.clear()
+    late = threading.Timer(0.3, hub.agreed.set)  # so that all of them are refused before
+    late.start()
+    with ThreadPoolExecutor(4) as pool:
+        authenticators = [TokenStorage().get_authenticator() for _ in range(4)]
+        found = [pool.submit(by_requests, each, hub.cats) for each in authenticators]
+        assert {each.result(10) for each in found} == {200}
+    late.join()
+    assert hub.sign_ins == len(opened) == 1
+
+
+REFUSED_CHILD = """
+import sys, webbrowser
+webbrowser.open = lambda url: True
+import requests
+from grantflow.compat.dagshub import get_authenticator
+authenticator = get_authenticator()
+print("ready", flush=True)
+sys.stdin.readline()
+print(requests.get(sys.argv[1], auth=authenticator, timeout=20).status_code)
+"""
+
+
+def test_processes_share_one_sign_in_after_a_token_was_not_enough(
+    hub: DagsHub, storage: TokenStorage
+) -> None:
+    storage.add_token(GOOD)
+    barred(hub)
+    program = [sys.executable, "-c", REFUSED_CHILD, hub.cats]
+    pipe = subprocess.PIPE
+    children = [subprocess.Popen(program, stdin=pipe, stdout=pipe, text=True) for _ in range(3)]
+    try:
+        for each in children:
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        for each in children:
+            assert each.stdin is not None
+            each.stdin.write("go\n")
+            each.stdin.flush()
+        assert {each.communicate(timeout=20)[0].strip() for each in children} == {"200"}
     finally:
         for each in children:
             each.kill()

@@ -6,7 +6,7 @@ Rules:
    from the file; trouble in asking removes nothing, and the token is used.
 2. A token that a request was refused with is asked about, and comes after all others from then on.
 3. Whoever may ask a person waits for whoever asks one already, and then looks again. Whoever finds
-   a token, or may not ask, waits for nobody.
+   a token that no request was refused with, or may not ask, waits for nobody.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class HostTokens:
 
     @contextmanager
     def claim(self, key: str, /) -> Iterator[Token | None]:
-        """Give what DagsHub takes; hold the lock only where nothing does and somebody is asked."""
+        """Give what DagsHub takes; hold the lock where somebody may be asked for another one."""
         self._purge()
         if self._sifted() or not self._asks:
             yield self.read(key)
@@ -138,12 +138,13 @@ class HostTokens:
         return [each for each in found if each.token_value not in self._doubted] or found
 
     def _sifted(self) -> bool:
-        """Remove what DagsHub refuses until something is left that it does not refuse."""
+        """Remove what DagsHub refuses, and tell whether something stands that no request doubts."""
         now = self._clock.now().wall
         for each in self._cache.tokens(self._host, now):
             if each.token_value in self._doubted:
                 self._stands(each)
-        return any(self._stands(each) for each in self._kept())
+        fresh = (each for each in self._kept() if each.token_value not in self._doubted)
+        return any(self._stands(each) for each in fresh)
 
     def _stands(self, each: KeptToken) -> bool:
         if self._known.refuses(self._host, each.as_token()) is None:
