@@ -217,6 +217,16 @@ def test_b2_a_denial(auth: Wire, clock: VirtualClock, capsys: pytest.CaptureFixt
     assert "access_denied" not in capsys.readouterr().out
 
 
+def test_an_error_survives_a_pickle(auth: Wire, clock: VirtualClock) -> None:
+    """Task runners send exceptions from process to process."""
+    auth.script(TOKEN, [DENIED])
+    with pytest.raises(AuthenticationFailedError) as caught:
+        session(auth, clock).authenticate()
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is AuthenticationFailedError
+    assert (str(again), again.problem) == (str(caught.value), caught.value.problem)
+
+
 def test_b3_a_token_endpoint_in_trouble(auth: Wire, clock: VirtualClock) -> None:
     auth.script(TOKEN, [Says(500, b"<html>")])
     with pytest.raises(ConnectionError, match="HTTP 500") as caught:
@@ -396,6 +406,25 @@ def test_b13_a_damaged_file(
 
 
 # What was weak in the original.
+
+
+def test_no_credential_goes_out_in_the_clear(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clear = "must be https .http is only for loopback., not http://hub.acme.example"
+    with pytest.raises(ValueError, match=f"^hub_urls: {clear}$"):
+        BitfountSession(hub_urls=["https://x.example", "http://hub.acme.example"], clock=clock)
+    with pytest.raises(ValueError, match=f"^am_urls: {clear}$"):
+        BitfountSession(am_urls=["http://hub.acme.example/api"], clock=clock)
+    monkeypatch.setenv("BITFOUNT_API_KEY_ID", "id")
+    monkeypatch.setenv("BITFOUNT_API_KEY", "key")
+    audience = "http://hub.acme.example/api"
+    one = BitfountSession("login.acme.example", audience=audience, clock=clock)
+    prepared = one.prepare_request(requests.Request("GET", f"{audience}/x"))
+    assert "x-api-key" not in prepared.headers
+    near = BitfountSession("login.acme.example", audience="http://localhost:1/api", clock=clock)
+    prepared = near.prepare_request(requests.Request("GET", "http://localhost:1/api/x"))
+    assert prepared.headers["x-api-key"] == "key"
 
 
 def test_an_origin_is_not_a_prefix(auth: Wire, hub: Wire, clock: VirtualClock) -> None:

@@ -806,6 +806,19 @@ def test_an_authenticator_without_a_token_says_so_in_either_library(
     assert "good-token" not in text_of(file)
 
 
+def test_errors_survive_a_pickle(hub: DagsHub, storage: TokenStorage) -> None:
+    """Task runners send exceptions from process to process."""
+    with pytest.raises(NoTokenError) as none:
+        storage.get_token(fail_if_no_token=True)
+    hub.wire.script(USER, [Says(503)])
+    with pytest.raises(UncheckedTokenError) as unchecked:
+        storage.is_valid_token(GOOD)
+    for error in (none.value, unchecked.value):
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error)
+        assert (str(again), again.problem) == (str(error), error.problem)
+
+
 def test_the_link_is_alone_on_its_line_before_the_browser_opens(
     hub: DagsHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

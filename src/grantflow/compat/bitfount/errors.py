@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from grantflow import GrantError, Problem
 
 
@@ -23,3 +25,10 @@ class AuthenticationFailedError(BitfountError, ConnectionError):
     def __init__(self, cause: GrantError) -> None:
         super().__init__(str(cause))
         self.problem: Problem = cause.problem
+
+    def __reduce__(self) -> tuple[Callable[[Problem], AuthenticationFailedError], tuple[Problem]]:
+        return _again, (self.problem,)
+
+
+def _again(problem: Problem) -> AuthenticationFailedError:
+    return AuthenticationFailedError(GrantError(problem))

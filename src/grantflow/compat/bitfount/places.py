@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 
 from grantflow import Provider, providers
 from grantflow.compat.bitfount.errors import AuthEnvironmentError
-from grantflow.core.provider import origin_of
+from grantflow.core.provider import endpoint_problem
 from grantflow.core.renewal import origins_of
 
 _USERNAME: Final = "https://www.bitfount.com/username"
@@ -36,12 +36,13 @@ class Services:
     ) -> Services:
         """Return those that are named, else those that belong to the domain.
 
-        For a domain that is not Bitfount's, it is the audience, which tokens are for.
+        For a domain that is not Bitfount's, it is the audience, which tokens are for, unless that
+        is no https URL. ``ValueError`` for a named one that is none; http is for this machine.
         """
-        hub, access_manager = _KNOWN.get(auth_domain, (_if_url(audience), ()))
+        hub, access_manager = _KNOWN.get(auth_domain, (_if_safe(audience), ()))
         return Services(
-            origins_of(hub if hub_urls is None else hub_urls),
-            origins_of(access_manager if am_urls is None else am_urls),
+            origins_of(hub if hub_urls is None else _safe("hub_urls", hub_urls)),
+            origins_of(access_manager if am_urls is None else _safe("am_urls", am_urls)),
         )
 
     @property
@@ -72,8 +73,16 @@ def provider_at(auth_domain: str) -> Provider:
         raise ValueError(f"auth_domain: {str(error).partition(': ')[2]}") from error
 
 
-def _if_url(audience: str) -> tuple[str, ...]:
-    return () if origin_of(audience) is None else (audience,)
+def _if_safe(audience: str) -> tuple[str, ...]:
+    return () if endpoint_problem(audience) is not None else (audience,)
+
+
+def _safe(name: str, urls: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(urls)
+    for url in found:
+        if (problem := endpoint_problem(url)) is not None:
+            raise ValueError(f"{name}: {problem}")
+    return found
 
 
 @final

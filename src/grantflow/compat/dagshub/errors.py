@@ -26,6 +26,9 @@ class NoTokenError(RuntimeError):
         super().__init__(message)
         self.problem: Problem = problem
 
+    def __reduce__(self) -> tuple[type[NoTokenError], tuple[str, Problem]]:
+        return type(self), (str(self), self.problem)
+
 
 class UncheckedTokenError(RuntimeError):
     """Whether a token is valid is not known; ``problem`` says why. Nothing was changed."""
@@ -33,6 +36,9 @@ class UncheckedTokenError(RuntimeError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"The token could not be checked: {sentence(problem)}")
         self.problem: Problem = problem
+
+    def __reduce__(self) -> tuple[type[UncheckedTokenError], tuple[Problem]]:
+        return type(self), (self.problem,)
 
 
 def no_token(host: str, problem: Problem, notes: Iterable[str] = ()) -> NoTokenError:
