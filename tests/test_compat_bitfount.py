@@ -612,6 +612,58 @@ def test_two_sets_of_inputs_live_side_by_side(auth: Wire, clock: VirtualClock) -
     assert kept(narrow)["access_token"] == "at-2"
 
 
+@pytest.fixture
+def aside(auth: Wire, clock: VirtualClock) -> Path:
+    """A file of ``session``'s own inputs, moved by a session with others."""
+    one = session(auth, clock)
+    stored(one, auth, minutes_left=60)
+    auth.script(TOKEN, [granted(9)])
+    session(auth, clock, scopes="openid").authenticate()
+    (found,) = one.user_storage_path.glob(".token-*")
+    auth.script(TOKEN, [granted(1)])
+    return found
+
+
+@pytest.mark.parametrize(("minutes", "wins"), [(120, "at-new"), (30, "at-0")])
+def test_of_two_files_for_the_same_inputs_the_later_end_counts(
+    minutes: int, wins: str, auth: Wire, clock: VirtualClock, aside: Path
+) -> None:
+    first = aside.with_name(".token")
+    document = json.loads(aside.read_text())
+    end = (EPOCH + timedelta(minutes=minutes)).timestamp()
+    first.write_text(  # another program signed in
+        json.dumps({**document, "access_token": "at-new", "access_token_expires_at": end})
+    )
+    one = session(auth, clock)
+    assert one.access_token == wins
+    one._source.forget(revoke=False)
+    assert not aside.exists()
+    assert one.token_file == first
+    assert session(auth, clock).access_token == "at-1"  # what was forgotten does not come back
+
+
+def test_what_was_moved_comes_back_when_its_place_is_free(
+    auth: Wire, clock: VirtualClock, aside: Path
+) -> None:
+    first = aside.with_name(".token")
+    first.unlink()
+    clock.advance(timedelta(hours=2))
+    one = session(auth, clock)
+    assert one.access_token == "at-1"
+    assert one.token_file == first
+    assert not aside.exists()
+
+
+def test_an_older_token_does_not_replace_what_was_moved(
+    auth: Wire, clock: VirtualClock, aside: Path
+) -> None:
+    document = json.loads(aside.read_text())
+    old = {**document, "access_token": "at-old", "access_token_expires_at": 1}
+    aside.with_name(".token").write_text(json.dumps(old))
+    session(auth, clock, scopes="profile").authenticate()
+    assert session(auth, clock).access_token == "at-0"
+
+
 def test_the_folder_is_the_person_s(
     auth: Wire, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,8 @@ Rules:
 
 1. ``.token`` is what the original reads and writes: the tokens and the four inputs that they were
    asked for with. Members that are not known here are kept.
-2. What it holds for other inputs is not overwritten: it moves to a file named after those.
+2. What it holds for other inputs is not overwritten: it moves to a file named after those, and back
+   when ``.token`` is free. Where both have tokens for the same inputs, the later end counts.
 3. The file is private, replaced whole, and locked from the first look until the tokens are saved.
 4. What cannot be read, or belongs to somebody else, is kept aside with a warning.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -95,12 +97,17 @@ class TokenFile:
     def path(self) -> Path:
         """Return the file that holds these tokens, or will."""
         aside = self._beside(self._inputs)
-        return aside if aside.exists() else self._first
+        if not aside.exists():
+            return self._first
+        own = _end(self._first, self._inputs, unknown=math.inf)
+        other = _end(aside, self._inputs, unknown=0)
+        return self._first if own is not None and own >= (other or 0) else aside
 
     @contextmanager
     def claim(self, key: str, /) -> Iterator[Token | None]:
         """Hold the lock of the person's files, and give what is stored."""
         with locked(self._first):
+            self._settle()
             yield self.read(key)
 
     def read(self, key: str, /) -> Token | None:
@@ -119,7 +126,7 @@ class TokenFile:
             before = self._document() or {}
             owner = Inputs.of(before)
             if owner is not None and owner.name != self._inputs.name:
-                self._first.replace(self._beside(owner))
+                self._keep_for(owner)
                 before = {}
             self._write({**before, **_members(token), **asdict(self._inputs)})
 
@@ -144,16 +151,30 @@ class TokenFile:
     def _beside(self, inputs: Inputs) -> Path:
         return self._folder / f".token-{inputs.name}"
 
+    def _settle(self) -> None:
+        """Leave one file for these inputs, ``.token`` unless that holds something else."""
+        aside = self._beside(self._inputs)
+        if not aside.exists():
+            return
+        with told(f"cannot put {aside} in order"):
+            if self.path != aside:
+                aside.unlink()
+            elif not self._first.exists() or _end(self._first, self._inputs, unknown=0) is not None:
+                aside.replace(self._first)
+
+    def _keep_for(self, owner: Inputs) -> None:
+        """Move what others have in ``.token`` to their own file, unless that is newer."""
+        aside = self._beside(owner)
+        theirs = _end(self._first, owner, unknown=math.inf) or 0
+        if not aside.exists() or theirs >= (_end(aside, owner, unknown=0) or 0):
+            self._first.replace(aside)
+
     def _write(self, document: Mapping[str, object]) -> None:
         write_private(self.path, json.dumps(document).encode("ascii"))
 
     def _document(self) -> dict[str, object] | None:
         """Return what the file holds; ``ValueError`` for what is no JSON object."""
-        data = read_private(self.path)
-        found: object = {} if data is None else json.loads(data)
-        if not isinstance(found, dict):
-            raise ValueError("no JSON object")
-        return None if data is None else found
+        return _document(self.path)
 
     def _found(self) -> Found:
         try:
@@ -183,6 +204,27 @@ class TokenFile:
         with told(f"cannot move {path} aside"):
             path.rename(aside)
         _log.warning("%s: %s; kept as %s", path, problem, aside.name)
+
+
+def _document(path: Path) -> dict[str, object] | None:
+    data = read_private(path)
+    found: object = {} if data is None else json.loads(data)
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    return None if data is None else found
+
+
+def _end(path: Path, inputs: Inputs, *, unknown: float) -> float | None:
+    """Return when a file's token ends; ``None`` where it has nothing for these inputs."""
+    try:
+        document = _document(path) or {}
+    except (ValueError, RecursionError, OSError):
+        return None
+    owner = Inputs.of(document)
+    if owner is None or owner.name != inputs.name:
+        return None
+    said = document.get("access_token_expires_at")
+    return said if isinstance(said, (int, float)) else unknown
 
 
 def _members(token: Token) -> dict[str, object]:
