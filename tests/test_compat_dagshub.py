@@ -553,6 +553,46 @@ def test_a_host_that_cannot_be_used_is_refused_and_named(
         storage.get_token(fail_if_no_token=True)
 
 
+@pytest.mark.parametrize("given", ["", "good-token"])
+def test_a_call_that_names_its_host_needs_no_other(
+    given: str, hub: DagsHub, storage: TokenStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.add_token(GOOD)
+    monkeypatch.setenv("DAGSHUB_USER_TOKEN", given)
+    monkeypatch.setenv("DAGSHUB_CLIENT_HOST", "ftp://x")
+    assert storage.get_token_object(hub.url, fail_if_no_token=True) == GOOD
+
+
+def test_how_long_an_answer_is_waited_for_is_read_at_each_call(
+    hub: DagsHub, storage: TokenStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = threading.Event()
+
+    def user(heard: Heard) -> Says:
+        late.wait(5)
+        return Says(503)
+
+    hub.wire.script(USER, [user])
+    monkeypatch.setenv("DAGSHUB_HTTP_TIMEOUT", "0.1")
+    with pytest.raises(UncheckedTokenError) as caught:
+        storage.is_valid_token(GOOD)
+    assert isinstance(caught.value.problem, Failed)
+    assert isinstance(caught.value.problem.error, Unreachable)
+    assert caught.value.problem.error.fault.kind == "timeout"
+    late.set()
+
+
+@pytest.mark.parametrize("said", ["soon", "0", "-1", "nan", "inf"])
+def test_a_time_that_is_none_is_named(
+    said: str, storage: TokenStorage, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSHUB_HTTP_TIMEOUT", said)
+    for call in (storage.get_token, storage.add_oauth_token, storage.get_authenticator):
+        with pytest.raises(ValueError, match="^DAGSHUB_HTTP_TIMEOUT: a positive number"):
+            call()
+    assert opened == []
+
+
 def test_dagshub_itself_is_the_default(
     storage: TokenStorage, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

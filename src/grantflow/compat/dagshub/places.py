@@ -5,6 +5,7 @@ The environment is read at each call, and a variable that is empty counts as mis
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,8 @@ from grantflow.core.provider import endpoint_problem
 ENVIRONMENT: Final = "DAGSHUB_USER_TOKEN"
 _DAGSHUB: Final = "https://dagshub.com"
 _CLIENT_ID: Final = "32b60ba385aa7cecf24046d8195a71c07dd345d9657977863b52e7748e0f0f28"
+_CONNECT_TIMEOUT: Final = 10.0
+_READ_TIMEOUT: Final = 30.0
 _PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -76,7 +79,26 @@ def quiet() -> bool:
 
 def token_given(host: str) -> str:
     """Return the text of ``DAGSHUB_USER_TOKEN``, which is meant for the configured host alone."""
-    return _said(ENVIRONMENT) if host == host_of() else ""
+    given = _said(ENVIRONMENT)
+    try:
+        return given if given and host == host_of() else ""
+    except ValueError:  # no host is configured that it could be meant for
+        return ""
+
+
+def timeout() -> tuple[float, float]:
+    """Return how long to wait to connect and for an answer, in seconds.
+
+    ``ValueError`` names ``DAGSHUB_HTTP_TIMEOUT`` where it is no positive number.
+    """
+    said = _said("DAGSHUB_HTTP_TIMEOUT")
+    try:
+        seconds = float(said) if said else _READ_TIMEOUT
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise ValueError("DAGSHUB_HTTP_TIMEOUT: a positive number of seconds is needed")
+    return min(seconds, _CONNECT_TIMEOUT), seconds
 
 
 def _said(name: str) -> str:

@@ -11,6 +11,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Final, assert_never, final
 
+import requests
+
 from grantflow import (
     Authorized,
     Clock,
@@ -89,7 +91,8 @@ class TokenStorage:
         prompt: Prompt = show_link,
     ) -> None:
         self._cache = TokensCache(places.cache_of(cache_location))
-        self._transport = transport or RequestsTransport()
+        self._transport = transport
+        self._session = requests.Session()
         self._clock = clock or SystemClock()
         self._prompt = prompt
         self._known = Known(self._whose)
@@ -122,8 +125,9 @@ class TokenStorage:
         """Ask a person to sign in, and store the token; ``referrer`` becomes a part of the link."""
         where = places.host_of(host)
         flow = MiddlemanFlow(places.client_of(where, referrer), secrets.token_hex(32))
+        send = self._sender()
         self._prompt(flow.start(self._clock.now()).authorization)
-        match run(flow, self._transport, self._clock):
+        match run(flow, send, self._clock):
             case Authorized(token):
                 self._cache.add(
                     where, OAuthDagshubToken(token.access_token, token.expires_at or NEVER)
@@ -206,13 +210,18 @@ class TokenStorage:
         source = TokenSource(
             client,
             store=store,
-            transport=self._transport,
+            transport=self._sender(),
             clock=self._clock,
             prompt=self._prompt,
             interactive=asks,
             environment=places.ENVIRONMENT if places.token_given(host) else None,
         )
         return source, store
+
+    def _sender(self) -> Transport:
+        if self._transport is not None:
+            return self._transport
+        return RequestsTransport(self._session, timeout=places.timeout())
 
     def _check_environment(self, host: str) -> None:
         given = places.token_given(host)
@@ -226,7 +235,7 @@ class TokenStorage:
 
     def _whose(self, host: str, token: Token) -> Whose:
         found = whose(
-            token, places.client_of(host).provider.userinfo_endpoint or "", self._transport
+            token, places.client_of(host).provider.userinfo_endpoint or "", self._sender()
         )
         if isinstance(found, str):
             _greet(found)
