@@ -8,15 +8,23 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
-from typing import final
+from typing import cast, final
 from urllib.parse import parse_qs, urlsplit
 
 from attrs import field, frozen
 
+from awaited import Awaited, at_once
 from grantflow import Client, ClientSecretBasic, Fault, MemoryStore, TokenSource
 from grantflow.core.request import Request
 from grantflow.core.values import Reply
-from grantflow.testing import Script, Server, ServerTransport, VirtualClock
+from grantflow.shell.aio import AsyncTokenSource
+from grantflow.testing import (
+    AsyncVirtualClock,
+    Script,
+    Server,
+    ServerTransport,
+    VirtualClock,
+)
 
 INVALID = 'Bearer realm="api", error="invalid_token"'
 SCOPE = 'Bearer error="insufficient_scope", scope="write"'
@@ -149,7 +157,12 @@ class _Connection(BaseHTTPRequestHandler):
 class Stage:
     """A source of tokens, the server that issues them, and resource servers that take them."""
 
-    def __init__(self, header: str = "Authorization", script: Script | None = None) -> None:
+    def __init__(
+        self,
+        header: str = "Authorization",
+        script: Script | None = None,
+        awaits: str | None = None,
+    ) -> None:
         self.clock = VirtualClock()
         self.issuer = ServerTransport(Server(script or Script()), self.clock)
         self.client = Client(
@@ -159,7 +172,10 @@ class Stage:
         )
         self.store = MemoryStore()
         self.down = False
-        self.source = self.another()
+        self.awaiting = self._awaiting()
+        # The same source for those who cannot await.
+        awaited = None if awaits is None else cast("TokenSource", Awaited(self.awaiting, awaits))
+        self.source = awaited or self.another()
         self.header = header.lower()
         self.seen: list[Seen] = []
         self.api = Resource("api", header, self.seen)
@@ -173,6 +189,16 @@ class Stage:
             store=self.store,
             transport=self._send,
             clock=self.clock,
+            interactive=False,
+        )
+
+    def _awaiting(self) -> AsyncTokenSource:
+        return AsyncTokenSource(
+            self.client,
+            "client_credentials",
+            store=self.store,
+            transport=at_once(self._send),
+            clock=AsyncVirtualClock(self.clock),
             interactive=False,
         )
 
@@ -221,8 +247,11 @@ class Stage:
 
 
 @contextmanager
-def staged(header: str = "Authorization", script: Script | None = None) -> Iterator[Stage]:
-    stage = Stage(header, script)
+def staged(
+    header: str = "Authorization", script: Script | None = None, awaits: str | None = None
+) -> Iterator[Stage]:
+    """Give a stage; with ``awaits``, an event loop, its source is the one that awaits."""
+    stage = Stage(header, script, awaits)
     try:
         yield stage
     finally:

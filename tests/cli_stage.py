@@ -13,7 +13,7 @@ import pytest
 from attrs import frozen
 
 from grantflow.__main__ import main
-from grantflow.cli import outside
+from grantflow.cli import fast, outside
 from grantflow.shell.ports import Transport
 from grantflow.testing import Script, Server, ServerTransport, VirtualClock
 
@@ -77,10 +77,16 @@ class Stage:
         server = Server(script or Script(approve_after=timedelta(seconds=12)))
         self.transport = ServerTransport(server, self.clock)
         self.monkeypatch.setattr(outside, "clock", lambda: self.clock)
+        self.monkeypatch.setattr(fast, "now", lambda: self.clock.now().wall.timestamp())
         self.answers_with(self.transport)
 
     def answers_with(self, transport: Transport) -> None:
         self.monkeypatch.setattr(outside, "transport", lambda budget=None: transport)
+
+    def moves(self, name: str) -> None:
+        """Go on with another home."""
+        self.home = self.folder / name
+        self.monkeypatch.setenv("GRANTFLOW_HOME", str(self.home))
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from attrs import define, evolve, field, frozen
 
 from grantflow import (
+    Asking,
     Authorized,
     Backoff,
     Cancelled,
@@ -172,7 +173,7 @@ def _law(holds: bool, words: str) -> Iterator[str]:
 
 
 Waiting = Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization]
-Asking = Pending[None] | SlowDown[None]
+Attempting = Pending[None] | SlowDown[None]
 FIVE = seconds(5)
 SECOND = seconds(1)
 
@@ -231,7 +232,7 @@ def _polling_laws(before: Waiting, after: DeviceState, at: Instant, event: Event
 
 
 def _nonce_law(
-    before: DeviceState | GrantState, after: Waiting | Asking, event: Event
+    before: DeviceState | GrantState, after: Waiting | Attempting, event: Event
 ) -> Iterator[str]:
     known = before.nonce if isinstance(before, (Pending, SlowDown)) else None
     told = getattr(event, "nonce", None)
@@ -257,7 +258,9 @@ def grant_laws(
         if isinstance(event, Unanswered) and event.fault.reached == "maybe" and not twice:
             yield from _law(isinstance(after, Failed), "what may have arrived is never sent again")
         attempt = before.faults + 1
-        if isinstance(event, (SlowDownAsked, NonceAsked)) and attempt == TRIES:
+        known = before.nonce if isinstance(before, (Pending, SlowDown)) else None
+        free = isinstance(event, NonceAsked) and known is None
+        if isinstance(event, (SlowDownAsked, NonceAsked)) and attempt == TRIES and not free:
             yield from _law(isinstance(after, Failed), "a 429 counts as an attempt")
         if isinstance(after, (Pending, SlowDown)):
             old = SECOND if isinstance(before, Started) else before.interval
@@ -275,7 +278,8 @@ def grant_laws(
                 yield from _law(after.not_before >= at + law, "a pause is law here")
             yield from _law(after.not_before < instant(0) + budget, "nothing after the budget")
             yield from _law(after.authorization is None, "nobody is waited for")
-            yield from _law(after.faults == after.polls == attempt, "every attempt is counted")
+            counted = 0 if free else attempt
+            yield from _law(after.faults == after.polls == counted, "every attempt is counted")
             asked = isinstance(event, SlowDownAsked)
             yield from _law(isinstance(after, SlowDown) == asked, "slow down exactly when asked")
 
@@ -322,8 +326,8 @@ class Exchanging:
     flow: TwoStepFlow
 
     def start(self, now: Moment, /) -> DeviceState:
-        authorization = evolve(code(now.mono, 40, 5), grant={"client_id": "c"})
-        return Pending(authorization, SECOND, now.mono, 3)
+        grant = Members({"client_id": "c"})
+        return Pending(code(now.mono, 40, 5), SECOND, now.mono, 3, grant=grant)
 
     def due(self, state: DeviceState, /) -> Due:
         return self.flow.due(state)
@@ -344,12 +348,14 @@ def exchange_laws(step: Transition[DeviceState]) -> Iterator[str]:
         yield from _law(isinstance(after, Failed), "nobody is waited for any more")
     if isinstance(after, (Pending, SlowDown)):
         end = before.authorization.expires_at
-        yield from _law(after.authorization == before.authorization, "the code and grant stay")
+        stay = (after.authorization, after.grant) == (before.authorization, before.grant)
+        yield from _law(stay, "the code and the grant stay")
         yield from _law(after.not_before < end, "nothing at or after expiry")
         yield from _law(after.polls == before.polls + 1, "every reply is counted")
         yield from _nonce_law(before, after, event)
 
 
+TWO_STEP = evolve(CLIENT, provider=evolve(CLIENT.provider, exchange=Asking(echo="client_id")))
 BACKOFF = Backoff(base=seconds(2), ceiling=seconds(8), tries=TRIES)
 BUDGET = seconds(45)
 
@@ -364,7 +370,7 @@ def explorations() -> Iterator[tuple[str, Report, Edges]]:
     yield "refresh", explore(refresh, laws), GRANT_EDGES
     device = DeviceFlow(CLIENT, backoff=BACKOFF)
     yield "device", explore(device, device_laws), DEVICE_EDGES
-    two_step = Exchanging(TwoStepFlow(CLIENT, backoff=BACKOFF))
+    two_step = Exchanging(TwoStepFlow(TWO_STEP, backoff=BACKOFF))
     yield "exchange", explore(two_step, exchange_laws), DEVICE_EDGES
 
 

@@ -23,10 +23,12 @@ from grantflow import (
     GrantError,
     MemoryStore,
     Provider,
+    Request,
     Response,
     TokenSession,
     TokenSource,
 )
+from grantflow import TokenAuth as PlainAuth
 from grantflow.shell.auth.httpx import TokenAuth
 from grantflow.shell.signing import dpop_key
 
@@ -160,7 +162,14 @@ def by_async_httpx(source: TokenSource, origins: list[str] | None) -> Get:
     return lambda url: anyio.run(get, url)
 
 
-adapters = pytest.mark.parametrize("made", [by_requests, by_httpx, by_async_httpx])
+def by_plain_requests(source: TokenSource, origins: list[str] | None) -> Get:
+    auth = PlainAuth(source, origins)
+    return lambda url: requests.get(url, auth=auth, timeout=5).status_code
+
+
+adapters = pytest.mark.parametrize(
+    "made", [by_requests, by_plain_requests, by_httpx, by_async_httpx]
+)
 Made = Callable[[TokenSource, "list[str] | None"], Get]
 
 
@@ -202,8 +211,10 @@ def test_a_server_that_is_never_content_gets_two_calls(made: Made, api: Api) -> 
 
 @adapters
 def test_a_redirect_within_the_origin_gets_a_new_proof(made: Made, api: Api) -> None:
-    get = made(source(), None)
+    refreshes = source()
+    get = made(refreshes, None)
     assert get(f"{api.url}/a?to=/b") == 200
+    assert refreshes.token() is refreshes.current  # nothing was renewed for it
     assert [status for _, _, status in api.seen if status != 401] == [302, 200]
 
 
@@ -250,3 +261,22 @@ def test_the_answer_that_asked_is_in_the_history(api: Api) -> None:
         answer: requests.Response = session.post(api.url, data=b"x", timeout=5)
     assert [each.status_code for each in answer.history] == [401]
     assert [method for method, _, _ in api.seen] == ["POST", "POST"]
+
+
+@adapters
+def test_a_proof_that_is_not_liked_is_made_anew_and_no_token_is_renewed(
+    made: Made, api: Api
+) -> None:
+    asked: list[Request] = []
+    provider = Provider(name="acme", token_endpoint="https://acme.example/token")
+    body = json.dumps({"access_token": "at-1", "token_type": "DPoP", "refresh_token": "r"})
+
+    def transport(request: Request) -> Response:
+        asked.append(request)
+        return Response(200, {}, body.encode())
+
+    other = Client(provider=provider, client_id="app", dpop=dpop_key())  # the api knows another
+    mine = TokenSource(other, "client_credentials", store=MemoryStore(), transport=transport)
+    assert made(mine, None)(api.url) == 401
+    assert [status for _, _, status in api.seen] == [401, 401]
+    assert len(asked) == 1

@@ -559,3 +559,61 @@ def test_a_cancelled_task_does_not_wait_and_its_token_is_kept(stage: Stage, kind
 
     assert in_loop(kind, main)
     assert stage.issued == 1
+
+
+# The front door that awaits
+
+
+def test_a_client_that_blocks_is_told_to_take_another_source(stage: Stage) -> None:
+    with (
+        httpx.Client(auth=TokenAuth(stage.awaiting), trust_env=False) as client,
+        pytest.raises(TypeError, match=r"^source: an AsyncTokenSource needs httpx.AsyncClient"),
+    ):
+        client.get(f"{stage.api.url}/x")
+    assert stage.seen == []
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_a_source_that_awaits_starts_no_worker(
+    stage: Stage, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worker(*_: object, **__: object) -> None:
+        raise AssertionError("a worker thread was asked for")
+
+    monkeypatch.setattr("anyio.to_thread.run_sync", worker)
+    stage.api.refused.add("Bearer " + in_loop(kind, stage.awaiting.token).access_token.reveal())
+    response = sent(kind, TokenAuth(stage.awaiting), f"{stage.api.url}/x")
+    assert response.status_code == 200
+    assert stage.statuses() == [401, 200]
+    assert stage.issued == 2
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_eight_tasks_that_await_renew_once(stage: Stage, kind: Kind) -> None:
+    statuses: list[int] = []
+
+    async def main() -> None:
+        first = await stage.awaiting.token()
+        stage.api.refused.add(first.authorization.reveal())
+        async with (
+            httpx.AsyncClient(auth=TokenAuth(stage.awaiting), trust_env=False) as client,
+            anyio.create_task_group() as tasks,
+        ):
+
+            async def call() -> None:
+                statuses.append((await client.get(f"{stage.api.url}/x")).status_code)
+
+            for _ in range(8):
+                tasks.start_soon(call)
+
+    in_loop(kind, main)
+    assert statuses == [200] * 8
+    assert stage.issued == 2
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_no_token_to_await_is_an_error(stage: Stage, kind: Kind) -> None:
+    stage.down = True
+    with pytest.raises(GrantError):
+        sent(kind, TokenAuth(stage.awaiting), f"{stage.api.url}/x")
+    assert stage.seen == []

@@ -1,4 +1,7 @@
-"""One script through requests, httpx and httpx on both event loops: identical traces."""
+"""One script through requests, httpx and httpx on both event loops: identical traces.
+
+On the event loops with both front doors.
+"""
 
 from __future__ import annotations
 
@@ -74,9 +77,10 @@ def over_httpx(stage: Stage, script: Script, origins: list[str] | None, header: 
         ]
 
 
-def over_loop(backend: str) -> Adapter:
+def over_loop(backend: str, *, awaiting: bool) -> Adapter:
     def run(stage: Stage, script: Script, origins: list[str] | None, header: str) -> list[int]:
-        auth = HttpxAuth(stage.source, origins, header=header, scheme=_scheme(header))
+        source = stage.awaiting if awaiting else stage.source
+        auth = HttpxAuth(source, origins, header=header, scheme=_scheme(header))
 
         async def main() -> list[int]:
             async with httpx.AsyncClient(
@@ -102,11 +106,13 @@ def over_loop(backend: str) -> Adapter:
     return run
 
 
-ADAPTERS: dict[str, Adapter] = {
-    "requests": over_requests,
-    "httpx": over_httpx,
-    "httpx on asyncio": over_loop("asyncio"),
-    "httpx on trio": over_loop("trio"),
+ADAPTERS: dict[str, tuple[Adapter, str | None]] = {
+    "requests": (over_requests, None),
+    "httpx": (over_httpx, None),
+    "httpx on asyncio": (over_loop("asyncio", awaiting=False), None),
+    "httpx on trio": (over_loop("trio", awaiting=False), None),
+    "httpx on asyncio, awaiting": (over_loop("asyncio", awaiting=True), "asyncio"),
+    "httpx on trio, awaiting": (over_loop("trio", awaiting=True), "trio"),
 }
 
 
@@ -202,9 +208,10 @@ PLAYED = [
 Trace = tuple[list[int], list[tuple[str, str, str, int | None, int]], int]
 
 
-def played(adapter: Adapter, script: Script, header: str, *, both: bool) -> Trace:
+def played(name: str, script: Script, header: str, *, both: bool) -> Trace:
+    adapter, awaits = ADAPTERS[name]
     with ExitStack() as stack:
-        stage = stack.enter_context(staged(header))
+        stage = stack.enter_context(staged(header, awaits=awaits))
         origins = [stage.api.url, stage.other.url] if both else None
         statuses = adapter(stage, script, origins, header)
         return statuses, stage.trace(), stage.issued
@@ -212,9 +219,7 @@ def played(adapter: Adapter, script: Script, header: str, *, both: bool) -> Trac
 
 @pytest.mark.parametrize(("script", "header", "both"), PLAYED)
 def test_identical_traces(script: Script, header: str, both: bool) -> None:
-    played_by = {
-        name: played(adapter, script, header, both=both) for name, adapter in ADAPTERS.items()
-    }
+    played_by = {name: played(name, script, header, both=both) for name in ADAPTERS}
     first = played_by["requests"]
     assert len(first[1]) >= len(first[0])
     for name, trace in played_by.items():

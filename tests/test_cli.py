@@ -156,7 +156,7 @@ HEAVY = {"requests", "rich", "segno", "http.server", "webbrowser", "asyncio"}
 
 def test_a_fresh_token_is_printed_without_loading_what_it_does_not_need(stage: Stage) -> None:
     stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
-    loaded = loaded_by(stage.home, "token", "ci")
+    loaded = loaded_by(stage.home, "token", "ci", "--format", "text")
     assert "grantflow.cli.commands.token" in loaded
     assert not loaded & HEAVY
     assert not loaded & {"grantflow.shell.source", "grantflow.testing", "platformdirs"}

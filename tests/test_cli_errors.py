@@ -163,6 +163,60 @@ def test_a_closed_standard_input_is_told(stage: Stage) -> None:
         assert "it is closed" in stage.said()
 
 
+LINES = {
+    ("stauts",): "unknown command 'stauts'; did you mean 'status'?",
+    ("frobnicate",): "unknown command 'frobnicate'; see grantflow --help",
+    ("--json", "list"): "unknown flag '--json': flags follow the command",
+    ("help", "tokn"): "unknown command 'tokn'; did you mean 'token'?",
+    ("list", "--jsno"): "unknown flag '--jsno'; did you mean '--json'?",
+    ("list", "extra"): "unexpected argument 'extra'; see grantflow list --help",
+    ("token", "ci", "extra"): "unexpected argument 'extra'; see grantflow token --help",
+    ("token", "--format"): "--format: expected one argument; see grantflow token --help",
+    ("token", "--format", "yaml"): (
+        "--format: invalid choice: 'yaml' (choose from 'text', 'json', 'header', 'kubernetes', "
+        "'git-credential'); see grantflow token --help"
+    ),
+    ("token", "--min-ttl", "soon"): (
+        "--min-ttl: a number of seconds is needed, not 'soon'; see grantflow token --help"
+    ),
+    ("token", "--host", "a.example"): "--host is for --format git-credential",
+    ("token", "cii"): "unknown profile 'cii'; did you mean 'ci'?",
+    ("run", "make"): "the command comes after --, for example: grantflow run -- ./deploy.sh",
+    ("run", "--env", "1A", "--", "make"): (
+        "--env: the name of a variable is needed, not '1A'; see grantflow run --help"
+    ),
+    ("doctor", "nobody"): "unknown profile 'nobody'; grantflow list shows what there is",
+    ("completion",): "shell is missing; see grantflow completion --help",
+    ("completion", "fosh"): (
+        "shell: invalid choice: 'fosh' (choose from 'bash', 'zsh', 'tcsh'); "
+        "see grantflow completion --help"
+    ),
+    ("login",): (
+        "where to sign in? Name a PROVIDER (grantflow providers lists them), or give --issuer URL, "
+        "or --device-endpoint URL and --token-endpoint URL"
+    ),
+    ("login", "--client-secret", SECRET): (
+        "--client-secret: a secret is never an argument; use --client-secret-file, --token-stdin "
+        "or the environment; see grantflow login --help"
+    ),
+    ("logout", "--all", "ci"): "--all and a profile contradict each other",
+    ("serve", "--port", "http"): (
+        "--port: a port from 0 to 65535 is needed, not 'http'; see grantflow serve --help"
+    ),
+    ("demo", "now"): "unexpected argument 'now'; see grantflow demo --help",
+}
+"""Every wrong word, and the whole line that answers it."""
+
+
+@pytest.mark.parametrize("argv", LINES)
+def test_a_wrong_command_line_is_answered_in_one_line(stage: Stage, argv: tuple[str, ...]) -> None:
+    stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
+    ran = stage.run(*argv)
+    assert ran.code == 2
+    # Since 3.12 argparse quotes choices no more.
+    assert ran.complaint().replace("'", "") == f"grantflow: {LINES[argv]}".replace("'", "")
+
+
 # -- the network
 
 

@@ -464,7 +464,7 @@ def test_the_second_half_knows_the_verifier_of_the_first(stage: Stage) -> None:
 
 
 def test_a_flow_without_a_request_for_a_code_is_started_too(stage: Stage) -> None:
-    ran = stage.run("login", "dagshub", "--start", "--client-id", "app")
+    ran = stage.run("login", "dagshub", "--start")  # it has a public client of its own
     assert ran.code == 0, ran.err
     [event] = ran.events
     assert event["user_code"] is None
@@ -487,7 +487,7 @@ def test_a_flow_without_a_request_for_a_code_is_started_too(stage: Stage) -> Non
 def test_what_is_exchanged_is_not_sent_by_anybody_again(
     stage: Stage, trouble: Fault | KeyboardInterrupt
 ) -> None:
-    assert stage.run("login", "dagshub", "--start", "--client-id", "app").code == 0
+    assert stage.run("login", "dagshub", "--start").code == 0
 
     def middleman(request: Request) -> Reply:
         if request.url.endswith("middleman"):
@@ -555,7 +555,7 @@ def damaged(**changes: object) -> Callable[[dict[str, object]], dict[str, object
         (damaged(entropy=""), "something is missing in it"),
         (damaged(expires_at="soon"), "something is missing in it"),
         (damaged(profile={"grant": "device"}), "its profile is not usable"),
-        (damaged(run={"version": 1}), "it belongs to another client, scope or provider"),
+        (damaged(run={"version": 1}), "it belongs to another client, scope, provider"),
         (damaged(run={"version": 7}), "written by another version of grantflow"),
     ],
 )

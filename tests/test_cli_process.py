@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -265,7 +266,8 @@ def test_at_a_terminal_there_is_a_picture_and_a_line_that_lives(shell: Shell) ->
             assert process.wait(timeout=20) == 0
         os.close(ours)
     assert "\u2588\u2580" in shown
-    assert f"waiting for approval  code \x1b[1m{found[1]}" in shown
+    assert f"code \x1b[1m{found[1]}\x1b[0m  9:5" in shown
+    assert "left  waiting for approval" in shown
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1
 
 
@@ -276,3 +278,25 @@ def until(word: str, terminal: int) -> str:
         assert select.select([terminal], [], [], 20)[0], shown.decode(errors="replace")
         shown += os.read(terminal, 4096)
     return shown.decode(errors="replace")
+
+
+# -- other programs
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.parametrize("how", ["-H @-", '-H "$(cat)"'])
+def test_curl_takes_the_header(shell: Shell, how: str) -> None:
+    script = Script(interval=SECOND, approve_after=timedelta())
+    with serve(script) as server:
+        assert shell.run("login", "--issuer", server.issuer, "--client-id", "demo")[0] == 0
+        call = f"curl -sS --noproxy '*' {how} {server.issuer}/userinfo"
+        ran = subprocess.run(
+            f'"{sys.executable}" -m grantflow token --format header | {call}',
+            shell=True,
+            capture_output=True,
+            text=True,
+            env=shell.environment,
+            check=True,
+        )
+    assert '"sub": "alice"' in ran.stdout
+    assert ran.stderr == ""

@@ -469,7 +469,7 @@ def test_a_fresh_token_of_an_own_provider_loads_no_provider(stage: Stage) -> Non
     [path] = (stage.home / "tokens").glob("*.json")
     token = json.loads(path.read_text())
     path.write_text(json.dumps({**token, "expires_at": "2999-01-01T00:00:00+00:00"}))
-    loaded = loaded_by(stage.home, "token")
+    loaded = loaded_by(stage.home, "token", "--format", "text")
     assert "grantflow.cli.commands.token" in loaded
     assert not {each for each in loaded if each.startswith("grantflow.providers")}
     assert "tomllib" not in loaded

@@ -35,6 +35,11 @@ def test_a_script_against_the_scripted_server_loads_no_http() -> None:
     assert not loaded_after(code) & {"requests", "asyncio", "http.server"}
 
 
+def test_the_async_side_loads_no_http_and_no_other_event_loop() -> None:
+    code = "from grantflow.shell.aio import AsyncTokenSource, run"
+    assert not loaded_after(code) & {"httpx", "requests", "platformdirs", "trio"}
+
+
 def test_every_promised_name_is_there() -> None:
     for name in grantflow.__all__:
         assert getattr(grantflow, name) is not None

@@ -304,7 +304,6 @@ def test_what_was_written_is_not_repeated(line: str) -> None:
     ("line", "advice"),
     [
         ("client_secret = 'x'", "[acme] client_secret: this does not belong"),
-        ("client_id = 'x'", "use --client-id"),
         ("scope = 'x'", "use --scope"),
         ("headers = { Authorization = 'x' }", "[acme] headers: Authorization is a secret"),
         ("poll.fixed = { client_secret = 'x' }", "[acme.poll] fixed: client_secret is a secret"),
@@ -347,3 +346,8 @@ def test_the_files_that_a_page_shows_are_read(page: Path) -> None:
 
 def usual(needs: tuple[Need, ...]) -> dict[str, str]:
     return {each.name: each.default for each in needs if each.default is not None}
+
+
+def test_a_provider_of_one_s_own_may_know_its_public_client() -> None:
+    assert read(acme("client_id = 'our-app'")).template("acme").client_id == "our-app"
+    assert read(acme()).template("acme").client_id is None

@@ -57,7 +57,13 @@ HOMES = {
         "compat/dvc_studio_client/studio.py",
     },
     "httpx": {"shell/http/over_httpx.py", "shell/auth/httpx.py"},
-    "anyio": {"shell/aio.py", "shell/auth/httpx.py"},
+    "anyio": {
+        *(f"shell/aio/{part}.py" for part in ("driver", "flights", "loops", "threads")),
+        "shell/auth/httpx.py",
+        "shell/http/over_httpx.py",
+        "testing/asynchronous.py",
+    },
+    "trio": {"shell/aio/loops.py"},
     "pytest": {"testing/fixtures.py"},
     "platformdirs": {"shell/environment.py"},
     "filelock": {"shell/stores/locks.py"},
@@ -66,6 +72,7 @@ HOMES = {
     "redis": {"shell/stores/redis_server.py"},
     "rich": {"cli/live.py"},
     "segno": {"cli/qr.py"},
+    "shtab": {"cli/commands/completion.py"},
 }
 """A package has one home; what adapts to a library's own types lives with that library."""
 

@@ -38,6 +38,8 @@ CHALLENGES = {
     'Bearer error_description="error=insufficient_scope"': None,
     'Bearer x_error="insufficient_scope"': None,
     'DPoP error="use_dpop_nonce", algs="ES256"': "use_dpop_nonce",
+    'DPoP algs="ES256", error="invalid_dpop_proof"': "invalid_dpop_proof",
+    'DPoP error="use_dpop_nonce", Bearer error="invalid_token"': "invalid_token",
 }
 
 
@@ -76,6 +78,8 @@ def test_every_combination_is_decided_as_written() -> None:
         rows = [
             (asked and nonce == "n-1" and not proved and replayable, ProveAndReplay()),
             (asked, Surrender()),
+            (code == "invalid_dpop_proof" and not proved and replayable, ProveAndReplay()),
+            (code == "invalid_dpop_proof", Surrender()),
             (code == "insufficient_scope", Surrender()),
             (origin in ("given", "environment"), Surrender()),
             (renewals > 0, Surrender()),
@@ -86,7 +90,7 @@ def test_every_combination_is_decided_as_written() -> None:
         expected = next(verdict for condition, verdict in rows if condition)
         assert after_rejection(hit) == expected, hit
         seen += 1
-    assert seen == 4 * 3 * 13 * 3 * 2 * 2 * 2
+    assert seen == 4 * 3 * 15 * 3 * 2 * 2 * 2
 
 
 @pytest.mark.parametrize(
@@ -111,3 +115,16 @@ def test_origins_are_told_by_urls() -> None:
     assert origins_of(["https://a.example/x", "https://a.example/y"]) == {"https://a.example:443"}
     with pytest.raises(ValueError, match="origins: 'a.example' is no http or https URL"):
         origins_of(["a.example"])
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ('Bearer error="invalid_token", DPoP error="use_dpop_nonce"', "use_dpop_nonce"),
+        ('Bearer error="insufficient_scope", dpop algs="ES256", error=x', "x"),
+        ('Bearer error="invalid_token", DPoP algs="ES256"', "invalid_token"),
+        ('Negotiate abc==, DPoP error="use_dpop_nonce"', "use_dpop_nonce"),
+    ],
+)
+def test_the_challenge_of_the_scheme_that_was_sent_counts(header: str, code: str) -> None:
+    assert challenged_for(header, "DPoP") == code

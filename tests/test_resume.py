@@ -21,6 +21,7 @@ from grantflow import (
     DeviceFlow,
     Expired,
     Garbled,
+    MiddlemanFlow,
     Moment,
     Pending,
     Provider,
@@ -33,6 +34,7 @@ from grantflow import (
 )
 from grantflow.core.codec import dump_run, load_run
 from grantflow.core.states import DeviceState
+from grantflow.core.values import Members
 from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.testing import Script, serve
@@ -122,12 +124,13 @@ def test_what_lay_too_long_has_expired(after: float) -> None:
         evolve(CLIENT, client_id="other"),
         evolve(CLIENT, scope="read"),
         evolve(CLIENT, provider=evolve(ACME, token_endpoint="https://other.example/token")),
+        evolve(CLIENT, provider=evolve(ACME, poll_endpoint="https://other.example/poll")),
     ],
 )
 def test_it_belongs_to_one_ask(other: Client) -> None:
     read = load_run(dump_run(WAITING, NOW), DeviceFlow(other), NOW)
     assert read.failure() == Garbled(
-        "kept sign-in: it belongs to another client, scope or provider"
+        "kept sign-in: it belongs to another client, scope, provider or verifier"
     )
 
 
@@ -169,8 +172,8 @@ def test_only_what_waits_can_be_kept() -> None:
 def test_the_second_of_two_steps_is_kept_as_well() -> None:
     client = Client(provider=providers.find("real-debrid"), client_id="app")
     flow = sign_in_flow(client)
-    granted = evolve(CODE, grant={"client_id": "c", "client_secret": "s"})
-    run = Run[DeviceState](flow, Pending(granted, seconds(1), instant(100)))
+    grant = Members({"client_id": "c", "client_secret": "s"})
+    run = Run[DeviceState](flow, Pending(CODE, seconds(1), instant(100), grant=grant))
     read = load_run(dump_run(run, NOW), flow, NOW).unwrap()
     assert read == run
     due = read.due
@@ -226,3 +229,52 @@ def test_another_process_finishes() -> None:
             check=False,
         )
     assert (finished.stdout, finished.returncode) == ("Authorized\n", 0), finished.stderr
+
+
+def test_one_issuer_s_other_endpoints_are_another_ask() -> None:
+    issued = evolve(ACME, issuer="https://acme.example")
+    other = evolve(issued, token_endpoint="https://other.example/token")
+    run = Run[DeviceState](DeviceFlow(evolve(CLIENT, provider=issued)), state(WAITING))
+    flow = DeviceFlow(evolve(CLIENT, provider=other))
+    assert isinstance(load_run(dump_run(run, NOW), flow, NOW).failure(), Garbled)
+
+
+def test_where_to_poll_is_checked_as_if_it_had_just_come() -> None:
+    client = Client(provider=providers.find("dvc-studio"), client_id="app")
+    flow = sign_in_flow(client)
+    home = "https://studio.datachain.ai/api/device-login/token"
+    told = Run[DeviceState](
+        flow, evolve(state(WAITING), authorization=evolve(CODE, extra={"token_uri": home}))
+    )
+    document = dump_run(told, NOW)
+    assert load_run(document, flow, NOW).unwrap() == told
+    for elsewhere_told in ("https://evil.example/t", 5, "x"):
+        moved = {**document, "extra": {"token_uri": elsewhere_told}}
+        assert "not on the provider's origin" in load_run(moved, flow, NOW).failure().problem
+
+
+def test_another_verifier_does_not_finish_it() -> None:
+    dex = evolve(CLIENT, provider=evolve(ACME, pkce=True))
+    first, second = (DeviceFlow(dex, verifier=letter * 43) for letter in "ab")
+    document = dump_run(Run[DeviceState](first, state(WAITING)), NOW)
+    assert load_run(document, first, NOW).unwrap().flow == first
+    assert isinstance(load_run(document, second, NOW).failure(), Garbled)
+    assert "a" * 43 not in json.dumps(document)
+
+
+def test_a_middleman_s_other_entropy_does_not_finish_it() -> None:
+    client = Client(provider=providers.find("dagshub"), client_id="app")
+    first, second = (MiddlemanFlow(client, letter * 43) for letter in "ab")
+    document = dump_run(begin(first, NOW), NOW)
+    assert load_run(document, first, NOW).unwrap() == begin(first, NOW)
+    assert isinstance(load_run(document, second, NOW).failure(), Garbled)
+
+
+def test_the_reader_s_budget_counts_where_it_ends_first() -> None:
+    for budget in (seconds(60), seconds(9000)):
+        flow = DeviceFlow(CLIENT, budget=budget)
+        read = state(load_run(dump_run(WAITING, NOW), flow, NOW).unwrap())
+        assert read.deadline == instant(100 + budget.total_seconds())
+    run = evolve(WAITING, state=evolve(state(WAITING), deadline=instant(130)))
+    flow = DeviceFlow(CLIENT, budget=seconds(60))
+    assert state(load_run(dump_run(run, NOW), flow, NOW).unwrap()).deadline == instant(130)

@@ -152,7 +152,8 @@ REVEALERS = {
     "core/device.py": 2,  # a verifier is checked and hashed
     "core/exchange.py": 2,  # a link is made of what nobody can guess
     "core/client_auth.py": 2,  # Basic; a secret that cannot be sent
-    "core/resume.py": 1,  # a device code that another process goes on with
+    "core/client.py": 1,  # an id that came with a grant
+    "core/resume.py": 2,  # a device code that another process goes on with; a verifier is hashed
     "core/codec.py": 3,  # what a store keeps
     "shell/auth/placing.py": 2,  # the header that carries the token
     "shell/keys.py": 5,  # a key is read

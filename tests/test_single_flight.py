@@ -15,15 +15,21 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 from attrs import evolve
 
-from grantflow import FileStore, GrantError, Token, TokenSource
+from grantflow import FileStore, GrantError, Secret, Token, TokenSource
+from grantflow.shell.aio import AsyncTokenSource
 from grantflow.shell.flights import Flights
 from grantflow.testing import Loopback, Script, serve
+from worker import awaiting as awaiting_source
 from worker import source as worker_source
+from worker import tokens_of
 
 THREADS = 50
+TASKS = 200
+LOOPS = ["asyncio", "trio"]
 DELAY = timedelta(milliseconds=50)
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -101,9 +107,54 @@ def test_threads_with_one_rotating_refresh_token_keep_the_login(
     assert worker_source(server.issuer, str(tmp_path), "device").token() not in tokens
 
 
-def start(issuer: str, directory: Path, grant: str, *, when: float) -> subprocess.Popen[str]:
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("grant", ["client_credentials", "device"])
+def test_tasks_share_one_request(server: Loopback, tmp_path: Path, grant: str, loop: str) -> None:
+    if grant == "device":
+        expire(sign_in(server, tmp_path), FileStore(tmp_path))
+    source = awaiting_source(server.issuer, str(tmp_path), grant)
+    tokens = anyio.run(tokens_of, source, TASKS, backend=loop)
+    assert len(tokens) == TASKS
+    assert distinct(tokens) == 1
+    assert server.server.counts["refresh" if grant == "device" else grant] == 1
+
+
+def test_loops_and_threads_over_one_store_share_one_request(
+    server: Loopback, tmp_path: Path
+) -> None:
+    """Several sources of both kinds, in threads and on both event loops."""
+    expire(sign_in(server, tmp_path), FileStore(tmp_path))
+    blocking = [worker_source(server.issuer, str(tmp_path), "device") for _ in range(4)]
+    shared = awaiting_source(server.issuer, str(tmp_path), "device")
+    awaiting = [shared, shared, awaiting_source(server.issuer, str(tmp_path), "device")] * 2
+    everybody = threading.Barrier(len(blocking) + len(awaiting))
+
+    def block(source: TokenSource) -> list[Token]:
+        everybody.wait(10)
+        return [source.token()]
+
+    def wait(source: AsyncTokenSource, loop: str) -> list[Token]:
+        everybody.wait(10)
+        return anyio.run(tokens_of, source, 20, backend=loop)
+
+    with ThreadPoolExecutor(everybody.parties) as pool:
+        ends = [pool.submit(block, source) for source in blocking]
+        ends += [
+            pool.submit(wait, each, loop) for each, loop in zip(awaiting, LOOPS * 3, strict=True)
+        ]
+        tokens = [token for end in ends for token in end.result(30)]
+    assert len(tokens) == 4 + 6 * 20
+    assert distinct(tokens) == 1
+    assert server.server.counts["refresh"] == 1
+    assert "reuse" not in server.server.counts
+
+
+def start(
+    issuer: str, directory: Path, grant: str, *, when: float, loop: str | None = None
+) -> subprocess.Popen[str]:
+    loops = () if loop is None else (loop,)
     return subprocess.Popen(
-        [sys.executable, str(WORKER), issuer, str(directory), grant, str(when)],
+        [sys.executable, str(WORKER), issuer, str(directory), grant, str(when), *loops],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -121,8 +172,10 @@ def test_processes_share_one_request(server: Loopback, tmp_path: Path, grant: st
     if grant == "device":
         expire(sign_in(server, tmp_path), FileStore(tmp_path))
     when = time.time() + 3
-    outputs = ended([start(server.issuer, tmp_path, grant, when=when) for _ in range(8)])
+    loops = [None, None, *LOOPS, *LOOPS]
+    outputs = ended([start(server.issuer, tmp_path, grant, when=when, loop=loop) for loop in loops])
     assert len(set(outputs)) == 1
+    assert len(outputs[0].split()) == 1
     counted = "refresh" if grant == "device" else "client_credentials"
     assert server.server.counts[counted] == 1
     assert "reuse" not in server.server.counts
@@ -145,7 +198,10 @@ def deaf_server() -> Iterator[tuple[str, threading.Event]]:
         thread.join(5)
 
 
-def test_an_owner_killed_in_the_middle_of_a_refresh_holds_nobody_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loop", [None, *LOOPS])
+def test_an_owner_killed_in_the_middle_of_a_refresh_holds_nobody_up(
+    tmp_path: Path, loop: str | None
+) -> None:
     store = FileStore(tmp_path)
     with deaf_server() as (issuer, heard):
         source = worker_source(issuer, str(tmp_path), "device")
@@ -153,7 +209,7 @@ def test_an_owner_killed_in_the_middle_of_a_refresh_holds_nobody_up(tmp_path: Pa
         dead = Token(access_token="dead", expires_at=now - timedelta(hours=1), refresh_token="rt")
         fresh = Token(access_token="fresh", expires_at=now + timedelta(hours=1))
         store.save(source.key, dead)
-        owner = start(issuer, tmp_path, "device", when=0)
+        owner = start(issuer, tmp_path, "device", when=0, loop=loop)
         assert heard.wait(20)
         waiting = threading.Thread(target=lambda: FileStore(tmp_path).save(source.key, fresh))
         waiting.start()
@@ -165,6 +221,27 @@ def test_an_owner_killed_in_the_middle_of_a_refresh_holds_nobody_up(tmp_path: Pa
         assert time.monotonic() - killed < 1.0, "a dead owner's lock is free at once"
         owner.communicate()
     assert source.token() == fresh
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_interrupted_process_saves_the_refresh_that_it_has_sent(
+    tmp_path: Path, loop: str
+) -> None:
+    with serve(Script(latency=8 * DELAY, interval=timedelta(milliseconds=1))) as server:
+        source, store = sign_in(server, tmp_path), FileStore(tmp_path)
+        expire(source, store)
+        owner = start(server.issuer, tmp_path, "device", when=0, loop=loop)
+        while "refresh" not in server.server.counts:
+            time.sleep(0.01)
+        owner.send_signal(signal.SIGINT)  # the answer is on its way
+        _, said = owner.communicate(timeout=20)
+        assert "KeyboardInterrupt" in said
+        [grant] = server.server.grants.values()
+        stored = store.read(source.key)
+        assert stored is not None
+        assert grant.refresh_token is not None
+        assert stored.refresh_token == Secret(grant.refresh_token)
+        assert not grant.revoked
 
 
 def test_a_failure_is_shared_by_those_who_waited_for_it(tmp_path: Path) -> None:

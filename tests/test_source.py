@@ -1,4 +1,4 @@
-"""The front door, in virtual time against the scripted server."""
+"""Both front doors, in virtual time against the scripted server."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from attrs import evolve
 from returns.io import IOResult
 from returns.unsafe import unsafe_perform_io
 
+from awaited import KINDS, Awaited, Kind, at_once
 from grantflow import (
     Client,
     ClientSecretBasic,
@@ -34,15 +36,33 @@ from grantflow import (
     Unreachable,
 )
 from grantflow.core.tokens import Grant, Skew
+from grantflow.core.values import Reply
+from grantflow.shell.aio import AsyncTokenSource
 from grantflow.shell.ports import Store, StoreError
-from grantflow.testing import Outage, Script, Server, ServerTransport, VirtualClock
+from grantflow.testing import (
+    AsyncVirtualClock,
+    Outage,
+    Script,
+    Server,
+    ServerTransport,
+    VirtualClock,
+)
 from values import seconds
 
 HOUR = timedelta(hours=1)
 
 
+@pytest.fixture(autouse=True, params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Every promise is one of both front doors."""
+    Stage.kind = request.param
+    return Stage.kind
+
+
 class Stage:
     """A scripted server, its clock, and sources that share a store."""
+
+    kind: Kind = "blocking"
 
     def __init__(self, script: Script | None = None, store: Store | None = None) -> None:
         self.clock = VirtualClock()
@@ -70,13 +90,13 @@ class Stage:
         profile: str = "",
         environment: str | None = None,
         token: str | Callable[[], str | Token] | None = None,
+        transport: Callable[[Request], Reply] | None = None,
     ) -> TokenSource:
-        return TokenSource(
+        return self.door(
             client or self.client,
             grant,
+            transport=transport,
             store=self.store,
-            transport=self.transport,
-            clock=self.clock,
             prompt=self.shown.append,
             interactive=interactive,
             skew=skew or Skew(),
@@ -84,6 +104,27 @@ class Stage:
             environment=environment,
             token=token,
         )
+
+    def door(
+        self,
+        client: Client | Callable[[], Client],
+        grant: Grant = "device",
+        transport: Callable[[Request], Reply] | None = None,
+        **arguments: object,
+    ) -> TokenSource:
+        """A front door of the kind that is tested, with the ports of the stage."""
+        send = transport or self.transport
+        if self.kind == "blocking":
+            return TokenSource(client, grant, transport=send, clock=self.clock, **arguments)  # type: ignore[arg-type]
+        clock = AsyncVirtualClock(self.clock)
+        source = AsyncTokenSource(
+            client,
+            grant,
+            transport=at_once(send),
+            clock=clock,
+            **arguments,  # type: ignore[arg-type]
+        )
+        return cast("TokenSource", Awaited(source, self.kind))
 
 
 def value(result: IOResult[Token, Problem]) -> Token | Problem:
@@ -106,13 +147,13 @@ def test_a_warm_token_costs_no_lock_and_no_store() -> None:
     stage = Stage()
     source = stage.source()
     first = source.token()
-    source._store = _Untouchable()  # type: ignore[assignment]
+    stage.store.__class__ = _Untouchable
     assert source.token() is first
     assert value(source.obtain()) == first
 
 
-class _Untouchable:
-    def __getattr__(self, name: str) -> object:
+class _Untouchable(MemoryStore):
+    def __getattribute__(self, name: str) -> object:
         raise AssertionError(f"the store was touched: {name}")
 
 
@@ -245,7 +286,6 @@ def test_trouble_during_a_refresh_deletes_nothing(reply: Fault | Response) -> No
 def test_after_an_uncertain_refresh_the_store_is_looked_at_first() -> None:
     """The answer to our refresh is lost; a sibling on another host has renewed meanwhile."""
     stage = Stage()
-    source = stage.source(interactive=False)
     first = stage.source().token()
     stage.clock.advance(HOUR)
     newer = evolve(first, access_token="newer", expires_at=stage.clock.now().wall + HOUR)
@@ -253,10 +293,11 @@ def test_after_an_uncertain_refresh_the_store_is_looked_at_first() -> None:
 
     def losing(request: object) -> Fault:
         sent.append(request)
-        stage.store.save(source.key, newer)
+        assert isinstance(stage.store, MemoryStore)
+        stage.store._tokens[source.key] = newer  # it has not our lock
         return Fault("timeout", "maybe")
 
-    source._transport = losing
+    source = stage.source(interactive=False, transport=losing)
     assert value(source.obtain()) == newer
     assert len(sent) == 1
 
@@ -437,7 +478,7 @@ def test_the_default_prompt_is_plain_lines_on_standard_error(
 ) -> None:
     monkeypatch.setenv("GRANTFLOW_HOME", str(tmp_path / "home"))
     stage = Stage()
-    TokenSource(stage.client, transport=stage.transport, clock=stage.clock).token()
+    stage.door(stage.client).token()
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.splitlines()[1].startswith("  https://server.test/activate?user_code=")

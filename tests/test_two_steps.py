@@ -13,6 +13,7 @@ from attrs import evolve
 from hypothesis import given, settings
 
 from grantflow import (
+    Asking,
     Authorized,
     Client,
     Denied,
@@ -35,6 +36,7 @@ from grantflow import (
     StillPending,
     TokenSource,
     TwoStepFlow,
+    Unreachable,
     begin,
     providers,
     run,
@@ -432,3 +434,115 @@ def test_registrations_of_two_names_never_meet() -> None:
 def test_the_grant_is_not_shown() -> None:
     grant = Members({"client_secret": "s3cret-of-alice"})
     assert "s3cret" not in repr(events.GrantIssued(instant(0), grant))
+
+
+# What a fresh pair of eyes found
+
+
+def test_half_a_character_in_a_credential_ends_it_and_is_never_raised() -> None:
+    half = reply(200, b'{"client_id": "a", "client_secret": "\\ud800x"}')
+    assert isinstance(failure(sign_in_flow(DEBRID), CODE, half), Garbled)
+
+
+def test_no_other_server_replaces_the_client() -> None:
+    evil = reply(
+        200,
+        {
+            "access_token": "at",
+            "refresh_token": "rt",
+            "expires_in": 60,
+            "client_id": "evil",
+            "client_secret": "x",
+        },
+    )
+    server, clock = Recorder(CODE, evil, TOKEN), VirtualClock()
+    source = TokenSource(
+        CLIENT, store=MemoryStore(), transport=server, clock=clock, prompt=lambda _: None
+    )
+    source.token()
+    clock.sleep_until(instant(clock.now().mono.total_seconds() + 60))
+    source.token()
+    assert parse_qs(server.requests[-1].body().decode())["client_id"] == ["app"]
+
+
+def test_a_person_is_asked_once_for_both_steps() -> None:
+    asked: list[str] = []
+    source = TokenSource(
+        DEBRID,
+        store=MemoryStore(),
+        transport=Recorder(CODE, OWN, TOKEN),
+        clock=VirtualClock(),
+        prompt=lambda code: asked.append(code.user_code),
+    )
+    source.token()
+    assert asked == ["WDJB"]
+
+
+def test_a_middleman_that_is_not_there_is_not_waited_for() -> None:
+    server = Recorder(*[Fault("timeout", "no")] * 5)
+    end = run(MiddlemanFlow(DAGSHUB, ENTROPY), server, VirtualClock())
+    assert isinstance(end, Failed)
+    assert isinstance(end.error, Unreachable)
+
+
+def test_nothing_is_held_open_beyond_the_end() -> None:
+    flow = MiddlemanFlow(DAGSHUB, ENTROPY, budget=seconds(10))
+    due = flow.due(flow.start(moment()))
+    assert isinstance(due, Send)
+    assert due.request.wait == seconds(10)
+
+
+def test_a_link_says_what_is_asked_for_and_nothing_secret() -> None:
+    provider = evolve(
+        DAGSHUB.provider, authorization_endpoint="https://dagshub.com/authorize?tenant=a"
+    )
+    client = evolve(
+        DAGSHUB,
+        provider=provider,
+        scope="read write",
+        extra=(("referrer", "x"), ("password", Secret("s3cret-word"))),
+    )
+    link = MiddlemanFlow(client, ENTROPY).start(moment()).authorization.verification_uri
+    told = parse_qs(urlsplit(link).query)
+    assert (told["tenant"], told["scope"]) == (["a"], ["read write"])
+    assert "s3cret-word" not in link
+
+
+def test_a_code_is_exchanged_as_a_code() -> None:
+    plain = evolve(DAGSHUB.provider, exchange=Asking(echo="code"))
+    server = Recorder(reply(200, "code-1"), TOKEN)
+    run(MiddlemanFlow(evolve(DAGSHUB, provider=plain), ENTROPY), server, VirtualClock())
+    form = parse_qs(server.requests[-1].body().decode())
+    assert form["grant_type"] == ["authorization_code"]
+
+
+def test_the_nonce_of_the_first_step_is_the_second_s() -> None:
+    nonced = reply(200, {"client_id": "of-alice", "client_secret": "s"}, DPoP_Nonce="n-1")
+    flow = sign_in_flow(DEBRID)
+    going = begin(flow, moment())
+    for answer in (CODE, nonced):
+        due = going.due
+        assert isinstance(due, Send)
+        going = going.heard(due, answer, moment(due.not_before.total_seconds()))
+    assert isinstance(going.state, Pending)
+    assert going.state.nonce == "n-1"
+
+
+def test_pkce_goes_with_two_steps_and_not_with_a_middleman() -> None:
+    client = evolve(DEBRID, provider=evolve(DEBRID.provider, pkce=True))
+    server = Recorder(CODE, OWN, TOKEN)
+    assert isinstance(
+        run(sign_in_flow(client, entropy=ENTROPY), server, VirtualClock()), Authorized
+    )
+    assert f"code_verifier={ENTROPY}" in server.requests[1].target()
+    with pytest.raises(ValueError, match="verifier: provider 'real-debrid' wants one"):
+        sign_in_flow(client)
+    other = evolve(DAGSHUB, provider=evolve(DAGSHUB.provider, pkce=True))
+    with pytest.raises(ValueError, match="no device grant to use PKCE with"):
+        sign_in_flow(other, entropy=ENTROPY)
+
+
+def test_two_steps_need_something_to_exchange() -> None:
+    bare = evolve(DEBRID, provider=evolve(DEBRID.provider, exchange=Asking()))
+    with pytest.raises(ValueError, match="does not say what to exchange"):
+        sign_in_flow(bare)

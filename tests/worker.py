@@ -1,7 +1,7 @@
 """One process of a fleet: gets a token from a shared store, and prints what it got.
 
-``python worker.py ISSUER DIRECTORY GRANT [LATEST_START]`` waits until the wall clock shows
-LATEST_START, so that all of them begin together.
+``python worker.py ISSUER DIRECTORY GRANT [LATEST_START [LOOP]]`` waits until the wall clock shows
+LATEST_START, so that all of them begin together. With LOOP, 20 tasks of that event loop get it.
 """
 
 from __future__ import annotations
@@ -10,23 +10,57 @@ import sys
 import time
 from pathlib import Path
 
-from grantflow import Client, FileStore, Provider, TokenSource
+import anyio
+
+from grantflow import Client, FileStore, Provider, Token, TokenSource
+from grantflow.core.tokens import Grant
+from grantflow.shell.aio import AsyncTokenSource
 
 
-def source(issuer: str, directory: str, grant: str) -> TokenSource:
+def client_of(issuer: str) -> Client:
     provider = Provider(
         name="test",
         issuer=issuer,
         token_endpoint=f"{issuer}/token",
         device_authorization_endpoint=f"{issuer}/device",
     )
-    client = Client(provider=provider, client_id="app", scope="read")
-    kind = "client_credentials" if grant == "client_credentials" else "device"
-    return TokenSource(client, kind, store=FileStore(Path(directory)), interactive=False)
+    return Client(provider=provider, client_id="app", scope="read")
+
+
+def kind_of(grant: str) -> Grant:
+    return "client_credentials" if grant == "client_credentials" else "device"
+
+
+def source(issuer: str, directory: str, grant: str) -> TokenSource:
+    store = FileStore(Path(directory))
+    return TokenSource(client_of(issuer), kind_of(grant), store=store, interactive=False)
+
+
+def awaiting(issuer: str, directory: str, grant: str) -> AsyncTokenSource:
+    store = FileStore(Path(directory))
+    return AsyncTokenSource(client_of(issuer), kind_of(grant), store=store, interactive=False)
+
+
+async def tokens_of(made: AsyncTokenSource, tasks: int) -> list[Token]:
+    """Get a token in each of many tasks at once."""
+    tokens: list[Token] = []
+
+    async def get() -> None:
+        tokens.append(await made.token())
+
+    async with anyio.create_task_group() as group:
+        for _ in range(tasks):
+            group.start_soon(get)
+    return tokens
+
+
+def got(arguments: list[str], loop: str | None) -> list[Token]:
+    if loop is None:
+        return [source(*arguments).token()]
+    return anyio.run(tokens_of, awaiting(*arguments), 20, backend=loop)
 
 
 if __name__ == "__main__":
-    made = source(*sys.argv[1:4])
     if len(sys.argv) > 4:
         time.sleep(max(0.0, float(sys.argv[4]) - time.time()))
-    print(made.token().access_token.reveal())
+    print(*{each.access_token.reveal() for each in got(sys.argv[1:4], (*sys.argv, None)[5])})

@@ -6,9 +6,7 @@ Every public name is here, and loads the part of the library that it needs on fi
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # importing typing costs more than all the rest of this file
 if TYPE_CHECKING:
     from grantflow import providers
     from grantflow.core.client import Client
@@ -228,6 +226,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 def __getattr__(name: str) -> object:
     """Load a public name on first use and keep it."""
+    from importlib import import_module
+
     if name == "providers":  # a submodule, which the import itself keeps
         return import_module("grantflow.providers")
     if name not in _HOME:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+
+from grantflow.cli import fast
+
+TYPE_CHECKING = False  # here and in fast: typing costs more than a stored token
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; whatever goes wrong is told in one line."""
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
-        # Here, so that Ctrl-C while the command loads is met as well.
-        from grantflow.cli.dispatch import dispatch
-
-        code = dispatch(sys.argv[1:] if argv is None else list(argv))
+        code = 0 if fast.printed(words) else _dispatched(words)
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -30,6 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             _abandon_output()
         return _told(message, code)
     return code
+
+
+def _dispatched(words: list[str]) -> int:
+    # Loaded here, so that Ctrl-C while the command loads is met as well.
+    from grantflow.cli.dispatch import dispatch
+
+    return dispatch(words)
 
 
 def _told(message: str, code: int) -> int:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install, by package name, what the interop tests need and this machine lacks:
-# node's oidc-provider into the cache folder, Debian's chromium and its driver into the system.
+# node's oidc-provider into the cache folder; chromium and its driver, curl and shells into the system.
 # Says nothing when there is nothing to do. Exit 1 when something is still missing.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -56,6 +56,17 @@ if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; the
         "${as_root[@]}" apt-get update -qq >/dev/null
         apt_install chromium chromium-driver || lacking "chromium could not be installed"
     fi
+fi
+
+# other programs that the command works with
+
+programs=()
+for program in curl git zsh tcsh; do
+    command -v "$program" >/dev/null || programs+=("$program")
+done
+if [ ${#programs[@]} -gt 0 ] && ! apt_install "${programs[@]}" 2>/dev/null; then
+    "${as_root[@]}" apt-get update -qq >/dev/null
+    apt_install "${programs[@]}" || lacking "not installed: ${programs[*]}"
 fi
 
 exit "$status"

@@ -633,6 +633,28 @@ def front_door(client: Client, transport: Transport, clock: Clock) -> None:
     print(prompt, plain, fancy)
 
 
+async def awaiting_front_door(
+    client: Client, transport: aio.AsyncTransport, clock: aio.AsyncClock, blocking: Transport
+) -> None:
+    source = aio.AsyncTokenSource(client, grant="device", store=FileStore(), prompt=show)
+    assert_type(await source.obtain(), IOResult[Token, Expired | Failed | PersonNeeded])
+    assert_type(await source.token(), Token)
+    assert_type(await source.renew(await source.token()), IOResult[Token, Problem])
+    assert_type(await source.forget(), IOResult[None, Problem])
+    assert_type(await source.keep("at-1"), Token)
+    assert_type(await source.introspect(), IOResult[Members, Problem])
+    assert_type(source.warm, Token | None)
+    assert_type(source.current, Token | None)
+    assert_type(source.notes, list[str])
+    aio.AsyncTokenSource(client, store=Drawer(), transport=transport, clock=clock, watch=see_device)
+    aio.AsyncTokenSource(client, transport=aio.in_thread(blocking))
+    aio.AsyncTokenSource(client, transport=blocking)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    aio.AsyncTokenSource(client, clock=Metronome())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    other: httpx.Auth = HttpxTokenAuth(source)
+    TokenAuth(source)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    print(other)
+
+
 def adapters(source: TokenSource, client: Client) -> None:
     auth: AuthBase = TokenAuth(source, ["https://api.acme.example"])
     requests.get("https://api.acme.example/me", auth=TokenAuth(source), timeout=10)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from types import TracebackType
-from typing import Self, TypeAlias, final
+from typing import TypeAlias, final
 
 from grantflow.cli.failure import CommandError
 from grantflow.cli.output import answer
-from grantflow.cli.screen import AnyState
+from grantflow.cli.screen import AnyState, Screen
 from grantflow.core.display import escaped
 from grantflow.core.states import Pending, SlowDown
 from grantflow.core.values import DeviceAuthorization, Token
@@ -19,43 +18,27 @@ Value: TypeAlias = str | int | float | bool | None
 
 
 @final
-class Events:
+class Events(Screen):
     """A ``Screen`` that prints ``code_issued``, ``pending`` and ``slow_down``."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._code: DeviceAuthorization | None = None
+    _told = False
+    """Whether the state that comes next brought the code, and is told by that."""
 
-    def __enter__(self) -> Self:
-        return self
+    def issued(self, code: DeviceAuthorization) -> None:
+        """Print what a person needs."""
+        issued(code, self.clock)
+        self._told = True
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
-
-    def __call__(self, state: AnyState) -> None:
+    def shown(self, state: AnyState) -> None:
         """Print the state, if it waits; how it ended is told when everything is stored."""
-        match state:
-            case Pending() | SlowDown() if state.authorization != self._code:
-                self._code = state.authorization
-                self._issued(state.authorization)
-            case Pending() | SlowDown():
-                _said(
-                    "slow_down" if isinstance(state, SlowDown) else "pending",
-                    interval=_seconds(state.interval),
-                    polls=state.polls,
-                    faults=state.faults,
-                )
-            case _:
-                pass
-
-    def _issued(self, code: DeviceAuthorization | None) -> None:
-        if code is not None:
-            issued(code, self._clock)
+        if isinstance(state, (Pending, SlowDown)) and not self._told:
+            _said(
+                "slow_down" if isinstance(state, SlowDown) else "pending",
+                interval=_seconds(state.interval),
+                polls=state.polls,
+                faults=state.faults,
+            )
+        self._told = False
 
 
 def issued(code: DeviceAuthorization, clock: Clock, **more: Value) -> None:

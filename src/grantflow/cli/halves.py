@@ -180,7 +180,7 @@ class _Keeper:
     def __call__(self, state: DeviceState) -> None:
         if not isinstance(state, (Pending, SlowDown)):
             return
-        if state.authorization.grant:
+        if state.grant:
             # What is exchanged now is spent: nobody else may send it again.
             self._last = None
             starts.remove(self._start.profile.name)

@@ -1,11 +1,10 @@
-"""One line that lives while a sign-in runs: what is waited for, the code, the time left."""
+"""One line that lives while a sign-in runs: the code, the time left, what is waited for."""
 
 from __future__ import annotations
 
 import sys
 from datetime import timedelta
-from types import TracebackType
-from typing import Self, final
+from typing import final
 
 from rich import live
 from rich.console import Console
@@ -13,63 +12,59 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from grantflow.cli.invite import Invite
-from grantflow.cli.screen import AnyState, waiting
+from grantflow.cli.screen import AnyState, Screen
 from grantflow.core.display import escaped
-from grantflow.core.states import Pending, SlowDown
 from grantflow.core.values import DeviceAuthorization
 from grantflow.shell.ports import Clock
 
 
 @final
-class Live:
+class Live(Screen):
     """A ``Screen`` on a terminal; its line is gone when the run is over."""
 
     def __init__(self, invite: Invite, clock: Clock) -> None:
+        super().__init__(clock)
         self._invite = invite
-        self._clock = clock
-        self._code: DeviceAuthorization | None = None
         self._state: AnyState | None = None
-        self._spinner = Spinner("dots")
+        self._console = Console(file=sys.stderr, highlight=False)
+        self._plain = not self._console.encoding.startswith("utf")
+        self._spinner = Spinner("line" if self._plain else "dots")
         self._line = live.Live(
             get_renderable=self._drawn,
-            console=Console(file=sys.stderr, highlight=False),
+            console=self._console,
             refresh_per_second=8,
             transient=True,
             redirect_stdout=False,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        """Remove the line."""
         self._line.stop()
 
-    def __call__(self, state: AnyState) -> None:
-        """Invite once for each code; the line shows the rest by itself."""
-        if not isinstance(state, (Pending, SlowDown)):
-            return
-        self._state = state
-        if state.authorization is not None and state.authorization != self._code:
-            self._code = state.authorization
-            self._invite(self._code)
-        self._line.start(refresh=True)
+    def issued(self, code: DeviceAuthorization) -> None:
+        """Invite, with no line in the way."""
+        self._line.stop()
+        self._invite(code)
 
-    def _drawn(self) -> Spinner:
-        parts: list[str | tuple[str, str]] = []
+    def shown(self, state: AnyState) -> None:
+        """Let the line show it: it draws itself, as the time goes by."""
+        self._state = state
+        if self.waiting(state) is not None:
+            self._line.start(refresh=True)
+
+    def _drawn(self) -> Text:
+        parts: list[str | tuple[str, str]] = [self._frame(), " "]
+        if self.code is not None:
+            if self.code.user_code:
+                parts += ["code ", (escaped(self.code.user_code), "bold"), "  "]
+            parts.append(f"{_clocked(self.until(self.code.expires_at))} left  ")
         if self._state is not None:
-            parts.append(waiting(self._state, self._clock) or "")
-        if self._code is not None:
-            left = max(self._code.expires_at - self._clock.now().mono, timedelta())
-            if self._code.user_code:
-                parts += ["  code ", (escaped(self._code.user_code), "bold")]
-            parts.append(f"  {_clocked(left)} left")
-        self._spinner.update(text=Text.assemble(*parts))
-        return self._spinner
+            parts.append(self.waiting(self._state) or "")
+        # One line, however narrow the terminal is; what matters most comes first.
+        return Text.assemble(*parts, no_wrap=True, overflow="crop" if self._plain else "ellipsis")
+
+    def _frame(self) -> str:
+        return str(self._spinner.render(self._console.get_time()))
 
 
 def _clocked(span: timedelta) -> str:

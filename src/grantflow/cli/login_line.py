@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from grantflow.cli.client import AUTH_NAMES, STDIN
-from grantflow.cli.failure import usage
+from grantflow.cli.failure import CommandError, usage
 from grantflow.cli.parser import Parser, pair, positive_span, setting
 from grantflow.cli.profiles import Profile
 
@@ -138,10 +138,16 @@ def parser() -> Parser:
 def check(options: Options) -> None:
     """Refuse what contradicts itself or is not enough, before anybody is asked."""
     _check_where(options)
-    if options.client_id is None or not options.client_id.strip():
-        raise usage("--client-id is missing; the provider gave one when the app was registered")
+    named = options.provider is not None and options.client_id is None  # it may have one of its own
+    if not named and not (options.client_id or "").strip():
+        raise no_client()
     if options.client_auth == "none" and options.client_secret_file is not None:
         raise usage("--client-auth none and --client-secret-file contradict each other")
+
+
+def no_client() -> CommandError:
+    """Return what to say where nobody said who asks."""
+    return usage("--client-id is missing; the provider gave one when the app was registered")
 
 
 def check_when(options: Options) -> None:

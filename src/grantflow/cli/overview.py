@@ -8,11 +8,14 @@ COMMANDS: Final = {
     "demo": "see all of it in ten seconds, against a server of its own",
     "login": "sign in, and remember how",
     "token": "print a token that works now; it is renewed where needed",
+    "run": "run a command with the token in its environment",
     "status": "say who is signed in, and for how long",
     "list": "list every profile",
     "logout": "remove a token and its profile",
     "providers": "list the providers that have a name, or tell all of one",
+    "doctor": "look for what is wrong, and say what to do",
     "serve": "run a scripted authorization server on this machine",
+    "completion": "print a script that completes this command in a shell",
 }
 
 _MOST_USED: Final = ("demo", "login", "token", "status", "logout")
@@ -39,9 +42,10 @@ _ENVIRONMENT: Final = (
 
 _EXIT_CODES: Final = (
     ("0", "done"),
-    ("1", "the sign-in failed, or nobody is signed in"),
+    ("1", "the sign-in failed, nobody is signed in, or doctor found a problem"),
     ("2", "the command line is wrong"),
     ("3", "a person has to sign in, and nobody may be asked"),
+    ("126, 127", "run: the command is no program, or was not found"),
     ("130", "interrupted"),
 )
 

@@ -45,11 +45,14 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with one line instead of the usage and a line."""
-        raise usage(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+        found, _, missing = message.partition("the following arguments are required: ")
+        told = f"{missing} is missing" if missing else found.removeprefix("argument ")
+        raise usage(f"{told}; see {self.prog} --help")
 
-    def read(self, argv: Sequence[str], into: N) -> N:
-        """Return ``into`` with what the command line says."""
-        options, rest = self.parse_known_args(argv, into)
+    def read(self, argv: Sequence[str], into: N, *, mixed: bool = False) -> N:
+        """Return ``into`` with what the command line says; ``mixed``: flags between two words."""
+        parse = self.parse_known_intermixed_args if mixed else self.parse_known_args
+        options, rest = parse(argv, into)
         flag = next((each for each in rest if each.startswith("-") and each != "-"), None)
         if flag is not None:
             self._unknown(flag.partition("=")[0])

@@ -255,8 +255,11 @@ def _read() -> Profiles:
     """Return what the file says; ``ValueError`` where it is damaged."""
     with told(f"cannot read {path()}"):
         text = read_private(path())
-    if text is None:
-        return Profiles()
+    return Profiles() if text is None else parsed(text)
+
+
+def parsed(text: bytes) -> Profiles:
+    """Return what the text of the file says; ``ValueError`` where it is damaged."""
     try:
         found: object = json.loads(text)
     except (ValueError, RecursionError):

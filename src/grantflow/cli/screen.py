@@ -4,35 +4,72 @@ from __future__ import annotations
 
 import os
 import sys
+from abc import ABC, abstractmethod
 from datetime import timedelta
-from types import TracebackType
-from typing import Protocol, Self, TypeAlias, final
+from typing import Self, TypeAlias, final
 
 from grantflow.cli.invite import Invite
 from grantflow.cli.output import is_terminal, tell
 from grantflow.cli.words import spoken
-from grantflow.core.states import DeviceState, GrantState, Pending, SlowDown
-from grantflow.core.values import DeviceAuthorization
+from grantflow.core.states import DeviceState, GrantState, Pending, SlowDown, Started
+from grantflow.core.values import DeviceAuthorization, Instant
 from grantflow.shell.ports import Clock
 
 AnyState: TypeAlias = DeviceState | GrantState
 
 
-class Screen(Protocol):
+class Screen(ABC):
     """Sees every state of a run; entered before it and left after it."""
 
-    def __enter__(self) -> Self: ...
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.code: DeviceAuthorization | None = None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:  # noqa: B027 - most have nothing to put back
+        """Leave the terminal as it was."""
 
     def __call__(self, state: AnyState) -> None:
-        """Show a state."""
-        ...
+        """Show each code once, then every state."""
+        code = state.authorization if isinstance(state, (Pending, SlowDown)) else None
+        if code is not None and code != self.code:
+            self.code = code
+            self.issued(code)
+        self.shown(state)
+
+    @abstractmethod
+    def issued(self, code: DeviceAuthorization) -> None:
+        """Show what a person needs."""
+
+    @abstractmethod
+    def shown(self, state: AnyState) -> None:
+        """Show what is waited for, if anything is."""
+
+    def until(self, at: Instant) -> timedelta:
+        """Return the time that is left until ``at``."""
+        return max(at - self.clock.now().mono, timedelta())
+
+    def waiting(self, state: AnyState) -> str | None:
+        """Return in words what a run waits for, if it waits."""
+        match state:
+            case Started() | Pending() | SlowDown() if state.faults:
+                left = self.until(state.not_before)
+                again = f"in {spoken(left)}" if left >= _SOON else "now"
+                asked = isinstance(state, SlowDown) and state.authorization is None
+                why = "the server asks to wait" if asked else "no answer"
+                return f"{why}; trying again {again}"
+            case SlowDown():
+                often = spoken(state.interval)
+                return f"waiting for approval; asking every {often}, as the server wants"
+            case Pending():
+                return "waiting for approval"
+            case _:
+                return None
+
+
+_SOON = timedelta(seconds=0.5)
 
 
 def screen(invite: Invite, clock: Clock) -> Screen:
@@ -47,53 +84,23 @@ def screen(invite: Invite, clock: Clock) -> Screen:
     return Lines(invite, clock)
 
 
-def waiting(state: AnyState, clock: Clock) -> str | None:
-    """Return in words what a run waits for, if it waits."""
-    match state:
-        case Pending() | SlowDown() if state.faults:
-            wait = spoken(max(state.not_before - clock.now().mono, timedelta()))
-            asked = isinstance(state, SlowDown) and state.authorization is None
-            why = "the server asks to wait" if asked else "no answer from the server"
-            return f"{why}; trying again in {wait}"
-        case SlowDown():
-            return f"waiting for approval; asking every {spoken(state.interval)}, as it wants"
-        case Pending():
-            return "waiting for approval"
-        case _:
-            return None
-
-
 @final
-class Lines:
+class Lines(Screen):
     """Plain lines: one whenever what is waited for changes."""
 
     def __init__(self, invite: Invite, clock: Clock) -> None:
+        super().__init__(clock)
         self._invite = invite
-        self._clock = clock
-        self._code: DeviceAuthorization | None = None
         self._said: str | None = None
 
-    def __enter__(self) -> Self:
-        return self
+    def issued(self, code: DeviceAuthorization) -> None:
+        """Invite, and say how long there is time."""
+        self._invite(code)
+        tell(f"The code lives for {spoken(self.until(code.expires_at))}.")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
-
-    def __call__(self, state: AnyState) -> None:
-        """Invite once for each code, then say what changes."""
-        if isinstance(state, (Pending, SlowDown)) and state.authorization != self._code:
-            self._code = state.authorization
-            if self._code is not None:
-                self._invite(self._code)
-                tell(
-                    f"The code lives for {spoken(self._code.expires_at - self._clock.now().mono)}."
-                )
-        said = waiting(state, self._clock)
+    def shown(self, state: AnyState) -> None:
+        """Say what changes."""
+        said = self.waiting(state)
         if said is not None and said != self._said:
             tell(f"{said[0].upper()}{said[1:]} ...")
         self._said = said

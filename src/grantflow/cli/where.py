@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve, fields
 
 from grantflow.cli.failure import CommandError, ended, usage
+from grantflow.cli.login_line import no_client
 from grantflow.cli.output import tell
 from grantflow.cli.profiles import Profile
 from grantflow.cli.spelt import plain_provider, remembering
@@ -52,8 +53,12 @@ def _by_name(wanted: Profile, name: str) -> tuple[Profile, Provider]:
             f"{template.name} offers no device grant; without a person, "
             "use --grant client_credentials"
         )
+    client_id = wanted.client_id or template.client_id
+    if client_id is None:
+        raise no_client()
     provider = known.filled(template, wanted.values)
-    return remembering(evolve(wanted, provider=template.name), provider), provider
+    found = evolve(wanted, provider=template.name, client_id=client_id)
+    return remembering(found, provider), provider
 
 
 def _template(wanted: Profile, name: str) -> Template:

@@ -27,6 +27,16 @@ def spoken(span: timedelta) -> str:
     return " ".join(parts) or "0 seconds"
 
 
+def place(origin: str) -> str:
+    """Return an origin as people write it, without the port that goes without saying.
+
+    >>> place("https://a.example:443"), place("https://a.example:8443")
+    ('https://a.example', 'https://a.example:8443')
+    """
+    usual = ":443" if origin.startswith("https:") else ":80"
+    return origin.removesuffix(usual)
+
+
 def expiry(expires_at: datetime | None, now: datetime) -> str:
     """Return when a token ends, seen from now.
 

@@ -17,7 +17,7 @@ from grantflow.core.client_auth import (
     authenticated,
 )
 from grantflow.core.dpop import DPoP
-from grantflow.core.members import text_of
+from grantflow.core.members import sendable
 from grantflow.core.provider import Provider
 from grantflow.core.request import Proof, Request
 from grantflow.core.spelling import Asking
@@ -100,7 +100,9 @@ class Client:
             headers=(*provider.headers, *told),
             method=asking.method,
         )
-        proven = authenticated(named, self.client_id, self.authentication, provider.issuer)
+        # RFC 7523 section 3: the token endpoint's URL names the server as well as its issuer.
+        audience = provider.issuer or provider.token_endpoint
+        proven = authenticated(named, self.client_id, self.authentication, audience)
         encoding = asking.encoding or provider.encoding
         return evolve(proven, form=asking.spelt(proven.form), encoding=encoding)
 
@@ -146,14 +148,18 @@ OWN: Final = ("client_id", "client_secret")
 
 
 def speaking_for(client: Client, found: Members) -> Client:
-    """Return the client with the credentials that came with a grant or a token, if any did.
+    """Return the client with the credentials that came with a grant or a token.
 
-    >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    Only of a provider that issues them (``flow="two_step"``); everybody else's word is ignored.
+
+    >>> acme = Provider(name="a", token_endpoint="https://acme.example/token", flow="two_step")
     >>> own = Members({"client_id": "of-alice", "client_secret": "s"})
     >>> speaking_for(Client(provider=acme, client_id="app"), own).client_id
     'of-alice'
     """
-    client_id, password = (text_of(found.get(name)) for name in OWN)
+    if client.provider.flow != "two_step":
+        return client
+    client_id, password = (sendable(found, name).value_or(None) for name in OWN)
     if client_id is None or password is None:
         return client
-    return evolve(client, client_id=client_id, authentication=ClientSecretPost(password))
+    return evolve(client, client_id=client_id.reveal(), authentication=ClientSecretPost(password))

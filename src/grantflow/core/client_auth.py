@@ -81,7 +81,7 @@ class ClientSecretHeaders:
 class ClientSecretJwt:
     """An assertion that is signed with the shared secret (RFC 7523, ``client_secret_jwt``).
 
-    ``audience`` is by default the issuer, and the endpoint where no issuer is known.
+    ``audience`` is by default the issuer, and the token endpoint where no issuer is known.
     """
 
     secret: Secret = field(converter=secret, validator=_not_empty)
@@ -164,9 +164,9 @@ def authenticated(
     request: Request,
     client_id: str,
     authentication: ClientAuthentication,
-    issuer: str | None = None,
+    audience: str | None = None,
 ) -> Request:
-    """Return ``request`` with the client's name and proof.
+    """Return ``request`` with the client's name and proof; ``audience`` is the server's name.
 
     >>> request = authenticated(Request("https://as.example"), "app", ClientSecretBasic("p s"))
     >>> request.body(), request.header_map()["Authorization"]
@@ -186,14 +186,14 @@ def authenticated(
             return evolve(request, headers=(*request.headers, *proof))
         case ClientAssertion(source=source, assertion_type=kind):
             return evolve(named, assertion=IssuedAssertion(source, kind))
-        case ClientSecretJwt(secret=password, alg=alg, audience=audience):
-            to = audience or issuer or request.url
+        case ClientSecretJwt(secret=password, alg=alg, audience=own):
+            to = own or audience or request.url
             claims = Assertion(client_id=client_id, audience=to, key=password, algorithm=alg)
             return evolve(named, assertion=claims)
-        case PrivateKeyJwt(key=key, kid=kid, alg=alg, audience=audience, certificate=certificate):
+        case PrivateKeyJwt(key=key, kid=kid, alg=alg, audience=own, certificate=certificate):
             claims = Assertion(
                 client_id=client_id,
-                audience=audience or issuer or request.url,
+                audience=own or audience or request.url,
                 key=key,
                 algorithm=alg,
                 key_id=kid,

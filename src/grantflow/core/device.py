@@ -19,7 +19,7 @@ from base64 import urlsafe_b64encode
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
-from typing import Final, TypeAlias, assert_never, final
+from typing import Final, Protocol, TypeAlias, assert_never, final
 
 from attrs import Attribute, field, frozen
 from attrs.validators import optional
@@ -74,7 +74,17 @@ def has_an_endpoint(_: object, __: object, value: Client) -> None:
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
-def _wanted(made: DeviceFlow, attribute: Attribute[Secret | None], value: Secret | None) -> None:
+class Verified(Protocol):
+    """A flow that may use PKCE."""
+
+    @property
+    def client(self) -> Client:
+        """Return who asks."""
+        ...
+
+
+def verifies(made: Verified, attribute: Attribute[Secret | None], value: Secret | None) -> None:
+    """Refuse a verifier that is missing or unusable (RFC 7636 section 4.1)."""
     if value is None:
         if made.client.provider.pkce:
             name = made.client.provider.name
@@ -117,7 +127,7 @@ class DeviceFlow:
     backoff: Backoff = field(default=Backoff(), kw_only=True)
     budget: timedelta | None = field(default=None, kw_only=True, validator=optional(positive))
     verifier: Secret | None = field(
-        default=None, kw_only=True, converter=maybe_secret, validator=_wanted
+        default=None, kw_only=True, converter=maybe_secret, validator=verifies
     )
 
     def start(self, now: Moment, /) -> Started:
@@ -256,13 +266,11 @@ def _waiting(state: Waiting, event: Event, backoff: Backoff) -> Waiting | Ended:
             if after is None:
                 return Expired(fault)
             return type(state)(code, state.interval, after, polls, faults, state.deadline)
-        case NonceAsked(at, _, roll):
+        case NonceAsked(at):
             faults = state.faults + 1
             if faults >= backoff.tries:
                 return Failed(NEVER_CONTENT)
-            first = state.nonce is None
-            later = backoff.wait(faults, roll, state.interval)
-            after = legal(at, state.interval, state.interval if first else later, end)
+            after = legal(at, state.interval, state.interval, end)
             if after is None:
                 return Expired()
             return type(state)(code, state.interval, after, polls, faults, state.deadline)

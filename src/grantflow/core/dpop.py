@@ -17,7 +17,6 @@ from typing import Final, final
 
 from attrs import Factory, field, frozen
 
-from grantflow.core.checks import one_of
 from grantflow.core.secret import Secret, secret
 from grantflow.core.values import Members
 
@@ -28,12 +27,14 @@ _PUBLIC: Final = {
     "RSA": ("e", "kty", "n"),
 }
 
+# What a key can sign with, the usual one first (RFC 7518 section 3.1, RFC 8037 section 3.1).
 _ALGORITHMS: Final = {
-    "P-256": "ES256",
-    "P-384": "ES384",
-    "P-521": "ES512",
-    "Ed25519": "EdDSA",
-    "RSA": "PS256",
+    "P-256": ("ES256",),
+    "P-384": ("ES384",),
+    "P-521": ("ES512",),
+    "Ed25519": ("EdDSA",),
+    "Ed448": ("EdDSA",),
+    "RSA": ("PS256", "PS384", "PS512", "RS256", "RS384", "RS512"),
 }
 
 
@@ -48,22 +49,25 @@ def _members(value: Mapping[str, object]) -> Members:
     return Members({name: value[name] for name in names if isinstance(value.get(name), str)})
 
 
-def _whole(_: object, __: object, value: Members) -> None:
-    kind = value.get("kty")
-    if not isinstance(kind, str) or tuple(sorted(value)) != _PUBLIC.get(kind):
-        raise ValueError("public: the members of a public JWK are needed: EC, OKP or RSA")
-
-
-def _public_of(made: DPoP) -> Members:
-    if not isinstance(made.key, Secret):
-        raise ValueError("public: a key that is a function needs its public JWK beside it")
-    found = _read(made.key)
-    if found is None:
+def _whole(made: DPoP, _: object, value: Members) -> None:
+    read = _read(made.key) if isinstance(made.key, Secret) else None
+    if isinstance(made.key, Secret) and read is None:
         raise ValueError(
             "key: a private JWK text is needed; grantflow.shell.signing.dpop_key makes one, "
             "anew or from a PEM text"
         )
-    return found
+    if not value and not isinstance(made.key, Secret):
+        raise ValueError("public: a key that is a function needs its public JWK beside it")
+    kind = value.get("kty")
+    if not isinstance(kind, str) or tuple(sorted(value)) != _PUBLIC.get(kind):
+        raise ValueError("public: the members of a public JWK are needed: EC, OKP or RSA")
+    if read is not None and read != value:
+        raise ValueError("public: it is another key's")
+
+
+def _public_of(made: DPoP) -> Members:
+    # What is wrong is said by the validator, when all there is to show of the value is there.
+    return (_read(made.key) if isinstance(made.key, Secret) else None) or Members()
 
 
 def _read(key: Secret) -> Members | None:
@@ -75,8 +79,20 @@ def _read(key: Secret) -> Members | None:
     return _members(found) if isinstance(found, dict) and "d" in found else None
 
 
+def _curve(public: Members) -> str:
+    return str(public.get("crv", public.get("kty")))
+
+
 def _algorithm(made: DPoP) -> str:
-    return _ALGORITHMS.get(str(made.public.get("crv", made.public.get("kty"))), "ES256")
+    return _ALGORITHMS.get(_curve(made.public), ("",))[0]
+
+
+def _suits(made: DPoP, _: object, value: str) -> None:
+    known = _ALGORITHMS.get(_curve(made.public))
+    if known is None:
+        raise ValueError(f"public: a key of {', '.join(_ALGORITHMS)} is needed")
+    if value not in known:
+        raise ValueError(f"alg: one of {', '.join(known)} is what this key signs with")
 
 
 @final
@@ -104,7 +120,7 @@ class DPoP:
     )
     alg: str = field(
         default=Factory(_algorithm, takes_self=True),
-        validator=one_of("ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512", "RS256"),
+        validator=_suits,
         kw_only=True,
     )
     required: bool = field(default=True, kw_only=True)

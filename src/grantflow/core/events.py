@@ -27,6 +27,7 @@ class GrantIssued:
 
     at: Instant
     grant: Members
+    nonce: str | None = None
 
 
 @final

@@ -26,9 +26,16 @@ from urllib.parse import urlencode
 from attrs import evolve, field, frozen
 from attrs.validators import optional
 
-from grantflow.core import grant, wire
+from grantflow.core import grant, nonces, wire
 from grantflow.core.client import OWN, Client, speaking_for
-from grantflow.core.device import GRANT_TYPE, DeviceFlow, Waiting, has_an_endpoint, waiting
+from grantflow.core.device import (
+    GRANT_TYPE,
+    DeviceFlow,
+    Waiting,
+    has_an_endpoint,
+    verifies,
+    waiting,
+)
 from grantflow.core.effects import Due, Send
 from grantflow.core.errors import Garbled
 from grantflow.core.events import (
@@ -40,10 +47,10 @@ from grantflow.core.events import (
     TokenIssued,
     TokenReply,
 )
-from grantflow.core.members import LARGEST_BODY, text_of
+from grantflow.core.members import LARGEST_BODY, sendable, text_of
 from grantflow.core.pacing import SECOND, Backoff, positive, soonest
 from grantflow.core.request import Request
-from grantflow.core.secret import Secret, secret
+from grantflow.core.secret import Secret, maybe_secret, secret
 from grantflow.core.states import (
     Authorized,
     DeviceState,
@@ -69,6 +76,12 @@ _HELD: Final = timedelta(minutes=5)
 """How long a request is held open for before it is sent anew."""
 
 
+def _echoes(_: object, __: object, value: Client) -> None:
+    if not value.provider.exchange.echo:
+        name = value.provider.name
+        raise ValueError(f"client: provider {name!r} does not say what to exchange (exchange.echo)")
+
+
 @final
 @frozen
 class TwoStepFlow:
@@ -78,13 +91,18 @@ class TwoStepFlow:
     bring. Arguments and errors as in ``DeviceFlow``.
     """
 
-    client: Client = field(validator=has_an_endpoint)
+    client: Client = field(validator=[has_an_endpoint, _echoes])
     backoff: Backoff = field(default=Backoff(), kw_only=True)
     budget: timedelta | None = field(default=None, kw_only=True, validator=optional(positive))
+    verifier: Secret | None = field(
+        default=None, kw_only=True, converter=maybe_secret, validator=verifies
+    )
 
     @property
     def _first(self) -> DeviceFlow:
-        return DeviceFlow(self.client, backoff=self.backoff, budget=self.budget)
+        return DeviceFlow(
+            self.client, backoff=self.backoff, budget=self.budget, verifier=self.verifier
+        )
 
     def start(self, now: Moment, /) -> Started:
         """Return the first state: the code is asked for at once."""
@@ -95,8 +113,8 @@ class TwoStepFlow:
         due = self._first.due(state)
         if not isinstance(due, Send) or not isinstance(state, (Pending, SlowDown)):
             return due
-        if state.authorization.grant:
-            return _exchanging(self.client, state)
+        if state.grant:
+            return _exchanging(self.client, state, GRANT_TYPE)
         return evolve(due, read=partial(_credentials, due.request, self.client))
 
     def step(self, state: DeviceState, event: Event, /) -> DeviceState:
@@ -111,6 +129,8 @@ def _known(_: object, __: object, value: Client) -> None:
     for name in ("authorization_endpoint", "poll_endpoint"):
         if getattr(provider, name) is None:
             raise ValueError(f"client: provider {provider.name!r} has no {name}")
+    if provider.pkce:
+        raise ValueError(f"client: provider {provider.name!r} has no device grant to use PKCE with")
 
 
 def _long_enough(_: object, __: object, value: Secret) -> None:
@@ -150,8 +170,9 @@ class MiddlemanFlow:
     def due(self, state: DeviceState, /) -> Due:
         """Return the request that is held open, the exchange, or the end."""
         match state:
-            case Pending() | SlowDown() if state.authorization.grant:
-                return _exchanging(self.client, state, ("state", self._derived("state")))
+            case Pending() | SlowDown() if state.grant:
+                more = ("state", self._derived("state"))
+                return _exchanging(self.client, state, "authorization_code", more)
             case Pending() | SlowDown():
                 return self._asking(state)
             case Started():
@@ -165,7 +186,9 @@ class MiddlemanFlow:
         provider = self.client.provider
         form = (("request_id", state.authorization.device_code),)
         asked = self.client.request(provider.poll_endpoint or "", form, provider.poll)
-        held = evolve(asked, wait=_HELD)
+        end = soonest(state.authorization.expires_at, state.deadline)
+        left = _HELD if end is None else max(end - state.not_before, SECOND)
+        held = evolve(asked, wait=min(_HELD, left))
         return Send(held, state.not_before, partial(_code, held, self.client))
 
     def step(self, state: DeviceState, event: Event, /) -> DeviceState:
@@ -183,14 +206,17 @@ class MiddlemanFlow:
             ("state", self._derived("state")),
             ("client_id", self.client.client_id),
             ("request_id", self._derived("request")),
-            *((name, text) for name, text in self.client.extra if isinstance(text, str)),
+            *self.client.wishes(provider.device),
         )
-        spelt = [(name, str(text)) for name, text in provider.device.spelt(form)]
-        return f"{provider.authorization_endpoint}?{urlencode(spelt)}"
+        spelt = provider.device.spelt(form)
+        # A link is shown, so what is secret does not go into it.
+        shown = [(name, text) for name, text in spelt if isinstance(text, str)]
+        endpoint = provider.authorization_endpoint or ""
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(shown)}"
 
 
 def _stepped(state: Waiting, event: Event, backoff: Backoff) -> DeviceState:
-    if state.authorization.grant:
+    if state.grant:
         return _exchanged(state, event, backoff)
     if isinstance(event, GrantIssued):
         return _begun(state, event)
@@ -198,28 +224,29 @@ def _stepped(state: Waiting, event: Event, backoff: Backoff) -> DeviceState:
 
 
 def _begun(state: Waiting, event: GrantIssued) -> Waiting | Ended:
-    code = evolve(state.authorization, grant=event.grant)
+    code = state.authorization
     end = soonest(code.expires_at, state.deadline)
     if end is not None and event.at >= end:
         return Expired()
     polls = state.polls + 1
-    return Pending(code, SECOND, event.at, polls, 0, state.deadline, state.nonce)
+    nonce = event.nonce or state.nonce
+    return Pending(code, SECOND, event.at, polls, 0, state.deadline, nonce, event.grant)
 
 
-def _exchanging(client: Client, state: Waiting, *more: tuple[str, str]) -> Send:
+def _exchanging(client: Client, state: Waiting, grant_type: str, *more: tuple[str, str]) -> Send:
     """Return the second request: the grant, by who was named in it."""
     code, provider = state.authorization, client.provider
-    echoed = ((name, text_of(code.grant.get(name))) for name in provider.exchange.echo)
+    echoed = ((name, text_of(state.grant.get(name))) for name in provider.exchange.echo)
     form: Pairs = (
-        ("grant_type", GRANT_TYPE),
+        ("grant_type", grant_type),
         ("device_code", code.device_code),
         *((name, Secret(text)) for name, text in echoed if text is not None and name not in OWN),
         *more,
     )
-    speaker = speaking_for(client, code.grant)
+    speaker = speaking_for(client, state.grant)
     endpoint, asking = provider.token_endpoint, provider.exchange
     request = speaker.token_request(endpoint, form, asking, state.nonce)
-    return Send(request, state.not_before, partial(_token, request, client, code.grant))
+    return Send(request, state.not_before, partial(_token, request, client, state.grant))
 
 
 def _token(
@@ -250,6 +277,7 @@ def _exchanged(state: Waiting, event: Event, backoff: Backoff) -> DeviceState:
         after.faults,
         state.deadline,
         after.nonce,
+        state.grant,
     )
 
 
@@ -259,9 +287,10 @@ def _credentials(request: Request, client: Client, reply: Reply, now: Moment) ->
     if isinstance(reply, Response) and reply.status == 200:
         answer = wire.read_answer(request, provider, "poll", reply, now)
         found = answer.found.value_or(Members())
-        told = {name: text_of(found.get(name)) for name in provider.exchange.echo}
-        if answer.refused is None and all(told.values()):
-            return GrantIssued(now.mono, Members(told))
+        told = {name: sendable(found, name).value_or(None) for name in provider.exchange.echo}
+        if answer.refused is None and all(value is not None for value in told.values()):
+            issued = Members({name: text_of(found.get(name)) for name in told})
+            return GrantIssued(now.mono, issued, nonces.nonce_of(reply))
     event = wire.poll_reply(request, provider, client.scope, reply, now)
     if isinstance(event, TokenIssued):
         names = ", ".join(provider.exchange.echo)
@@ -272,12 +301,12 @@ def _credentials(request: Request, client: Client, reply: Reply, now: Moment) ->
 def _code(request: Request, client: Client, reply: Reply, now: Moment) -> FirstReply:
     """Read the answer to a request that was held open: a JSON text, the authorization code."""
     if isinstance(reply, Fault):
-        if reply.kind == "timeout":
+        if reply.kind == "timeout" and reply.reached == "maybe":
             return StillPending(now.mono)
         return wire.poll_reply(request, client.provider, client.scope, reply, now)
     code = _text(reply) if reply.status == 200 else None
     if code is not None:
-        return GrantIssued(now.mono, Members({"code": code}))
+        return GrantIssued(now.mono, Members({"code": code}), nonces.nonce_of(reply))
     event = wire.poll_reply(request, client.provider, client.scope, reply, now)
     if isinstance(event, TokenIssued):
         return Rejected(now.mono, Garbled("HTTP 200: a code was expected", 200))

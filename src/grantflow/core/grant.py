@@ -117,9 +117,11 @@ def _waiting(
                 return Expired(fault)
             return Pending(None, interval, after, faults, faults, state.deadline)
         case NonceAsked(at, _, roll):
+            first = known(state) is None
+            # Whoever never had a nonce could not give one: that was no attempt.
+            faults = 0 if first else faults
             if faults >= backoff.tries:
                 return Failed(NEVER_CONTENT)
-            first = known(state) is None
             law = timedelta() if first else interval
             wish = law if first else max(law, backoff.wait(faults, roll))
             after = legal(at, law, wish, state.deadline)

@@ -4,9 +4,10 @@ Rules:
 
 1. The nonce that an answer brings goes into the next proof, whatever else the answer said.
 2. A request that was refused for want of a nonce was not acted on, so it may be sent again, even a
-   refresh; it counts as an attempt, so a server that is never content ends the run.
+   refresh. The first time is no attempt, for nobody could know the nonce; every other time is, so a
+   server that is never content ends the run.
 3. A first nonce is given at once where nobody else's rule forbids it (a poll waits its interval);
-   where one was known, the server is asked less often, as after any other trouble.
+   where one was known, a grant asks less often, as after any other trouble.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from attrs import evolve
 from grantflow.core.errors import Refused
 from grantflow.core.events import (
     Event,
+    FirstReply,
+    GrantIssued,
     NonceAsked,
     SlowDownAsked,
     StillPending,
-    TokenReply,
     Unanswered,
 )
 from grantflow.core.request import Request
@@ -43,9 +45,14 @@ def nonce_of(reply: Reply) -> str | None:
     >>> nonce_of(Response(400, {"DPoP-Nonce": "n-1"})), nonce_of(Response(400))
     ('n-1', None)
     """
-    told = reply.header("dpop-nonce") if isinstance(reply, Response) else None
-    usable = told and len(told) <= _LONGEST and all("\x21" <= each <= "\x7e" for each in told)
-    return told if usable else None
+    return usable(reply.header("dpop-nonce")) if isinstance(reply, Response) else None
+
+
+def usable(nonce: str | None) -> str | None:
+    """Return a nonce that can be sent back: short, and of visible ASCII (RFC 9449 section 8.1)."""
+    if not nonce or len(nonce) > _LONGEST or not all("\x21" <= each <= "\x7e" for each in nonce):
+        return None
+    return nonce
 
 
 def asked(request: Request, code: str | None, reply: Reply, now: Moment) -> NonceAsked | None:
@@ -56,9 +63,12 @@ def asked(request: Request, code: str | None, reply: Reply, now: Moment) -> Nonc
     return NonceAsked(now.mono, nonce, now.roll)
 
 
-def told(event: TokenReply, reply: Reply) -> TokenReply:
+E = TypeVar("E", bound=FirstReply)
+
+
+def told(event: E, reply: Reply) -> E:
     """Return the event with the nonce that came beside it."""
-    if isinstance(event, (StillPending, SlowDownAsked, Unanswered)):
+    if isinstance(event, (GrantIssued, StillPending, SlowDownAsked, Unanswered)):
         return evolve(event, nonce=nonce_of(reply))
     return event
 
@@ -72,7 +82,7 @@ def kept(after: S, event: Event, known: str | None) -> S:
 
 def _brought(event: Event) -> str | None:
     match event:
-        case NonceAsked() | StillPending() | SlowDownAsked() | Unanswered():
+        case GrantIssued() | NonceAsked() | StillPending() | SlowDownAsked() | Unanswered():
             return event.nonce
         case _:
             return None

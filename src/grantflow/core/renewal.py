@@ -2,8 +2,9 @@
 
 Rules, the first that applies:
 
-1. A server that wants a nonce in the proof of possession gets it, once for a call (RFC 9449
-   section 9): the token is as good as it was.
+1. A server that does not like the proof of possession gets another one, once for a call: with the
+   nonce that it asked for, or just anew (RFC 9449 sections 7.1 and 9). The token is as good as it
+   was, and renewing it would mend nothing.
 2. A token that lacks a scope is not made better by renewing it: surrender.
 3. What the caller or the environment gave is not ours to replace: surrender.
 4. A call is renewed for at most once: surrender.
@@ -84,10 +85,11 @@ def after_rejection(hit: Rejection) -> Verdict:
     >>> after_rejection(Rejection(sent=token, origin="stored", current=token, challenge=lacking))
     Surrender()
     """
-    error = challenged_for(hit.challenge)
-    if error == "use_dpop_nonce":
-        wanted = hit.nonce is not None and not hit.proved and hit.replayable
-        return ProveAndReplay() if wanted else Surrender()
+    error = challenged_for(hit.challenge, hit.sent.token_type)
+    if error in ("use_dpop_nonce", "invalid_dpop_proof"):
+        helps = hit.nonce is not None or error == "invalid_dpop_proof"
+        again = helps and not hit.proved and hit.replayable
+        return ProveAndReplay() if again else Surrender()
     if error == "insufficient_scope":
         return Surrender()
     if hit.origin in ("given", "environment") or hit.renewals > 0 or not hit.replayable:
@@ -97,23 +99,32 @@ def after_rejection(hit: Rejection) -> Verdict:
     return RenewAndReplay()
 
 
-_PARTS: Final = re.compile(r"""([\w.+-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))""")
+# A parameter, quoted or plain, or else a word: the scheme of a challenge (RFC 9110 section 11.6.1).
+_PARTS: Final = re.compile(r"""([\w.+-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))|([\w.+-]+)""")
 
 
-def challenged_for(header: str | None) -> str | None:
+def challenged_for(header: str | None, scheme: str = "Bearer") -> str | None:
     r"""Return the error code of a ``WWW-Authenticate`` header, if it names one.
+
+    Of several challenges, the one for the ``scheme`` that was sent counts.
 
     >>> challenged_for('Bearer realm="error=x", error="invalid_token"')
     'invalid_token'
+    >>> both = 'Bearer error="invalid_token", DPoP error="use_dpop_nonce"'
+    >>> challenged_for(both, "DPoP")
+    'use_dpop_nonce'
     """
-    if header is None:
-        return None
+    found: dict[str, str] = {}
+    challenge = ""
     # Quoted text may hold anything, "error=" included: look outside of it.
-    for part in _PARTS.finditer(header):
-        name, quoted, plain = part.group(1, 2, 3)
-        if name.lower() == "error":
-            return plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-    return None
+    for part in _PARTS.finditer(header or ""):
+        name, quoted, plain, word = part.group(1, 2, 3, 4)
+        if word is not None:
+            challenge = word.lower()
+        elif name.lower() == "error":
+            error = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            found.setdefault(challenge, error)
+    return found.get(scheme.lower()) or next(iter(found.values()), None)
 
 
 def origins_of(urls: Iterable[str]) -> frozenset[str]:

@@ -6,7 +6,8 @@ Rules:
 2. Monotonic times mean nothing elsewhere, so wall times are written, and read back onto the
    clock of the reader. No time that was left grows: a wall clock that was set back gives nobody
    more than there was.
-3. It belongs to one ask (``tokens.key_of``): another client's flow does not resume it.
+3. It belongs to one ask of one flow: another client's does not resume it, nor one with other
+   endpoints, another PKCE verifier or other entropy.
 4. Where no legal poll is left, what is read is ``Expired``.
 """
 
@@ -14,15 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from hashlib import sha256
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from returns.result import Failure, Result, Success
 
 from grantflow.core.errors import Garbled
+from grantflow.core.exchange import MiddlemanFlow
 from grantflow.core.flow import Run
 from grantflow.core.members import link, moment_of, number, sendable, text_of
+from grantflow.core.nonces import usable
 from grantflow.core.pacing import LONGEST, SECOND, legal, soonest
+from grantflow.core.provider import origin_of
 from grantflow.core.sign_in import SignInFlow
 from grantflow.core.states import DeviceState, Expired, Pending, SlowDown
 from grantflow.core.tokens import key_of
@@ -49,7 +54,7 @@ def dump_run(run: Run[DeviceState], now: Moment) -> dict[str, object]:
     code = state.authorization
     found: dict[str, object] = {
         "version": RUN_VERSION,
-        "ask": key_of(flow.client, "device"),
+        "ask": _ask(flow),
         "written_at": now.wall.isoformat(),
         "state": "slow_down" if isinstance(state, SlowDown) else "pending",
         "device_code": code.device_code.reveal(),
@@ -59,7 +64,7 @@ def dump_run(run: Run[DeviceState], now: Moment) -> dict[str, object]:
         "code_interval": code.interval.total_seconds(),
         "expires_in": (code.expires_at - now.mono).total_seconds(),
         "extra": plain(code.extra) or None,
-        "grant": plain(code.grant) or None,
+        "grant": plain(state.grant) or None,
         "interval": state.interval.total_seconds(),
         "due_in": (state.not_before - now.mono).total_seconds(),
         "ends_in": None if state.deadline is None else (state.deadline - now.mono).total_seconds(),
@@ -112,15 +117,41 @@ def _members(document: Mapping[str, object]) -> Result[Members, str]:
 def _read(found: Members, flow: SignInFlow, now: Moment) -> Result[DeviceState, str]:
     if found.get("version") != RUN_VERSION:
         return Failure("written by another version of grantflow")
-    if found.get("ask") != key_of(flow.client, "device"):
-        return Failure("it belongs to another client, scope or provider")
+    if found.get("ask") != _ask(flow):
+        return Failure("it belongs to another client, scope, provider or verifier")
     return Result.do(
-        _placed(kind, code, times, counts, text_of(found.get("nonce")), now)
+        _placed(kind, code, times.within(flow.budget), counts, _rest(found), now)
         for kind in _kind(found.get("state"))
         for times in _times(found, now)
         for counts in _counts(found)
         for code in _code(found, now, times)
+        for _ in _polled(code, flow)
     )
+
+
+def _ask(flow: SignInFlow) -> str:
+    """Return what tells this sign-in from every other one; nothing secret can be read from it."""
+    client, provider = flow.client, flow.client.provider
+    word = flow.entropy if isinstance(flow, MiddlemanFlow) else flow.verifier
+    parts = (
+        key_of(client, "device"),
+        provider.flow,
+        provider.token_endpoint,
+        provider.poll_endpoint or "",
+        provider.device_authorization_endpoint or "",
+        "" if word is None else sha256(word.reveal().encode()).hexdigest(),
+    )
+    return sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
+
+
+def _polled(code: DeviceAuthorization, flow: SignInFlow) -> Result[None, str]:
+    """Refuse a kept sign-in that would be polled for at another origin than the provider's."""
+    provider = flow.client.provider
+    where = None if provider.poll_at is None else code.extra.get(provider.poll_at)
+    home = origin_of(provider.device_authorization_endpoint or provider.token_endpoint)
+    if where is None or (isinstance(where, str) and origin_of(where) == home):
+        return Success(None)
+    return Failure(f"{provider.poll_at} is not on the provider's origin")
 
 
 @frozen
@@ -132,13 +163,19 @@ class _Times:
     ends: timedelta | None
     interval: timedelta
 
+    def within(self, budget: timedelta | None) -> _Times:
+        """Return these times where the reader has a budget of its own: the earlier end counts."""
+        if budget is None:
+            return self
+        return evolve(self, ends=budget if self.ends is None else min(self.ends, budget))
+
 
 def _placed(
     kind: type[Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization]],
     code: DeviceAuthorization,
     times: _Times,
     counts: tuple[int, int],
-    nonce: str | None,
+    rest: tuple[str | None, Members],
     now: Moment,
 ) -> DeviceState:
     deadline = None if times.ends is None else Instant(now.mono + times.ends)
@@ -146,7 +183,7 @@ def _placed(
     after = legal(now.mono, timedelta(), max(times.due, timedelta()), end)
     if after is None:
         return Expired()
-    return kind(code, max(times.interval, SECOND), after, *counts, deadline, nonce)
+    return kind(code, max(times.interval, SECOND), after, *counts, deadline, *rest)
 
 
 def _kind(
@@ -172,7 +209,7 @@ def _times(found: Members, now: Moment) -> Result[_Times, str]:
 
 
 def _code(found: Members, now: Moment, times: _Times) -> Result[DeviceAuthorization, str]:
-    extra, granted = (_inner(found.get(name)) for name in ("extra", "grant"))
+    extra = _inner(found.get("extra"))
     return Result.do(
         DeviceAuthorization(
             device_code,
@@ -182,7 +219,6 @@ def _code(found: Members, now: Moment, times: _Times) -> Result[DeviceAuthorizat
             interval,
             complete,
             extra,
-            granted,
         )
         for device_code in sendable(found, "device_code")
         for uri in link(found, "verification_uri")
@@ -211,6 +247,10 @@ def _counts(found: Members) -> Result[tuple[int, int], str]:
     if type(polls) is int and type(faults) is int and min(polls, faults) >= 0:
         return Success((polls, faults))
     return Failure("polls and faults are no counts")
+
+
+def _rest(found: Members) -> tuple[str | None, Members]:
+    return usable(text_of(found.get("nonce"))), _inner(found.get("grant"))
 
 
 def _inner(value: Json) -> Members:

@@ -37,12 +37,12 @@ def sign_in_flow(
     'DeviceFlow'
     """
     pauses = Backoff() if backoff is None else backoff
+    verifier = entropy if client.provider.pkce else None
     match client.provider.flow:
         case "device":
-            verifier = entropy if client.provider.pkce else None
             return DeviceFlow(client, backoff=pauses, budget=budget, verifier=verifier)
         case "two_step":
-            return TwoStepFlow(client, backoff=pauses, budget=budget)
+            return TwoStepFlow(client, backoff=pauses, budget=budget, verifier=verifier)
         case "middleman":
             return MiddlemanFlow(client, entropy or "", backoff=pauses, budget=budget)
         case _:

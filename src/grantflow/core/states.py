@@ -21,9 +21,10 @@ from typing import Generic, TypeAlias, TypeVar, final
 from attrs import frozen
 
 from grantflow.core.errors import Error
-from grantflow.core.values import DeviceAuthorization, Fault, Instant, Token
+from grantflow.core.values import DeviceAuthorization, Fault, Instant, Members, Token
 
 A = TypeVar("A")
+_NO_GRANT: Constant = Members()
 
 
 @final
@@ -42,7 +43,8 @@ class Pending(Generic[A]):
     """Waiting until ``not_before``: for the person (device flow) or for the next attempt.
 
     ``polls`` counts the polls (or attempts) that are over, ``faults`` the unanswered ones in a row.
-    ``nonce`` is what the next proof of possession has to hold (RFC 9449 section 8).
+    ``nonce`` is what the next proof of possession has to hold (RFC 9449 section 8); ``grant`` is
+    what the first of two steps brought, where a provider has two (``exchange``).
     """
 
     authorization: A
@@ -52,6 +54,7 @@ class Pending(Generic[A]):
     faults: int = 0
     deadline: Instant | None = None
     nonce: str | None = None
+    grant: Members = _NO_GRANT
 
 
 @final
@@ -66,6 +69,7 @@ class SlowDown(Generic[A]):
     faults: int = 0
     deadline: Instant | None = None
     nonce: str | None = None
+    grant: Members = _NO_GRANT
 
 
 @final

@@ -18,6 +18,7 @@ from typing import Final, Literal, TypeAlias, final
 from attrs import evolve, frozen
 
 from grantflow.core.client import OWN, Client
+from grantflow.core.dpop import DPoP
 from grantflow.core.secret import Secret
 from grantflow.core.values import Json, Members, Token
 
@@ -126,6 +127,11 @@ def _shown(value: str | Secret) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _bound(dpop: DPoP) -> tuple[str, str]:
+    # Who takes nothing but bound tokens must not find a bearer token there.
+    return "dpop" if dpop.required else "dpop, or bearer", dpop.thumbprint
+
+
 def key_of(client: Client, grant: Grant | Literal["app_token"], profile: str = "") -> str:
     """Return where the token of this ask is stored; the scope counts as a set.
 
@@ -151,7 +157,7 @@ def key_of(client: Client, grant: Grant | Literal["app_token"], profile: str = "
         # A secret extra tells asks apart by its name alone.
         *sorted((f"extra {name}", _shown(value)) for name, value in client.extra),
         *([] if client.target is None else [("target", client.target)]),
-        *([] if client.dpop is None else [("dpop", client.dpop.thumbprint)]),
+        *([] if client.dpop is None else [_bound(client.dpop)]),
     ]
     told = "".join(f"{len(text)}:{text}" for pair in parts for text in pair)
     return sha256(told.encode("utf-8", "surrogatepass")).hexdigest()

@@ -187,8 +187,7 @@ class DeviceAuthorization:
     """What a person needs to approve a sign-in on another device (RFC 8628 section 3.2).
 
     ``expires_at`` is on the monotonic clock; ``interval`` is the least time between two polls.
-    ``extra`` keeps the members that RFC 8628 does not name. ``grant`` is what the first of two
-    steps brought, where a provider has two: it is about to be exchanged for a token.
+    ``extra`` keeps the members that RFC 8628 does not name.
     """
 
     device_code: Secret = field(converter=secret)
@@ -198,7 +197,6 @@ class DeviceAuthorization:
     interval: timedelta = timedelta(seconds=5)
     verification_uri_complete: str | None = None
     extra: Members = field(factory=Members, converter=Members)
-    grant: Members = field(factory=Members, converter=Members)
 
 
 @final

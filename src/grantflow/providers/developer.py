@@ -133,6 +133,7 @@ DEVELOPER: Final = (
             exchange=Asking(drop=("grant_type", "device_code"), echo="code"),
         ),
         needs=(Need("host", default="dagshub.com"),),
+        client_id="32b60ba385aa7cecf24046d8195a71c07dd345d9657977863b52e7748e0f0f28",
         client_credentials=False,
     ),
 )

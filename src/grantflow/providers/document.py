@@ -163,7 +163,6 @@ def unknown(where: str, key: str, known: Mapping[str, object]) -> str:
 
 _SECRET_FILE: Final = "--client-secret-file"
 _ELSEWHERE: Final = {
-    "client_id": "--client-id",
     "scope": "--scope",
     "audience": "--audience",
     "resource": "--resource",

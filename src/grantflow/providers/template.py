@@ -81,7 +81,8 @@ class Template:
 
     The URLs of ``provider`` are format strings, such as ``https://{host}/token``.
     ``client_credentials`` says whether its sources show that grant; where they do not say, a
-    provider that signs nobody in is there for it.
+    provider that signs nobody in is there for it. ``client_id`` is that of the provider's own
+    public client, for those who have none of their own.
     """
 
     title: str
@@ -90,6 +91,7 @@ class Template:
     needs: tuple[Need, ...] = ()
     aliases: tuple[str, ...] = ()
     client_credentials: bool | None = None
+    client_id: str | None = None
 
     @property
     def name(self) -> str:

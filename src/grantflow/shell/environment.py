@@ -20,10 +20,15 @@ def home() -> Path:
 
 def token_given(profile: str | None = None) -> Secret | None:
     """Return the access token of ``GRANTFLOW_TOKEN_<PROFILE>``, else of ``GRANTFLOW_TOKEN``."""
-    names = ["GRANTFLOW_TOKEN"]
-    if profile:
-        names.insert(0, f"GRANTFLOW_TOKEN_{_variable(profile)}")
+    names = variables_of(profile)
     return next((Secret(text) for name in names if (text := os.environ.get(name))), None)
+
+
+def variables_of(profile: str | None = None) -> tuple[str, ...]:
+    """Return the variables that may hold a token of this profile, the first one set wins."""
+    if not profile:
+        return ("GRANTFLOW_TOKEN",)
+    return (f"GRANTFLOW_TOKEN_{_variable(profile)}", "GRANTFLOW_TOKEN")
 
 
 def client_secret_given() -> Secret | None:

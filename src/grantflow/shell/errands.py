@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import assert_never, final
+from functools import partial
+from typing import TypeAlias, assert_never, final
 
 from attrs import frozen
 
@@ -25,6 +26,7 @@ from grantflow.core.errand import (
     Stuck,
 )
 from grantflow.core.session import Session
+from grantflow.core.values import Moment
 from grantflow.shell.ports import Clock, Store, StoreError, Transport
 
 
@@ -43,49 +45,74 @@ class Ports:
 def settle(session: Session, ports: Ports) -> Ready | Stuck:
     """Run a session to its end; the key's lock is held from the claim until then."""
     with ExitStack() as held:
+        custody = Custody(ports.store, ports.app_key, held)
         state = session.start(ports.clock.now())
-        claimed = False
         while True:
             ports.show(state)
             due = session.due(state)
             if isinstance(due, (Ready, Stuck)):
                 return due
-            state = session.step(state, _performed(due, ports, None if claimed else held))
-            claimed = True  # the first thing that a session does, if it does anything
+            state = session.step(state, _performed(due, ports, custody))
 
 
-def _performed(
-    due: Claim | Send | Save | Forget, ports: Ports, unclaimed: ExitStack | None
-) -> SessionEvent:
+def _performed(due: Claim | Send | Save | Forget, ports: Ports, custody: Custody) -> SessionEvent:
     match due:
-        case Claim(key):
-            return _claimed(ports, key, unclaimed)
         case Send(request=request, not_before=not_before):
             ports.clock.sleep_until(not_before)
             reply = ports.transport(request)
             return Heard(reply, ports.clock.now())
-        case Save(key, token):
-            try:
-                ports.store.save(key, token)
-            except StoreError as error:
-                return NotKept(f"the token could not be saved: {error}")
-            return Kept()
-        case Forget(key):
-            try:
-                ports.store.forget(key)
-            except StoreError as error:
-                return Forgotten(ports.clock.now(), f"the token could not be removed: {error}")
-            return Forgotten(ports.clock.now())
+        case Claim() | Save() | Forget():
+            return custody.perform(due)(ports.clock.now())
         case _:
             assert_never(due)
 
 
-def _claimed(ports: Ports, key: str, unclaimed: ExitStack | None) -> Claimed | NotClaimed:
-    try:
-        if unclaimed is None:
-            stored = ports.store.read(key)
-        else:
-            stored = unclaimed.enter_context(ports.store.claim(key))
-        return Claimed(stored, ports.store.read(ports.app_key), ports.clock.now())
-    except StoreError as error:
-        return NotClaimed(f"the store cannot be used: {error}", ports.clock.now())
+Told: TypeAlias = Callable[[Moment], SessionEvent]
+"""What a store did, once somebody says when."""
+
+
+@final
+class Custody:
+    """A store during one session: claimed at most once, until ``held`` ends.
+
+    All of it happens on one thread, for locks are bound to theirs.
+    """
+
+    def __init__(self, store: Store, app_key: str, held: ExitStack) -> None:
+        self._store = store
+        self._app_key = app_key
+        self._held = held
+        self._tried = False
+
+    def perform(self, due: Claim | Save | Forget) -> Told:
+        """Do once what a session has due in the store."""
+        match due:
+            case Claim(key):
+                return self._claimed(key)
+            case Save(key, token):
+                try:
+                    self._store.save(key, token)
+                except StoreError as error:
+                    problem = NotKept(f"the token could not be saved: {error}")
+                    return lambda _: problem
+                return lambda _: Kept()
+            case Forget(key):
+                try:
+                    self._store.forget(key)
+                except StoreError as error:
+                    return partial(Forgotten, problem=f"the token could not be removed: {error}")
+                return Forgotten
+            case _:
+                assert_never(due)
+
+    def _claimed(self, key: str) -> Told:
+        # The claim is the first thing that a session does, if it does anything.
+        first, self._tried = not self._tried, True
+        try:
+            if first:
+                stored = self._held.enter_context(self._store.claim(key))
+            else:
+                stored = self._store.read(key)
+            return partial(Claimed, stored, self._store.read(self._app_key))
+        except StoreError as error:
+            return partial(NotClaimed, f"the store cannot be used: {error}")

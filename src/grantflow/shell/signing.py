@@ -175,7 +175,8 @@ class _Signed:
 
 def _bare(url: str) -> str:
     """Return a URL without query and fragment, and with the path that is sent for none."""
-    scheme, host, path, _, _ = urlsplit(url)
+    scheme, place, path, _, _ = urlsplit(url)
+    host = place.rpartition("@")[2]  # a password in a URL is for its server alone
     return urlunsplit((scheme, host, path or "/", "", ""))
 
 

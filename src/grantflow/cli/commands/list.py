@@ -20,6 +20,7 @@ class Options(Namespace):
     """What the command line says."""
 
     json: bool
+    names: bool
 
 
 _EXAMPLES: Final = ("grantflow list", "grantflow list --json")
@@ -29,13 +30,19 @@ def parser() -> Parser:
     """Return the command's parser."""
     made = Parser("list", "List every profile; * marks the default one.", _EXAMPLES)
     made.add_argument("--json", action="store_true", help="one JSON list")
+    made.add_argument("--names", action="store_true", help="the names alone, one a line")
     return made
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command."""
     options = parser().read(argv, Options())
-    found = _found(profiles.load())
+    known = profiles.load()
+    if options.names:
+        for name in known.documents:
+            answer(name)
+        return 0
+    found = _found(known)
     if options.json:
         answer(json.dumps([each.members() for each in found]))
     elif found:

@@ -3,48 +3,41 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
 from argparse import Namespace
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal, assert_never
+from datetime import timedelta
+from typing import Final, Literal, assert_never
 
-from attrs import evolve
-
-from grantflow.cli import outside, profiles
-from grantflow.cli.client import key_of_profile, login_command, proven_client_of
-from grantflow.cli.failure import PERSON_NEEDED, CommandError, ended
-from grantflow.cli.given import handed_over
-from grantflow.cli.output import answer, is_terminal, tell
+from grantflow.cli.failure import usage
+from grantflow.cli.output import answer
 from grantflow.cli.parser import Parser, span
-from grantflow.cli.profiles import Profile
-from grantflow.cli.words import spoken
-from grantflow.core.problems import PersonNeeded
-from grantflow.core.states import Expired, Failed
-from grantflow.core.tokens import SKEW, Freshness, Grant, Skew, freshness
-from grantflow.core.values import DeviceAuthorization, Token
-from grantflow.shell.environment import token_given
-from grantflow.shell.ports import Store
-
-if TYPE_CHECKING:
-    from grantflow.shell.source import GrantError
-
-Format = Literal["text", "json", "header"]
+from grantflow.cli.usable import usable
+from grantflow.core.values import Token
 
 
 class Options(Namespace):
     """What the command line says."""
 
     profile: str | None
+    operation: str | None
     min_ttl: timedelta
     no_input: bool
-    format: Format
+    format: Literal["text", "json", "header", "kubernetes", "git-credential"]
+    host: list[str]
 
 
 _EXAMPLES: Final = (
     "grantflow token",
     "grantflow token work --min-ttl 300 --no-input",
     'curl -H "$(grantflow token --format header)" https://api.example.com/me',
+    "grantflow token --format header | curl -H @- https://api.example.com/me",
+    "git config --global credential.https://git.example.com.helper \\",
+    "    '!grantflow token work --format git-credential'",
+    "",
+    "in a kubeconfig:",
+    "  exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: IfAvailable,",
+    "         command: grantflow, args: [token, work, --format, kubernetes]}",
 )
 
 
@@ -53,6 +46,12 @@ def parser() -> Parser:
     made = Parser("token", "Print a token that works now; it is renewed where needed.", _EXAMPLES)
     made.add_argument(
         "profile", metavar="PROFILE", nargs="?", help="by default the last one signed in"
+    )
+    made.add_argument(
+        "operation",
+        metavar="OPERATION",
+        nargs="?",
+        help="with git-credential: get, store or erase, which git adds by itself",
     )
     made.add_argument(
         "--min-ttl",
@@ -66,108 +65,83 @@ def parser() -> Parser:
     )
     made.add_argument(
         "--format",
-        choices=("text", "json", "header"),
+        choices=("text", "json", "header", "kubernetes", "git-credential"),
         default="text",
-        help="the token alone (text, the default), JSON, or an Authorization header",
+        help="the token alone (text, the default), JSON, an Authorization header, "
+        "what kubectl's exec plugin or git's credential helper answers",
+    )
+    made.add_argument(
+        "--host",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="with git-credential: where the token may go, HOST or HOST:PORT, may be repeated; "
+        "by default the host where the profile signs in",
     )
     return made
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command."""
-    options = parser().read(argv, Options())
-    given = token_given(options.profile or profiles.default_name())
-    if given is not None:
-        token = handed_over(given.reveal(), "the environment's GRANTFLOW_TOKEN")
-    else:
-        token = _stored(options)
-    answer(_spelt(token, options.format))
+    options = parser().read(argv, Options(), mixed=True)
+    if options.format != "git-credential":
+        _check(options)
+    for line in _answered(options):
+        answer(line)
     return 0
 
 
-def _spelt(token: Token, style: Format) -> str:
-    match style:
+def _check(options: Options) -> None:
+    if options.operation is not None:
+        raise usage(f"unexpected argument {options.operation!r}; see grantflow token --help")
+    if options.host:
+        raise usage("--host is for --format git-credential")
+
+
+def _answered(options: Options) -> list[str]:
+    match options.format:
         case "text":
-            return token.access_token.reveal()
+            return [_token(options).access_token.reveal()]
         case "header":
-            return f"Authorization: {token.authorization.reveal()}"
+            return [f"Authorization: {_token(options).authorization.reveal()}"]
         case "json":
-            ends = token.expires_at
-            return json.dumps(
-                {
-                    "access_token": token.access_token.reveal(),
-                    "token_type": token.token_type,
-                    "expires_at": None if ends is None else ends.isoformat(),
-                    "scope": " ".join(token.scope),
-                }
-            )
+            return [_json(_token(options))]
+        case "kubernetes":
+            return [_exec_credential(options)]
+        case "git-credential":
+            return _for_git(options)
         case _:
-            assert_never(style)
+            assert_never(options.format)
 
 
-def _stored(options: Options) -> Token:
-    known = profiles.load()
-    if options.profile is None and not known.documents:
-        raise profiles.nobody(PERSON_NEEDED)
-    profile = known.named(options.profile)
-    store = outside.store()
-    skew = evolve(SKEW, needed=options.min_ttl)
-    token = store.read(key_of_profile(profile))
-    if token is None or freshness(token, outside.clock().now().wall, skew) is Freshness.STALE:
-        if profile.grant == "given":
-            raise _person_needed(profile)
-        token = _obtained(profile, profile.grant, store, skew, may_ask=not options.no_input)
-        _note_short_life(token, outside.clock().now().wall, options.min_ttl)
-    return token
+def _token(options: Options, *, may_ask: bool = True) -> Token:
+    return usable(options.profile, options.min_ttl, may_ask=may_ask and not options.no_input)
 
 
-def _obtained(profile: Profile, grant: Grant, store: Store, skew: Skew, *, may_ask: bool) -> Token:
-    # Loaded here: a token that is fresh needs none of this.
-    from grantflow.cli.invite import Invite, browser_wanted
-    from grantflow.cli.screen import screen
-    from grantflow.shell.source import GrantError, TokenSource
-
-    clock = outside.clock()
-    with screen(Invite(browser_wanted(), picture=True), clock) as view:
-        source = TokenSource(
-            proven_client_of(profile),
-            grant,
-            store=store,
-            transport=outside.transport(),
-            clock=clock,
-            prompt=_shown_by_the_screen,
-            watch=view,
-            interactive=may_ask and is_terminal(sys.stdin),
-            profile=profile.name,
-            skew=skew,
-        )
-        try:
-            return source.token()
-        except GrantError as error:
-            raise _refused(error, profile) from None
-
-
-def _shown_by_the_screen(_: DeviceAuthorization) -> None:
-    """Prompt for nothing: the screen sees the code among the states."""
-
-
-def _refused(error: GrantError, profile: Profile) -> CommandError:
-    match error.problem:
-        case PersonNeeded():
-            return _person_needed(profile)
-        case Expired() | Failed() as problem:
-            return ended(problem, where=profile.server or "")
-
-
-def _person_needed(profile: Profile) -> CommandError:
-    return CommandError(
-        f"a person has to sign in; run: {login_command(profile)}",
-        PERSON_NEEDED,
-        word="login_required",
+def _json(token: Token) -> str:
+    ends = token.expires_at
+    return json.dumps(
+        {
+            "access_token": token.access_token.reveal(),
+            "token_type": token.token_type,
+            "expires_at": None if ends is None else ends.isoformat(),
+            "scope": " ".join(token.scope),
+        }
     )
 
 
-def _note_short_life(token: Token, now: datetime, least: timedelta) -> None:
-    if token.expires_at is not None and token.expires_at - now < least:
-        left = spoken(max(token.expires_at - now, timedelta()))
-        tell(f"grantflow: --min-ttl: the token lives only for another {left}")
+def _exec_credential(options: Options) -> str:
+    from grantflow.cli.kubernetes import VARIABLE, exec_credential, wanted
+
+    asked = wanted(os.environ.get(VARIABLE))
+    return exec_credential(_token(options, may_ask=asked.interactive), asked.version)
+
+
+def _for_git(options: Options) -> list[str]:
+    from grantflow.cli.credential import answered
+
+    # git adds its word to whatever words there are.
+    words = [each for each in (options.profile, options.operation) if each is not None]
+    operation = words.pop() if words else None
+    name = words[0] if words else None
+    return answered(operation, name, options.host, options.min_ttl)

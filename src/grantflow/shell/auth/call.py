@@ -14,8 +14,10 @@ from __future__ import annotations
 from typing import Final, assert_never, final
 
 from attrs import frozen
+from returns.io import IOResult
 from returns.unsafe import unsafe_perform_io
 
+from grantflow.core.problems import Problem
 from grantflow.core.renewal import (
     ProveAndReplay,
     Rejection,
@@ -26,6 +28,7 @@ from grantflow.core.renewal import (
     after_rejection,
 )
 from grantflow.core.values import Token
+from grantflow.shell.door import FrontDoor
 from grantflow.shell.source import TokenSource
 
 _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))  # RFC 9110 section 9.2.1
@@ -57,11 +60,10 @@ def _may_repeat(answer: Answer) -> bool:
     return answer.replayable and nothing_done and not on_its_way
 
 
-@final
-class Call:
+class Exchange:
     """A call under way: the token that it bears, and whether it was renewed for."""
 
-    def __init__(self, source: TokenSource, token: Token) -> None:
+    def __init__(self, source: FrontDoor, token: Token) -> None:
         self.token: Token = token
         self._source = source
         self._renewals = 0
@@ -90,25 +92,42 @@ class Call:
         self._proved = isinstance(verdict, ProveAndReplay)
         return verdict
 
-    def obey(self, verdict: Verdict) -> Token | None:
-        """Return the token to send the request again with, after a renewal if that was said."""
+    def again(self, verdict: Replay | ProveAndReplay | Surrender) -> Token | None:
+        """Return the token to send the request again with, if that was said."""
         match verdict:
             case Replay(token):
                 self.token = token
             case ProveAndReplay():
                 pass
-            case RenewAndReplay():
-                renewed = unsafe_perform_io(self._source.renew(self.token).value_or(None))
-                if renewed is None:
-                    return None
-                self.token = renewed
             case Surrender():
                 return None
             case _:
                 assert_never(verdict)
         return self.token
 
+    def renewed(self, found: IOResult[Token, Problem]) -> Token | None:
+        """Return the token of a renewal, to send the request again with."""
+        token = unsafe_perform_io(found.value_or(None))
+        if token is not None:
+            self.token = token
+        return token
+
     def over(self) -> None:
         """Forget the renewal: the next answer is another call's."""
         self._renewals = 0
         self._proved = False
+
+
+@final
+class Call(Exchange):
+    """A call whose source blocks."""
+
+    def __init__(self, source: TokenSource, token: Token) -> None:
+        super().__init__(source, token)
+        self._renew = source.renew
+
+    def obey(self, verdict: Verdict) -> Token | None:
+        """Return the token to send the request again with, after a renewal if that was said."""
+        if isinstance(verdict, RenewAndReplay):
+            return self.renewed(self._renew(self.token))
+        return self.again(verdict)

@@ -6,8 +6,9 @@ Rules:
    anywhere else is left as it is.
 2. The client follows redirects inside of its auth flow, so the flow judges the last request: that
    one is sent again, not the first, which may have done something.
-3. The event loop never waits: what may lock, store or ask runs in a worker thread. A cancelled
-   task leaves that thread to end by itself, and to keep the token that it gets.
+3. The event loop never waits. An ``AsyncTokenSource`` is awaited. What a ``TokenSource`` may lock,
+   store or ask runs in a worker thread; a cancelled task leaves that thread to end by itself, and
+   to keep the token that it gets.
 4. What could not be renewed or sent again leaves the caller with the 401 itself.
 """
 
@@ -26,10 +27,13 @@ from typing import final
 
 import httpx
 from anyio import to_thread
+from returns.io import IOResult
 
+from grantflow.core.problems import Problem
 from grantflow.core.renewal import RenewAndReplay
 from grantflow.core.values import Token
-from grantflow.shell.auth.call import Answer, Call
+from grantflow.shell.aio import AsyncTokenSource
+from grantflow.shell.auth.call import Answer, Call, Exchange
 from grantflow.shell.auth.placing import Origins, Spelling
 from grantflow.shell.auth.proofs import HEADER, NONCE, Proofs
 from grantflow.shell.source import TokenSource
@@ -37,8 +41,9 @@ from grantflow.shell.source import TokenSource
 
 @final
 class TokenAuth(httpx.Auth):
-    """Puts a token on every request to the origins that it is meant for; for both clients.
+    """Puts a token on every request to the origins that it is meant for.
 
+    A ``TokenSource`` is for both clients, an ``AsyncTokenSource`` for ``httpx.AsyncClient``.
     ``origins`` are URLs; without them it is the origin of the first request, and no other.
     ``header`` and ``scheme`` spell it: ``scheme="token"`` makes ``Authorization: token ...``, and
     ``header="x-api-key", scheme=""`` the bare token. Safe to share by threads and tasks.
@@ -47,7 +52,7 @@ class TokenAuth(httpx.Auth):
 
     def __init__(
         self,
-        source: TokenSource,
+        source: TokenSource | AsyncTokenSource,
         origins: Iterable[str] | None = None,
         *,
         header: str = "Authorization",
@@ -67,7 +72,10 @@ class TokenAuth(httpx.Auth):
         if not self._origins.admit(str(request.url)):
             yield request
             return
-        call = Call(self._source, self._source.token())
+        source = self._source
+        if isinstance(source, AsyncTokenSource):
+            raise TypeError("source: an AsyncTokenSource needs httpx.AsyncClient, not httpx.Client")
+        call = Call(source, source.token())
         token: Token | None = call.token
         while token is not None:
             self._put(request, token)
@@ -85,17 +93,17 @@ class TokenAuth(httpx.Auth):
         # Where the token is warm, a worker thread would cost more than the rest of the call.
         first = self._source.warm
         if first is None:
-            first = await to_thread.run_sync(self._source.token, abandon_on_cancel=True)
-        call = Call(self._source, first)
+            first = await _obtained(self._source)
+        call = Exchange(self._source, first)
         token: Token | None = first
         while token is not None:
             self._put(request, token)
             response = yield request
             verdict = call.verdict(self._answer(request, response, call))
             if isinstance(verdict, RenewAndReplay):
-                token = await to_thread.run_sync(call.obey, verdict, abandon_on_cancel=True)
+                token = call.renewed(await _renewed(self._source, call.token))
             else:
-                token = call.obey(verdict)
+                token = call.again(verdict)
             request = _next(response)
 
     def _put(self, request: httpx.Request, token: Token) -> None:
@@ -109,10 +117,11 @@ class TokenAuth(httpx.Auth):
         else:
             request.headers = _Unforwarded(request.headers, {header: text})
 
-    def _answer(self, sent: httpx.Request, response: httpx.Response, call: Call) -> Answer:
+    def _answer(self, sent: httpx.Request, response: httpx.Response, call: Exchange) -> Answer:
         last, header = response.request, self._spelling.header
         nonce = response.headers.get(NONCE)
-        self._proofs.heard(str(last.url), nonce)
+        if str(last.url) in self._origins:
+            self._proofs.heard(str(last.url), nonce)
         way = (*response.history, response)
         return Answer(
             status=response.status_code,
@@ -124,6 +133,20 @@ class TokenAuth(httpx.Auth):
             lost=last is not sent and header not in last.headers,
             strayed=any(str(each.request.url) not in self._origins for each in way),
         )
+
+
+async def _obtained(source: TokenSource | AsyncTokenSource) -> Token:
+    if isinstance(source, AsyncTokenSource):
+        return await source.token()
+    return await to_thread.run_sync(source.token, abandon_on_cancel=True)
+
+
+async def _renewed(
+    source: TokenSource | AsyncTokenSource, rejected: Token
+) -> IOResult[Token, Problem]:
+    if isinstance(source, AsyncTokenSource):
+        return await source.renew(rejected)
+    return await to_thread.run_sync(source.renew, rejected, abandon_on_cancel=True)
 
 
 def _next(response: httpx.Response) -> httpx.Request:

@@ -12,12 +12,13 @@ from __future__ import annotations
 from typing import Final, final
 
 from grantflow.core.errors import Unreachable
+from grantflow.core.nonces import usable
 from grantflow.core.provider import origin_of
 from grantflow.core.request import Proof
 from grantflow.core.states import Failed
 from grantflow.core.values import Fault, Token
+from grantflow.shell.door import FrontDoor, GrantError
 from grantflow.shell.signing import Signer
-from grantflow.shell.source import GrantError, TokenSource
 
 HEADER: Final = "DPoP"
 NONCE: Final = "DPoP-Nonce"
@@ -27,7 +28,7 @@ NONCE: Final = "DPoP-Nonce"
 class Proofs:
     """Signs for one source, and remembers the nonce of each origin."""
 
-    def __init__(self, source: TokenSource) -> None:
+    def __init__(self, source: FrontDoor) -> None:
         self._source = source
         self._sign = Signer()
         self._nonces: dict[str | None, str] = {}
@@ -51,5 +52,5 @@ class Proofs:
 
     def heard(self, url: str, nonce: str | None) -> None:
         """Remember the nonce that an answer brought."""
-        if nonce:
-            self._nonces[origin_of(url)] = nonce
+        if (known := usable(nonce)) is not None:
+            self._nonces[origin_of(url)] = known

@@ -184,7 +184,7 @@ class _Watch:
 
     def _answer(self, response: requests.Response) -> Answer:
         request = response.request
-        nonce = self._spelling.nonce(response)
+        nonce = self._spelling.nonce(response) if response.url in self._origins else None
         self._strayed = self._strayed or response.url not in self._origins
         return Answer(
             status=response.status_code,
@@ -208,7 +208,8 @@ class _Watch:
         """
         request = response.request
         inside = not self._strayed and _target(response) in self._origins
-        if not inside and self._borne(request):
+        # A proof is for one URL: a redirect loses it and the token, and both come back anew.
+        if (not inside or HEADER in request.headers) and self._borne(request):
             self._spelling.take(request)
             self._bared = request
 

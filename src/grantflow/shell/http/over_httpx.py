@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Final, final
 
+import anyio
 import httpx
 
 from grantflow.core.members import LARGEST_BODY
@@ -18,6 +19,7 @@ from grantflow.core.request import Request
 from grantflow.core.values import Fault, Reply, Response
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
+_AT_ONCE: Final = 100  # as many connections as httpx has
 
 
 @final
@@ -55,16 +57,28 @@ class HttpxTransport:
 
 @final
 class AsyncHttpxTransport:
-    """The same over an ``httpx.AsyncClient``, for asyncio and trio."""
+    """The same over an ``httpx.AsyncClient``, for asyncio and trio.
+
+    Its own client has at most 100 requests under way, and the rest wait their turn.
+    """
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
         self._client = client or httpx.AsyncClient(timeout=TIMEOUT)
+        self._turns = anyio.Semaphore(_AT_ONCE) if client is None else None
 
     async def __call__(self, request: Request, /) -> Reply:
         """Send ``request`` once; trouble on the network is returned, not raised."""
         problem = _problem(request)
         if problem is not None:
             return problem
+        if self._turns is None:
+            return await self._sent(request)
+        # A thousand that wait within httpx cost it a look at all of them for each answer, and
+        # those at the end run out of its patience.
+        async with self._turns:
+            return await self._sent(request)
+
+    async def _sent(self, request: Request) -> Reply:
         try:
             async with self._client.stream(
                 request.method,

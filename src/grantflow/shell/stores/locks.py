@@ -33,6 +33,15 @@ def take(path: Path, *, wait: bool) -> Release | None:
         raise
 
 
+def holder(path: Path) -> int | None:
+    """Return the process that took the lock ``path`` last, if it could sign; since its mtime."""
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return int(text) if text.isdigit() else None
+
+
 def _filelocked(path: Path, *, wait: bool) -> Release | None:
     from filelock import FileLock, Timeout
 
@@ -61,6 +70,7 @@ else:
                 fcntl.flock(file, kind)
                 # A lock file that somebody removed while this one waited keeps nobody out.
                 if os.fstat(file).st_nlink > 0:
+                    _sign(file)
                     return lambda: _unlock(file)
             except BlockingIOError:
                 _close(file)
@@ -69,6 +79,12 @@ else:
                 _close(file)
                 raise
             _close(file)
+
+    def _sign(file: int) -> None:
+        # For ``holder``; on a full disk the lock is as good without.
+        with contextlib.suppress(OSError):
+            os.ftruncate(file, 0)
+            os.pwrite(file, str(os.getpid()).encode(), 0)
 
     def _unlock(file: int) -> None:
         if file in _open:  # else this is a forked child, whose parent has the lock

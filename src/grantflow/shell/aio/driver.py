@@ -1,10 +1,7 @@
-"""The async driver, for asyncio and trio: perform what is due once, then tell what happened.
+"""The async driver of a flow: perform what is due once, then tell the run what happened.
 
-Rules:
-
-1. Cancellation leaves nothing half done: a run is a value, and a token that has come is saved
-   before the cancellation is heard.
-2. Nothing here blocks the event loop: what blocks (a store, ``requests``) goes to a thread.
+A run is a value and saves nothing, so it may be cancelled at any time. A reply that was under way
+is lost then; ``AsyncTokenSource`` loses none.
 """
 
 from __future__ import annotations
@@ -12,9 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Protocol, TypeAlias, TypeVar, assert_never, final
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, assert_never, final
 
 import anyio
+from anyio.lowlevel import RunVar
 
 from grantflow.core.effects import Send
 from grantflow.core.flow import Flow, begin
@@ -22,9 +20,14 @@ from grantflow.core.request import Request
 from grantflow.core.states import Authorized, Expired, Failed
 from grantflow.core.states import Final as Ending
 from grantflow.core.values import Fault, Instant, Moment, Reply, Response
+from grantflow.shell.aio.threads import aside
+from grantflow.shell.blocking import default_transport as blocking_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
 from grantflow.shell.signing import Signer
+
+if TYPE_CHECKING:
+    from grantflow.shell.http.over_httpx import AsyncHttpxTransport
 
 S = TypeVar("S")
 
@@ -75,7 +78,7 @@ async def run(
         async with default_transport() as own:
             return await run(flow, own, clock, watch)
     time = clock or AsyncSystemClock()
-    sign = Signer(time)
+    send = signed(transport, time)
     going = begin(flow, time.now())
     while True:
         if watch is not None:
@@ -83,8 +86,7 @@ async def run(
         match going.due:
             case Send() as due:
                 await time.sleep_until(due.not_before)
-                ready = sign(due.request)
-                reply = ready if isinstance(ready, Fault) else await transport(ready)
+                reply = await send(due.request)
                 going = going.heard(due, reply, time.now())
             case (Authorized() | Expired() | Failed()) as final_state:
                 return final_state
@@ -92,11 +94,52 @@ async def run(
                 assert_never(other)
 
 
-def in_thread(transport: Transport) -> AsyncTransport:
-    """Return an async transport that calls a blocking one in a worker thread."""
+def signed(transport: AsyncTransport, clock: AsyncClock) -> AsyncTransport:
+    """Return a transport that signs what each request wants to have signed.
+
+    It does so in a thread: the key may be in an HSM, and the assertion somebody else's.
+    """
+    read = _Stopped(clock.now())
+    sign = Signer(read)
 
     async def send(request: Request) -> Reply:
-        return await anyio.to_thread.run_sync(transport, request)
+        if request.assertion is None and request.proof is None:
+            return await transport(request)
+        read.moment = clock.now()
+        ready = await aside(lambda: sign(request))
+        return ready if isinstance(ready, Fault) else await transport(ready)
+
+    return send
+
+
+@final
+class _Stopped:
+    """A clock that was read on the event loop, for a thread."""
+
+    def __init__(self, moment: Moment) -> None:
+        self.moment = moment
+
+    def now(self) -> Moment:
+        return self.moment
+
+
+_LIMITER: Final = RunVar[anyio.CapacityLimiter]("grantflow")
+_MOST_THREADS: Final = 40
+
+
+def in_thread(transport: Transport) -> AsyncTransport:
+    """Return an async transport that calls a blocking one in a worker thread.
+
+    Who is cancelled leaves the request to end by itself. At most 40 are under way at once.
+    """
+
+    async def send(request: Request) -> Reply:
+        # Not the loop's own limit: if all of its threads waited for a token, nobody could ask.
+        limiter = _LIMITER.get(None) or anyio.CapacityLimiter(_MOST_THREADS)
+        _LIMITER.set(limiter)
+        return await anyio.to_thread.run_sync(
+            transport, request, limiter=limiter, abandon_on_cancel=True
+        )
 
     return send
 
@@ -104,15 +147,19 @@ def in_thread(transport: Transport) -> AsyncTransport:
 @asynccontextmanager
 async def default_transport() -> AsyncIterator[AsyncTransport]:
     """Give a transport over httpx, else over requests in a thread."""
-    try:
-        from grantflow.shell.http.over_httpx import AsyncHttpxTransport
-    except ImportError:
-        from grantflow.shell.http.over_requests import RequestsTransport
-
-        yield in_thread(RequestsTransport())
+    own = await aside(_over_httpx)  # reading the certificates of this machine takes its time
+    if own is None:
+        yield in_thread(await aside(blocking_transport))
         return
-    own = AsyncHttpxTransport()
     try:
         yield own
     finally:
         await own.aclose()
+
+
+def _over_httpx() -> AsyncHttpxTransport | None:
+    try:
+        from grantflow.shell.http.over_httpx import AsyncHttpxTransport
+    except ImportError:
+        return None
+    return AsyncHttpxTransport()

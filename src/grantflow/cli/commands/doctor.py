@@ -1,0 +1,105 @@
+"""``grantflow doctor``: what is wrong here, and what to do about it. It repairs nothing itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from attrs import asdict
+
+from grantflow.cli import outside
+from grantflow.cli.failure import FAILED, CommandError
+from grantflow.cli.health import files, locks, network, signin, surroundings
+from grantflow.cli.health.finding import Finding
+from grantflow.cli.output import answer, tell
+from grantflow.cli.parser import Parser
+from grantflow.cli.profiles import Profile, Profiles
+from grantflow.cli.standing import Standing
+from grantflow.shell.environment import home
+
+
+class Options(Namespace):
+    """What the command line says."""
+
+    profile: str | None
+    json: bool
+
+
+_EXAMPLES: Final = ("grantflow doctor", "grantflow doctor work --json")
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    made = Parser(
+        "doctor",
+        "Look for what is wrong: files, locks, network, clock, settings; exit with 1 if anything "
+        "is.",
+        _EXAMPLES,
+    )
+    made.add_argument(
+        "profile", metavar="PROFILE", nargs="?", help="by default the last one signed in"
+    )
+    made.add_argument("--json", action="store_true", help="one JSON object")
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command."""
+    options = parser().read(argv, Options())
+    remembered = signin.remembered()
+    name = _name(options.profile, remembered)
+    found = list(_findings(remembered, name))
+    problems = sum(each.level == "problem" for each in found)
+    if options.json:
+        checks = [asdict(each) for each in found]
+        answer(json.dumps({"profile": name, "well": not problems, "checks": checks}))
+    else:
+        for each in found:
+            answer(f"{each.level:<7}  {each.check:<12}  {each.said}")
+            if each.advice:
+                answer(f"{'':<7}  {'':<12}  -> {each.advice}")
+        plural = "" if problems == 1 else "s"
+        tell(f"{problems} problem{plural}." if problems else "All is well.")
+    return FAILED if problems else 0
+
+
+def _name(asked: str | None, remembered: Profiles | str) -> str | None:
+    """Return the profile to look at, if there is one; an unknown name is an error."""
+    if isinstance(remembered, str):
+        return asked
+    if asked is not None:
+        return remembered.chosen(asked)
+    return remembered.default if remembered.default in remembered.documents else None
+
+
+def _findings(remembered: Profiles | str, name: str | None) -> Iterator[Finding]:
+    yield from files.findings(home())
+    yield from locks.findings(home())
+    yield from signin.profiles_judged(remembered)
+    yield from surroundings.findings(name)
+    if isinstance(remembered, Profiles) and name is not None:
+        try:
+            profile = remembered.named(name)
+        except CommandError:
+            return  # it is among the findings
+        yield from _of(profile, default=profile.name == remembered.default)
+
+
+def _of(profile: Profile, *, default: bool) -> Iterator[Finding]:
+    try:
+        token = signin.stored(home(), profile)
+    except CommandError:
+        return
+    standing = Standing(profile, token, outside.clock().now().wall, default)
+    yield signin.standing_judged(standing)
+    secret = signin.secret_judged(
+        profile,
+        signin.unreadable(profile.client_secret_file or profile.client_key_file),
+        in_environment=bool(os.environ.get("GRANTFLOW_CLIENT_SECRET")),
+    )
+    if secret is not None:
+        yield secret
+    yield from network.findings(profile)

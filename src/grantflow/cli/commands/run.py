@@ -1,0 +1,139 @@
+"""``grantflow run``: a command with the token in its environment, and in nothing else.
+
+Rules:
+
+1. The command takes this process's place: its signals, its streams and its exit code are its own.
+2. The token is in the variables that were named and nowhere else. ``GRANTFLOW_TOKEN`` is not the
+   default one, for it would outrank every other profile inside the command.
+3. Where the command cannot be run, the exit code is that of a shell: 127 not found, 126 no program.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, NoReturn
+
+from grantflow.cli.failure import CommandError, usage
+from grantflow.cli.parser import Parser, span
+from grantflow.cli.usable import usable
+
+NOT_A_PROGRAM: Final = 126
+NOT_FOUND: Final = 127
+
+_VARIABLE: Final = "ACCESS_TOKEN"
+
+
+class Options(Namespace):
+    """What the command line says."""
+
+    profile: str | None
+    env: list[str]
+    min_ttl: timedelta
+    no_input: bool
+
+
+_EXAMPLES: Final = (
+    "grantflow run -- ./deploy.sh",
+    "grantflow run work --env GH_TOKEN --env GITHUB_TOKEN -- gh repo list",
+    "grantflow run --min-ttl 600 -- python3 nightly.py   # reads os.environ['ACCESS_TOKEN']",
+)
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    made = Parser("run", "Run a command with a token that works now in its environment.", _EXAMPLES)
+    made.usage = (
+        "grantflow run [-h] [--env NAME]... [--min-ttl S] [--no-input] [PROFILE] -- COMMAND..."
+    )
+    made.add_argument(
+        "profile", metavar="PROFILE", nargs="?", help="by default the last one signed in"
+    )
+    made.add_argument(
+        "--env",
+        metavar="NAME",
+        type=variable,
+        action="append",
+        default=[],
+        help=f"the variable that holds the token, may be repeated (by default {_VARIABLE})",
+    )
+    made.add_argument(
+        "--min-ttl",
+        metavar="S",
+        type=span,
+        default=timedelta(),
+        help="renew a token that ends within S seconds: nobody renews it while the command runs",
+    )
+    made.add_argument(
+        "--no-input", action="store_true", help="ask nobody; exit with 3 where a person is needed"
+    )
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; where it takes this process's place, this does not return."""
+    words = list(argv)
+    place = words.index("--") if "--" in words else len(words)
+    options = parser().read(words[:place], Options())
+    command = words[place + 1 :]
+    if not command:
+        raise usage("the command comes after --, for example: grantflow run -- ./deploy.sh")
+    program = _program(command[0])  # before a token is asked for
+    token = usable(options.profile, options.min_ttl, may_ask=not options.no_input)
+    held = dict.fromkeys(options.env or [_VARIABLE], token.access_token.reveal())
+    return _become(program, command, os.environ | held)
+
+
+def variable(text: str) -> str:
+    """Read the name of a variable, as POSIX shells take it."""
+    if not (text.isascii() and text.isidentifier()):
+        raise ArgumentTypeError(f"the name of a variable is needed, not {text!r}")
+    return text
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is not None:
+        return found
+    path = Path(name)
+    if path.name != name and path.exists():
+        what = "is a folder" if path.is_dir() else "is not executable"
+        raise CommandError(f"cannot run {name}: it {what}", NOT_A_PROGRAM)
+    raise CommandError(f"cannot run {name!r}: command not found", NOT_FOUND)
+
+
+def _become(program: str, command: list[str], environment: Mapping[str, str]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    try:
+        return _replaced(program, command, environment)
+    except OSError as error:
+        problem = error.strerror or error
+        raise CommandError(f"cannot run {command[0]}: {problem}", NOT_A_PROGRAM) from None
+
+
+if sys.platform == "win32":
+
+    def _replaced(program: str, command: list[str], environment: Mapping[str, str]) -> int:
+        # Windows knows no other way than to run it beside this process.
+        import subprocess
+
+        with subprocess.Popen([program, *command[1:]], env=environment) as process:  # noqa: S603
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:  # it had the Ctrl-C as well, and decides
+                    continue
+else:
+
+    def _replaced(program: str, command: list[str], environment: Mapping[str, str]) -> NoReturn:
+        # Python ignores it, and a program that takes its place would go on with that.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.execve(program, command, environment)  # noqa: S606

@@ -1,0 +1,131 @@
+"""A token that works now, for the commands that need one: stored, renewed, or signed in for."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from grantflow.cli import outside, profiles
+from grantflow.cli.client import key_of_profile, login_command, proven_client_of
+from grantflow.cli.failure import PERSON_NEEDED, CommandError, ended
+from grantflow.cli.given import handed_over
+from grantflow.cli.output import is_terminal, tell
+from grantflow.cli.profiles import Profile
+from grantflow.cli.words import spoken
+from grantflow.core.problems import PersonNeeded
+from grantflow.core.states import Expired, Failed
+from grantflow.core.tokens import SKEW, Freshness, Grant, Skew, freshness
+from grantflow.core.values import DeviceAuthorization, Token
+from grantflow.shell.environment import token_given
+from grantflow.shell.ports import Store
+
+if TYPE_CHECKING:
+    from grantflow.shell.source import GrantError
+
+
+def usable(name: str | None, least: timedelta, *, may_ask: bool) -> Token:
+    """Return the token of a profile, the default one without a name; it lives for ``least``.
+
+    A person is asked only if ``may_ask`` is set and one sits there.
+    """
+    given = given_to(name)
+    return _stored(name, least, may_ask=may_ask) if given is None else given
+
+
+def given_to(name: str | None) -> Token | None:
+    """Return the token of the environment, which outranks every profile."""
+    given = token_given(name or profiles.default_name())
+    if given is None:
+        return None
+    return handed_over(given.reveal(), "the environment's GRANTFLOW_TOKEN")
+
+
+def renewed(profile: Profile, rejected: Token) -> Token | None:
+    """Return another token than the one that was just refused, if nobody has to be asked."""
+    # Loaded here and below: a token that is fresh needs none of this.
+    from returns.unsafe import unsafe_perform_io
+
+    from grantflow.shell.source import TokenSource
+
+    if profile.grant == "given":
+        return None
+    source = TokenSource(
+        proven_client_of(profile),
+        profile.grant,
+        store=outside.store(),
+        transport=outside.transport(),
+        clock=outside.clock(),
+        interactive=False,
+        profile=profile.name,
+    )
+    return unsafe_perform_io(source.renew(rejected).value_or(None))
+
+
+def _stored(name: str | None, least: timedelta, *, may_ask: bool) -> Token:
+    known = profiles.load()
+    if name is None and not known.documents:
+        raise profiles.nobody(PERSON_NEEDED)
+    profile = known.named(name)
+    store = outside.store()
+    skew = evolve(SKEW, needed=least)
+    token = store.read(key_of_profile(profile))
+    if token is None or freshness(token, outside.clock().now().wall, skew) is Freshness.STALE:
+        if profile.grant == "given":
+            raise _person_needed(profile)
+        token = _obtained(profile, profile.grant, store, skew, may_ask=may_ask)
+        _note_short_life(token, outside.clock().now().wall, least)
+    return token
+
+
+def _obtained(profile: Profile, grant: Grant, store: Store, skew: Skew, *, may_ask: bool) -> Token:
+    from grantflow.cli.invite import Invite, browser_wanted
+    from grantflow.cli.screen import screen
+    from grantflow.shell.source import GrantError, TokenSource
+
+    clock = outside.clock()
+    with screen(Invite(browser_wanted(), picture=True), clock) as view:
+        source = TokenSource(
+            proven_client_of(profile),
+            grant,
+            store=store,
+            transport=outside.transport(),
+            clock=clock,
+            prompt=_shown_by_the_screen,
+            watch=view,
+            interactive=may_ask and is_terminal(sys.stdin),
+            profile=profile.name,
+            skew=skew,
+        )
+        try:
+            return source.token()
+        except GrantError as error:
+            raise _refused(error, profile) from None
+
+
+def _shown_by_the_screen(_: DeviceAuthorization) -> None:
+    """Prompt for nothing: the screen sees the code among the states."""
+
+
+def _refused(error: GrantError, profile: Profile) -> CommandError:
+    match error.problem:
+        case PersonNeeded():
+            return _person_needed(profile)
+        case Expired() | Failed() as problem:
+            return ended(problem, where=profile.server or "")
+
+
+def _person_needed(profile: Profile) -> CommandError:
+    return CommandError(
+        f"a person has to sign in; run: {login_command(profile)}",
+        PERSON_NEEDED,
+        word="login_required",
+    )
+
+
+def _note_short_life(token: Token, now: datetime, least: timedelta) -> None:
+    if token.expires_at is not None and token.expires_at - now < least:
+        left = spoken(max(token.expires_at - now, timedelta()))
+        tell(f"grantflow: --min-ttl: the token lives only for another {left}")

@@ -1,0 +1,242 @@
+"""The front door that awaits: a token for whoever asks, from any task.
+
+Callers that arrive while a session is under way share its end, the failure too. ``flights`` and
+``errands`` say what cancellation does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from typing import TypeVar, final
+
+from returns.io import IOResult
+from returns.result import Failure, Result, Success
+
+from grantflow.core.aftercare import introspected
+from grantflow.core.client import Client
+from grantflow.core.errand import Claim, Claimed, NotClaimed, Ready, Stuck
+from grantflow.core.errors import Garbled
+from grantflow.core.problems import Problem
+from grantflow.core.request import Request
+from grantflow.core.states import DeviceState, Failed
+from grantflow.core.tokens import SKEW, Grant, Skew
+from grantflow.core.values import Members, Reply, Token
+from grantflow.core.wire import either
+from grantflow.shell.aio.driver import (
+    AsyncClock,
+    AsyncSystemClock,
+    AsyncTransport,
+    default_transport,
+    signed,
+)
+from grantflow.shell.aio.errands import AsyncPorts, settle
+from grantflow.shell.aio.flights import Flight, Flights
+from grantflow.shell.aio.tenure import Tenure
+from grantflow.shell.aio.threads import answered, aside, surely_answered
+from grantflow.shell.door import (
+    FrontDoor,
+    Given,
+    as_token,
+    not_revoked,
+    question,
+    raised,
+    unusable,
+)
+from grantflow.shell.holding import Held, Wish
+from grantflow.shell.ports import Prompt, Store, StoreError
+
+T = TypeVar("T")
+
+
+@final
+class AsyncTokenSource(FrontDoor):
+    """Gives a token as ``TokenSource`` does, with ``await``, on asyncio and trio.
+
+    The arguments are the same, but ``transport`` and ``clock`` are those of the async driver; they
+    see no thread but the event loop's. So do ``prompt`` and ``watch``, which must not block.
+    ``client`` and ``token`` may be functions that block: the constructor calls ``client`` once, all
+    else happens in a thread. One source may serve several event loops.
+
+    What cancellation does is told by ``flights`` and ``errands``: a caller that is not the only one
+    leaves at once. The only one takes the lock with it, after a refresh or a poll that is under way
+    was answered and its token saved.
+    """
+
+    def __init__(
+        self,
+        client: Client | Callable[[], Client],
+        grant: Grant = "device",
+        *,
+        store: Store | None = None,
+        transport: AsyncTransport | None = None,
+        clock: AsyncClock | None = None,
+        prompt: Prompt | None = None,
+        watch: Callable[[DeviceState], None] | None = None,
+        interactive: bool = True,
+        profile: str = "",
+        token: Given | Callable[[], Given] | None = None,
+        environment: str | None = None,
+        skew: Skew = SKEW,
+    ) -> None:
+        super().__init__(
+            client,
+            grant,
+            store=store,
+            clock=clock,
+            prompt=prompt,
+            watch=watch,
+            interactive=interactive,
+            profile=profile,
+            token=token,
+            environment=environment,
+            skew=skew,
+        )
+        self._clock = clock or AsyncSystemClock()
+        self._transport = transport
+        self._flights: Flights[Ready | Stuck] = Flights()
+        self._waiting_threads: list[Tenure] = []
+
+    async def obtain(self) -> IOResult[Token, Problem]:
+        """Return a token that may be used now, or the problem."""
+        held = self._held
+        if held is not None and self._seconds() < held.until:
+            return IOResult.from_result(held.found)
+        return IOResult.from_result(await self._slowly())
+
+    async def token(self) -> Token:
+        """Return a token that may be used now; raises ``GrantError``."""
+        held = self._held  # not by ``warm``: this is the path that costs what it costs
+        if held is not None and self._seconds() < held.until:
+            return held.token
+        return raised(await self._slowly())
+
+    async def renew(self, rejected: Token) -> IOResult[Token, Problem]:
+        """Return another token than the one that a server just refused, or the problem."""
+        return IOResult.from_result(await self._slowly(rejected))
+
+    async def forget(self, revoke: bool = True) -> IOResult[None, Problem]:
+        """Drop the token here and in the store, after revoking it (RFC 7009).
+
+        Where the server cannot be told, the token is kept and the problem returned: try again, or
+        forget it locally with ``revoke=False``. Where it has no such endpoint, ``notes`` says so.
+        Who is cancelled after the first revocation was sent still removes the token.
+        """
+        flights: Flights[Result[None, Problem]] = Flights()
+        return IOResult.from_result(
+            await flights.share(lambda flight: self._forgotten(flight, revoke=revoke))
+        )
+
+    async def introspect(self) -> IOResult[Members, Problem]:
+        """Ask the server about the current token (RFC 7662): ``active`` and what it tells."""
+        match either(await self._slowly()):
+            case Token() as token:
+                return IOResult.from_result(await self._introspected(token))
+            case problem:
+                return IOResult.from_failure(problem)
+
+    async def keep(self, token: Given) -> Token:
+        """Store a long-lived token that somebody made by hand; it outranks those of sign-ins.
+
+        Raises ``StoreError`` where it cannot be stored.
+        """
+        made = as_token(token)
+        flights: Flights[Token] = Flights()
+        return await flights.share(lambda flight: self._kept(flight, made))
+
+    async def _slowly(self, refused: Token | None = None) -> Result[Token, Problem]:
+        wish = self._wished(refused)
+        if isinstance(wish, Held):
+            return wish.found
+        join = self._flights.share if wish.meanwhile is None else self._flights.alone
+        while True:
+            found = wish.met(await join(lambda flight: self._flown(flight, wish)))
+            if found is not None:
+                return found
+
+    async def _flown(self, flight: Flight[Ready | Stuck], wish: Wish) -> Ready | Stuck:
+        session = await flight.patiently(lambda: self._fetched(lambda: self._session(wish)))
+        tenure = self._adopted() or Tenure(self._store, self.app_key)
+        try:
+            async with AsyncExitStack() as stack, tenure:
+                transport = self._sender(stack)
+                ports = AsyncPorts(tenure, transport, self._clock, self._shown(), flight.patiently)
+                end = await settle(session, ports)
+        finally:
+            if tenure.claiming:
+                self._waiting_threads.append(tenure)
+        return self._landed(end)
+
+    def _adopted(self) -> Tenure | None:
+        """Return a thread that waits for the lock since nobody waited for it any more."""
+        while self._waiting_threads:
+            with suppress(IndexError):  # another event loop was quicker
+                tenure = self._waiting_threads.pop()
+                if tenure.adopt():
+                    return tenure
+        return None
+
+    async def _forgotten(
+        self, flight: Flight[Result[None, Problem]], *, revoke: bool
+    ) -> Result[None, Problem]:
+        async with AsyncExitStack() as stack, Tenure(self._store, self.app_key) as tenure:
+            looked = tenure.look(Claim(self.key))
+            told = await flight.patiently(lambda: answered(looked))
+            match told(self._clock.now()):
+                case NotClaimed(problem):
+                    return Failure(Failed(Garbled(problem)))
+                case Claimed(stored) if revoke:
+                    live = self._live(stored)
+                case _:
+                    live = None
+            if live is not None:
+                failure = await self._not_revoked(live, self._sender(stack))
+                if failure is not None:
+                    return Failure(failure)
+            try:
+                await surely_answered(tenure.do(self._drop))
+            except StoreError as error:
+                return unusable(error)
+            return Success(None)
+
+    async def _not_revoked(self, live: Token, transport: AsyncTransport) -> Failed | None:
+        client = await self._fetched(self._client)
+        for request in self._revocations(client, live):
+            reply = await transport(request)
+            problem = not_revoked(request, client, reply, self._clock.now())
+            if problem is not None:
+                return problem
+        return None
+
+    async def _introspected(self, token: Token) -> Result[Members, Problem]:
+        client = await self._fetched(self._client)
+        match either(question(client, token)):
+            case Request() as request:
+                async with AsyncExitStack() as stack:
+                    reply = await self._sender(stack)(request)
+                    return introspected(request, client.provider, reply, self._clock.now())
+            case problem:
+                return Failure(problem)
+
+    async def _kept(self, flight: Flight[Token], token: Token) -> Token:
+        async with Tenure(self._store, self.app_key) as tenure:
+            looked = tenure.look(Claim(self.app_key))
+            await flight.patiently(lambda: answered(looked))
+            await surely_answered(tenure.do(lambda: self._keep(token)))
+        return token
+
+    async def _fetched(self, make: Callable[[], T]) -> T:
+        """Make what may need the caller's own functions, which may block."""
+        return await aside(make) if self._fetches else make()
+
+    def _sender(self, stack: AsyncExitStack) -> AsyncTransport:
+        """Return what sends; a transport of grantflow's own is opened when it is needed."""
+        own = self._transport
+
+        async def send(request: Request) -> Reply:
+            nonlocal own
+            if own is None:
+                own = await stack.enter_async_context(default_transport())
+            return await own(request)
+
+        return signed(send, self._clock)
