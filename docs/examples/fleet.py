@@ -1,6 +1,6 @@
 """A fleet of processes whose tokens end together: the load on the token endpoint, in virtual time.
 
-What a process does is decided by the library: ``freshness`` says whether it has to think about its
+What a process does is decided by the library: ``holding`` says when it has to think about its
 token, a ``Session`` what is due then, and ``answer`` what the server says. Here are only virtual
 time, the locks of two kinds of store, and when a process wants a token: once a second, at a moment
 of its own, and not before its last call has come back.
@@ -45,7 +45,8 @@ from grantflow.core.errand import (
     Stuck,
 )
 from grantflow.core.session import Session
-from grantflow.core.tokens import SKEW, Freshness, Skew, Window, fresh_until, freshness
+from grantflow.core.tokens import SKEW, Skew, Window
+from grantflow.shell.holding import BETWEEN_EARLY_TRIES, ages, taken
 from grantflow.testing import Outage, Script, Server, answer
 
 SECOND: Final = timedelta(seconds=1)
@@ -60,10 +61,6 @@ REDIS: Final = timedelta(milliseconds=2)
 """To look into a store under its lock, or to save: in Redis, four round trips."""
 REDIS_REFUSED: Final = timedelta(seconds=1)
 """Until a Redis that refuses connections is given up."""
-EARLY_AGAIN: Final = timedelta(seconds=30)
-LATE_AGAIN: Final = timedelta(seconds=5)
-"""After a renewal that failed, a ``TokenSource`` thinks again after these."""
-
 EPOCH: Final = Server().epoch
 NONE: Final = Window(timedelta(), 0.0)
 FIRST: Final = Token(access_token="first", issued_at=EPOCH, expires_at=EPOCH + LIFE)
@@ -137,6 +134,9 @@ class Fleet:
         for number in range(size):
             self.time.wake(self._process(self.places[number // case.sharing]), timedelta())
 
+    def _seconds(self) -> float:
+        return (EPOCH + self.time.at).timestamp()
+
     def _now(self) -> Moment:
         roll = 0.0 if self.case.windows == "none" else self._dice.random()
         return Moment(Instant(self.time.at), EPOCH + self.time.at, roll)
@@ -145,23 +145,21 @@ class Fleet:
         """Call for a token once a second until it is renewed."""
         skew = self.case.skew(self._dice)
         own = SECOND * self._dice.random()
-        token, think = FIRST, (fresh_until(FIRST, skew) or EPOCH) - EPOCH
-        while token is FIRST:
-            began = max(think, self.time.at)
-            yield own + SECOND * ceil((began - own) / SECOND)
+        held = taken(Ready(FIRST), EPOCH.timestamp(), skew)
+        think = held.until
+        while held.token is FIRST:
+            until = timedelta(seconds=think - EPOCH.timestamp())
+            yield own + SECOND * ceil((max(until, self.time.at) - own) / SECOND)
             began = self.time.at
-            early = freshness(token, EPOCH + began, skew) is not Freshness.STALE
+            early = ages(held, self._seconds(), skew)
+            think = self._seconds() + BETWEEN_EARLY_TRIES if early else 0.0
             end = yield from self._settled(place, skew, early=early)
-            now = self.time.at
-            self.load.longest = max(self.load.longest, now - began)
+            self.load.longest = max(self.load.longest, self.time.at - began)
             if isinstance(end, Ready):
-                token = end.token
-                think = _think(token, now, skew)
-            elif early:
-                think = began + EARLY_AGAIN
-            else:
+                held = taken(end, self._seconds(), skew)
+                think = held.until
+            elif not early:
                 self.load.failures += 1
-                think = now
         self.load.renewed += 1
 
     def _settled(
@@ -221,18 +219,6 @@ class Fleet:
         lost = isinstance(reply, Fault) and reply.kind == "timeout"
         yield leaves + (UNANSWERED if lost else ROUND_TRIP)
         return Heard(reply, self._now())
-
-
-def _think(token: Token, now: timedelta, skew: Skew) -> timedelta:
-    """Return when to think about a token again, as a ``TokenSource`` does."""
-    ends = (token.expires_at or EPOCH) - EPOCH
-    match freshness(token, EPOCH + now, skew):
-        case Freshness.AGING:
-            return now + EARLY_AGAIN
-        case Freshness.STALE:
-            return min(ends, now + LATE_AGAIN)
-        case _:
-            return (fresh_until(token, skew) or EPOCH) - EPOCH
 
 
 def played(case: Case, size: int, outages: Outages = (), seed: int = 6749) -> Load:

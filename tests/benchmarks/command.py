@@ -10,8 +10,7 @@ import tempfile
 from pathlib import Path
 
 from measured import Part, Row, in_turn
-
-from grantflow.testing import serve
+from server import started
 
 BARE = """
 import json, sys, time
@@ -25,16 +24,19 @@ if found["expires_at"] > time.time():
 def main() -> None:
     """Measure, and tell."""
     command = Path(sys.executable).with_name("grantflow")
-    with tempfile.TemporaryDirectory() as home, serve() as server:
-        environment = {**os.environ, "GRANTFLOW_HOME": f"{home}/grantflow"}
-        for name in list(environment):
-            if name.startswith("GRANTFLOW_") and name != "GRANTFLOW_HOME":
-                del environment[name]
+    with tempfile.TemporaryDirectory() as home, started() as (url, certificate):
+        for name in [each for each in os.environ if each.startswith("GRANTFLOW_")]:
+            del os.environ[name]
+        environment = {
+            **os.environ,
+            "GRANTFLOW_HOME": f"{home}/grantflow",
+            "REQUESTS_CA_BUNDLE": certificate,
+        }
         secret = Path(home) / "secret"
         secret.write_text("s")
         secret.chmod(0o600)
         login = ["login", "--grant", "client_credentials", "--client-id", "app"]
-        where = ["--token-endpoint", f"{server.issuer}/token", "--client-secret-file", str(secret)]
+        where = ["--token-endpoint", f"{url}/token", "--client-secret-file", str(secret)]
         subprocess.run(
             [str(command), *login, *where],
             env=environment,

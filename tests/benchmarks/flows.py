@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import ssl
 import subprocess
 import sys
 import threading
@@ -25,14 +24,13 @@ ROUNDS = 5
 OURS = ("grantflow, async", "grantflow, threads")
 
 
-def grantflow_async(url: str, certificate: str) -> Callable[[], int]:
-    """One task for each, over one httpx client."""
+def grantflow_async(url: str, _: str) -> Callable[[], int]:
+    """One task for each, over one transport of the library's own."""
     import anyio
-    import httpx
 
     from grantflow import Authorized, Client, DeviceFlow, Provider
     from grantflow.shell import aio
-    from grantflow.shell.http.over_httpx import TIMEOUT, AsyncHttpxTransport
+    from grantflow.shell.http.over_httpx import AsyncHttpxTransport
 
     provider = Provider(
         name="bench",
@@ -43,8 +41,7 @@ def grantflow_async(url: str, certificate: str) -> Callable[[], int]:
     ends: list[object] = []
 
     async def everybody() -> None:
-        context = ssl.create_default_context(cafile=certificate)
-        transport = AsyncHttpxTransport(httpx.AsyncClient(verify=context, timeout=TIMEOUT))
+        transport = AsyncHttpxTransport()
 
         async def one() -> None:
             ends.append(await aio.run(flow, transport))
