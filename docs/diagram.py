@@ -1,7 +1,8 @@
 """Draw the states of a flow, from the declared edges, into README.md and the pages here.
 
 ``python docs/diagram.py`` rewrites every Mermaid block that follows a marker such as
-``<!-- diagram: DEVICE_EDGES -->``. A test compares the blocks with the edges.
+``<!-- diagram: DEVICE_EDGES -->``. A test compares the blocks with the edges. A forge draws
+them by itself; for the built pages ``state_chart`` turns them into SVG.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 
 DRAWN: Final[Mapping[str, Edges]] = {"DEVICE_EDGES": DEVICE_EDGES, "GRANT_EDGES": GRANT_EDGES}
 
-_BLOCK: Final = re.compile(
+BLOCK: Final = re.compile(
     r"^(?P<marker><!-- diagram: (?P<name>\w+) -->)\n+```mermaid\n.*?^```$", re.MULTILINE | re.DOTALL
 )
 
@@ -38,7 +39,7 @@ def mermaid(edges: Edges) -> str:
 
 def redrawn(page: str) -> str:
     """Return a page with its diagrams drawn anew; an unknown name is a ``KeyError``."""
-    return _BLOCK.sub(
+    return BLOCK.sub(
         lambda block: f"{block['marker']}\n```mermaid\n{mermaid(DRAWN[block['name']])}\n```", page
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,11 +49,14 @@ class Heard:
 
 @final
 class Wire:
-    """The script: for each path the answers in order, the last one for ever."""
+    """The script: for each path the answers in order, the last one for ever.
+
+    A function decides by what it hears, or holds the answer back.
+    """
 
     def __init__(self) -> None:
         self.heard: list[Heard] = []
-        self._script: dict[str, list[Says]] = {}
+        self._script: dict[str, list[Says | Callable[[Heard], Says]]] = {}
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Connection, self))
         self._server.daemon_threads = True
@@ -66,7 +69,7 @@ class Wire:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def script(self, path: str, answers: Iterable[Says]) -> None:
+    def script(self, path: str, answers: Iterable[Says | Callable[[Heard], Says]]) -> None:
         self._script[path] = list(answers)
 
     def at(self, path: str) -> list[Heard]:
@@ -76,7 +79,8 @@ class Wire:
         with self._lock:
             self.heard.append(heard)
             answers = self._script.get(heard.path, [Says(404)])
-            return answers.pop(0) if len(answers) > 1 else answers[0]
+            said = answers.pop(0) if len(answers) > 1 else answers[0]
+        return said(heard) if callable(said) else said
 
     def close(self) -> None:
         self._server.shutdown()

@@ -17,6 +17,7 @@ FILES = sorted(COMPAT.rglob("*.py"))
 
 PROMISED = {
     "grantflow": {*grantflow.__all__},
+    "grantflow.shell.auth.httpx": {"TokenAuth"},
     "grantflow.shell.auth.requests": {"TokenAuth", "TokenSession"},
     "grantflow.shell.stores": {"FileStore", "KeyringStore", "MemoryStore", "RedisStore"},
     "grantflow.core.codec": {"dump_token", "load_token"},
@@ -25,7 +26,7 @@ BEYOND = {
     # A sentence for each problem, and text that a terminal may see.
     "grantflow.core.display": {"escaped", "sentence"},
     # What a session's own rules are made of.
-    "grantflow.core.provider": {"origin_of"},
+    "grantflow.core.provider": {"endpoint_problem", "origin_of"},
     "grantflow.core.renewal": {"origins_of"},
     "grantflow.core.states": {"Final"},
     "grantflow.core.tokens": {"Freshness", "freshness", "key_of"},
@@ -38,6 +39,7 @@ BEYOND = {
         "NotAFileError",
         "locked",
         "read_private",
+        "remove_private",
         "told",
         "write_private",
     },

@@ -50,6 +50,11 @@ def code(complete: str | None) -> DeviceAuthorization:
     )
 
 
+def test_where_there_is_no_code_none_is_asked_for() -> None:
+    shown = invitation(DeviceAuthorization("dc", "", "https://a.example/", instant(9)))
+    assert shown[1:] == ("  https://a.example/",)
+
+
 def test_the_link_stands_alone_with_the_code_beside_it() -> None:
     assert invitation(code(None)) == (
         "To sign in, open this link in any browser, on any device:",

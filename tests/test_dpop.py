@@ -25,6 +25,7 @@ from grantflow import (
     Fault,
     Flow,
     Garbled,
+    MemoryStore,
     Pending,
     RefreshFlow,
     Refused,
@@ -36,6 +37,7 @@ from grantflow import (
     SlowDown,
     Token,
     TokenIssued,
+    TokenSource,
     Unanswered,
     begin,
     run,
@@ -408,11 +410,10 @@ def test_a_key_and_its_public_part_belong_together() -> None:
 
 
 def test_half_a_key_can_be_shown() -> None:
-    try:
+    with pytest.raises(ValueError, match="key: a private JWK text") as caught:
         DPoP("-----BEGIN PRIVATE KEY-----")
-    except ValueError as error:
-        shown = "".join(TracebackException.from_exception(error, capture_locals=True).format())
-    assert "key: a private JWK text" in shown
+    shown = TracebackException.from_exception(caught.value, capture_locals=True).format()
+    assert "DPoP(" in "".join(shown)
 
 
 def test_a_password_in_a_url_stays_out_of_the_proof() -> None:
@@ -424,3 +425,38 @@ def test_a_password_in_a_url_stays_out_of_the_proof() -> None:
 def test_a_token_that_is_not_bound_is_not_found_by_who_wants_proof() -> None:
     loose = evolve(BOUND, dpop=evolve(KEY, required=False))
     assert key_of(loose, "device") != key_of(BOUND, "device")
+
+
+def test_a_source_renews_early_where_the_server_wants_nonces() -> None:
+    clock = VirtualClock()
+    first = reply(200, {"access_token": "at-1", "token_type": "DPoP", "expires_in": 3600})
+    second = reply(200, {"access_token": "at-2", "token_type": "DPoP", "expires_in": 3600})
+    server = Recorder(wanted(), first, wanted(), second)
+    source = TokenSource(
+        BOUND, "client_credentials", store=MemoryStore(), transport=server, clock=clock
+    )
+    source.token()
+    clock.sleep_until(instant(3600 - 120))  # it ages, and is still good
+    assert source.token().access_token == Secret("at-2")
+    assert source.notes == []
+
+
+def test_a_key_that_cannot_sign_is_told_before_anybody_is_asked() -> None:
+    members = json.loads(KEY.key.reveal()) if isinstance(KEY.key, Secret) else {}
+    damaged = DPoP(json.dumps({**members, "d": "AA"}))
+    with pytest.raises(ValueError, match="key: it cannot be read"):
+        TokenSource(evolve(BOUND, dpop=damaged), store=MemoryStore())
+
+
+def test_a_function_s_other_key_is_the_one_that_proves() -> None:
+    keys = [dpop_key(), dpop_key()]
+    source = TokenSource(
+        lambda: evolve(BOUND, dpop=keys[0]),
+        "client_credentials",
+        store=MemoryStore(),
+        transport=Recorder(ISSUED),
+        clock=VirtualClock(),
+    )
+    keys.pop(0)
+    source.token()
+    assert source.dpop == keys[0]

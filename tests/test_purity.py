@@ -53,10 +53,10 @@ HOMES = {
         "compat/stanford_green/attempts.py",
         "compat/stanford_green/errors.py",
         "compat/bitfount/__init__.py",
+        "compat/dagshub/authenticator.py",
         "compat/dvc_studio_client/errors.py",
         "compat/dvc_studio_client/studio.py",
     },
-    "httpx": {"shell/http/over_httpx.py", "shell/auth/httpx.py"},
     "anyio": {
         *(f"shell/aio/{part}.py" for part in ("driver", "flights", "loops", "threads")),
         "shell/auth/httpx.py",
@@ -64,8 +64,13 @@ HOMES = {
         "testing/asynchronous.py",
     },
     "trio": {"shell/aio/loops.py"},
+    "httpx": {
+        "shell/http/over_httpx.py",
+        "shell/auth/httpx.py",
+        "compat/dagshub/authenticator.py",
+    },
     "pytest": {"testing/fixtures.py"},
-    "platformdirs": {"shell/environment.py"},
+    "platformdirs": {"shell/environment.py", "compat/dagshub/places.py"},
     "filelock": {"shell/stores/locks.py"},
     "joserfc": {"shell/keys.py"},
     "keyring": {"shell/stores/keyring_entries.py"},
@@ -73,6 +78,7 @@ HOMES = {
     "rich": {"cli/live.py"},
     "segno": {"cli/qr.py"},
     "shtab": {"cli/commands/completion.py"},
+    "yaml": {"compat/dagshub/cache.py", "compat/dagshub/entries.py"},
 }
 """A package has one home; what adapts to a library's own types lives with that library."""
 

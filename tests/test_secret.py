@@ -145,6 +145,8 @@ REVEALERS = {
     "compat/flytekit/answers.py": 3,  # its functions return plain text
     "compat/stanford_green/access_token.py": 1,  # AccessToken.token is plain text
     "compat/bitfount/__init__.py": 1,  # its attributes are plain text
+    "compat/dagshub/authenticator.py": 1,  # token_text is plain text
+    "compat/dagshub/token_auth.py": 1,  # token_text, and what the file keeps
     "compat/dvc_studio_client/studio.py": 1,  # a token is what it returns
     "core/dpop.py": 1,  # the public part of a key is read
     "core/request.py": 1,  # the bytes and headers of a request

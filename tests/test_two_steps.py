@@ -6,17 +6,22 @@ import json
 from base64 import urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from attrs import evolve
 from hypothesis import given, settings
+from returns.unsafe import unsafe_perform_io
 
 from grantflow import (
     Asking,
     Authorized,
     Client,
+    ClientSecretBasic,
+    ClientSecretPost,
     Denied,
+    DeviceAuthorization,
     DeviceFlow,
     Expired,
     Failed,
@@ -27,6 +32,7 @@ from grantflow import (
     MiddlemanFlow,
     Pending,
     Provider,
+    Public,
     Refused,
     Registration,
     RegistrationFlow,
@@ -34,6 +40,9 @@ from grantflow import (
     Secret,
     Send,
     StillPending,
+    Store,
+    StoreError,
+    Token,
     TokenSource,
     TwoStepFlow,
     Unreachable,
@@ -43,6 +52,7 @@ from grantflow import (
     sign_in_flow,
 )
 from grantflow.core import events
+from grantflow.core.client_auth import ClientAuthentication
 from grantflow.core.sign_in import SignInFlow
 from grantflow.core.states import DeviceState, Started
 from grantflow.core.values import Members, Reply
@@ -277,6 +287,23 @@ def test_pkce_is_only_for_who_wants_it() -> None:
         sign_in_flow(DEX, entropy="too short")
 
 
+@pytest.mark.parametrize(
+    ("client", "answers"),
+    [(DEBRID, (CODE, WAIT, OWN, TOKEN)), (DAGSHUB, (reply(200, "the-code"), TOKEN))],
+)
+def test_a_person_is_asked_once_for_both_steps(client: Client, answers: tuple[Reply, ...]) -> None:
+    shown: list[DeviceAuthorization] = []
+    source = TokenSource(
+        client,
+        store=MemoryStore(),
+        transport=Recorder(*answers),
+        clock=VirtualClock(),
+        prompt=shown.append,
+    )
+    assert source.token().access_token == Secret("at-1")
+    assert len(shown) == 1
+
+
 def test_a_source_brings_a_new_one_for_each_sign_in() -> None:
     server = Recorder(CODE, TOKEN, CODE, TOKEN)
     for _ in range(2):
@@ -377,6 +404,7 @@ def test_the_rfc_s_own_spelling() -> None:
     assert json.loads(server.requests[0].body()) == {
         "client_name": "my tool",
         "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+        "token_endpoint_auth_method": "client_secret_basic",
         "scope": "a b",
     }
 
@@ -426,8 +454,10 @@ def test_registrations_of_two_names_never_meet() -> None:
         evolve(base, client_name="b"),
         evolve(base, scope=["x"]),
         evolve(base, extra={"e": "1"}),
+        evolve(base, scope=["e=1"], extra=()),
+        evolve(base, method="none"),
     ]
-    assert len({each.key for each in (base, *others)}) == 4
+    assert len({each.key for each in (base, *others)}) == 6
     assert evolve(base, scope=["y", "x"]).key == base.key
 
 
@@ -463,19 +493,6 @@ def test_no_other_server_replaces_the_client() -> None:
     clock.sleep_until(instant(clock.now().mono.total_seconds() + 60))
     source.token()
     assert parse_qs(server.requests[-1].body().decode())["client_id"] == ["app"]
-
-
-def test_a_person_is_asked_once_for_both_steps() -> None:
-    asked: list[str] = []
-    source = TokenSource(
-        DEBRID,
-        store=MemoryStore(),
-        transport=Recorder(CODE, OWN, TOKEN),
-        clock=VirtualClock(),
-        prompt=lambda code: asked.append(code.user_code),
-    )
-    source.token()
-    assert asked == ["WDJB"]
 
 
 def test_a_middleman_that_is_not_there_is_not_waited_for() -> None:
@@ -546,3 +563,109 @@ def test_two_steps_need_something_to_exchange() -> None:
     bare = evolve(DEBRID, provider=evolve(DEBRID.provider, exchange=Asking()))
     with pytest.raises(ValueError, match="does not say what to exchange"):
         sign_in_flow(bare)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"client_secret": "s"}, ClientSecretBasic("s")),
+        (
+            {"client_secret": "s", "token_endpoint_auth_method": "client_secret_post"},
+            ClientSecretPost("s"),
+        ),
+        (
+            {"client_secret": "s", "token_endpoint_auth_method": "client_secret_basic"},
+            ClientSecretBasic("s"),
+        ),
+        ({"token_endpoint_auth_method": "none"}, Public()),
+    ],
+)
+def test_the_server_says_how_its_new_client_proves_itself(
+    answer: dict[str, object], expected: ClientAuthentication
+) -> None:
+    flow = RegistrationFlow(provider=RFC7591, client_name="my tool")
+    server = Recorder(reply(201, {"client_id": "c-1", **answer}))
+    made = Registration(CLIENT, flow, store=MemoryStore(), transport=server, clock=VirtualClock())
+    assert made().authentication == expected
+
+
+class Full:
+    """A store that reads and cannot save."""
+
+    def __init__(self) -> None:
+        self.inner = MemoryStore()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def save(self, key: str, token: Token, /) -> None:
+        raise StoreError("the disk is full")
+
+
+def test_a_client_that_cannot_be_saved_is_used_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = VirtualClock()
+    server = Recorder(registered(1, clock))
+    store = cast("Store", Full())
+    made = Registration(WANTED, REGISTER, store=store, transport=server, clock=clock)
+    assert made().client_id == made().client_id == "c-1"
+    assert "the client could not be saved: the disk is full" in caplog.text
+
+
+def test_metadata_say_where_clients_register() -> None:
+    found = Provider.from_metadata(
+        {
+            "issuer": "https://as.example",
+            "token_endpoint": "https://as.example/token",
+            "registration_endpoint": "https://as.example/register",
+        }
+    ).unwrap()
+    assert found.registration_endpoint == "https://as.example/register"
+
+
+def test_a_registration_that_fails_is_a_value_for_who_asks_for_values() -> None:
+    clock = VirtualClock()
+    soon = registered(1, clock, 60)
+    code = reply(403, {"error": "access_denied"})
+    server = Recorder(soon, reply(400, {"error": "invalid_client_metadata"}), code)
+    made = Registration(WANTED, REGISTER, store=MemoryStore(), transport=server, clock=clock)
+    source = TokenSource(made, store=MemoryStore(), transport=server, clock=clock)
+    clock.sleep_until(instant(120))
+    problem = unsafe_perform_io(source.obtain().failure())
+    assert isinstance(problem, Failed)
+    assert isinstance(problem.error, Refused)
+
+
+def test_who_registers_anew_is_asked_once() -> None:
+    clock, store = VirtualClock(), MemoryStore()
+    code = reply(
+        200,
+        {
+            "deviceCode": "d",
+            "userCode": "W",
+            "verificationUri": "https://a.example",
+            "expiresIn": 9,
+        },
+    )
+    token = reply(200, {"accessToken": "at", "expiresIn": 60, "refreshToken": "rt"})
+    server = Recorder(registered(1, clock), code, token)
+    asked: list[str] = []
+
+    def source() -> TokenSource:
+        return TokenSource(
+            Registration(WANTED, REGISTER, store=store, transport=server, clock=clock),
+            store=store,
+            transport=server,
+            clock=clock,
+            prompt=lambda shown: asked.append(shown.user_code),
+        )
+
+    first = source()
+    first.token()
+    clock.sleep_until(instant(DAYS_90))
+    server.replies += [registered(2, clock), code, token]
+    first.token()
+    second = source()
+    second.token()
+    assert len(asked) == 2  # once for each client, and not once for each process

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 from urllib.parse import parse_qs
 
+import anyio
 import pytest
 import requests
 from attrs import evolve
@@ -46,7 +47,9 @@ from grantflow.core.client_auth import (
 from grantflow.core.request import Request
 from grantflow.core.states import Final
 from grantflow.core.values import Reply
+from grantflow.shell import aio
 from grantflow.shell.discovery import discover
+from grantflow.shell.http.over_httpx import AsyncHttpxTransport, HttpxTransport
 from grantflow.shell.http.over_requests import RequestsTransport
 from grantflow.shell.signing import Signer, signed
 
@@ -306,3 +309,56 @@ def test_a_retry_has_an_assertion_of_its_own(server: RealServer, method: str, lo
         "aud": server.issuer,
     }
     assert server.stats().since(before).errors == Counter()
+
+
+@pytest.mark.parametrize("method", ["private-jwt", "secret-jwt"])
+def test_every_repeated_poll_has_an_assertion_of_its_own(server: RealServer, method: str) -> None:
+    client, wire = client_of(server, "device", method), wire_of(server)
+    lost = 0
+
+    def unlucky(request: Request, /) -> Reply:
+        # The server saw these polls and keeps their jti; the answers never came.
+        nonlocal lost
+        reply = wire(request)
+        if ("device_code" in dict(request.form)) and lost < 2:
+            lost += 1
+            return Fault("timeout", "maybe")
+        return reply
+
+    before = server.stats()
+    watch = after_polls(3, server.approve)
+    first = authorized(run(DeviceFlow(client), signed(unlucky), Hurried(), watch)).token
+    assert lost == 2
+    busy = iter([True, False])
+
+    def throttled(request: Request, /) -> Reply:
+        # A proxy in front says 429 to a refresh that it has not passed on.
+        return Response(429, {}, b"") if next(busy) else wire(request)
+
+    authorized(run(RefreshFlow(client, refresh_token(first)), signed(throttled), Hurried()))
+    told = [claims(token)["jti"] for token in assertions(wire)]
+    assert len(told) == len(set(told)) >= 5
+    assert set(server.stats().since(before).errors) == {"authorization_pending"}
+
+
+def test_httpx_shows_the_certificate_as_well(
+    server: RealServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(server.verify))  # httpx asks the environment
+    client = client_of(server, "cc", "mtls")
+    authorized(run(ClientCredentialsFlow(client), HttpxTransport()))
+
+    async def main() -> Final:
+        transport = AsyncHttpxTransport()
+        try:
+            return await aio.run(ClientCredentialsFlow(client), transport)
+        finally:
+            await transport.aclose()
+
+    authorized(anyio.run(main))
+    stranger = client_of(server, "cc", "mtls", wrong(server, "mtls"))
+    assert refusal(run(ClientCredentialsFlow(stranger), HttpxTransport()))[0] == "invalid_client"
+    missing = client_of(server, "cc", "mtls", MutualTls("/nowhere.pem"))
+    end = run(ClientCredentialsFlow(missing), HttpxTransport(), Hurried())
+    assert isinstance(end, Failed)
+    assert "/nowhere.pem" in str(end.error)

@@ -90,7 +90,8 @@ def test_an_issuer_is_compared_letter_by_letter(
 ) -> None:
     asked = spelt(real_server.issuer)
     found = discover(asked, Wire())
-    assert found == Garbled(f"metadata: it is of {real_server.issuer}, not of {asked}")
+    assert isinstance(found, Garbled)
+    assert found.problem.startswith(f"metadata: it is of {real_server.issuer}, not of {asked}")
 
 
 def test_nobody_speaks_for_another_port(real_server: RealServer) -> None:

@@ -186,12 +186,13 @@ def _methods(mapping: Mapping[str, object]) -> tuple[str, ...]:
 
 def _provider(mapping: Mapping[str, object], issuer: str) -> Result[Provider, str]:
     return Result.do(
-        (token, device, revocation, introspection, userinfo)
+        (token, device, revocation, introspection, userinfo, registration)
         for token in _text(mapping, "token_endpoint")
         for device in _text(mapping, "device_authorization_endpoint")
         for revocation in _text(mapping, "revocation_endpoint")
         for introspection in _text(mapping, "introspection_endpoint")
         for userinfo in _text(mapping, "userinfo_endpoint")
+        for registration in _text(mapping, "registration_endpoint")
     ).bind(lambda endpoints: _built(issuer, endpoints, _methods(mapping), _twins(mapping)))
 
 
@@ -206,11 +207,11 @@ def _twins(mapping: Mapping[str, object]) -> Names:
 
 def _built(
     issuer: str,
-    endpoints: tuple[str | None, str | None, str | None, str | None, str | None],
+    endpoints: tuple[str | None, ...],
     methods: tuple[str, ...],
     twins: Names,
 ) -> Result[Provider, str]:
-    token, device, revocation, introspection, userinfo = endpoints
+    token, device, revocation, introspection, userinfo, registration = endpoints
     if token is None:
         return Failure("metadata: token_endpoint is missing")
     try:
@@ -222,6 +223,7 @@ def _built(
             revocation_endpoint=revocation,
             introspection_endpoint=introspection,
             userinfo_endpoint=userinfo,
+            registration_endpoint=registration,
             auth_methods=methods,
             mtls_endpoint_aliases=twins,
         )

@@ -20,8 +20,14 @@ from attrs import evolve, field, frozen
 from returns.result import Result
 
 from grantflow.core import grant, wire
+from grantflow.core.checks import one_of
 from grantflow.core.client import Client
-from grantflow.core.client_auth import ClientSecretPost, Public
+from grantflow.core.client_auth import (
+    ClientAuthentication,
+    ClientSecretBasic,
+    ClientSecretPost,
+    Public,
+)
 from grantflow.core.effects import Due
 from grantflow.core.events import Event, Rejected, TokenIssued, TokenReply
 from grantflow.core.members import maybe_sendable, moment_of, sendable
@@ -30,6 +36,8 @@ from grantflow.core.provider import Provider
 from grantflow.core.request import Request
 from grantflow.core.states import GrantState, Started
 from grantflow.core.values import Members, Moment, Pairs, Reply, Response, Token, as_pairs
+
+_METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
 
 SECRET_TYPE: Final = "client_secret"
 """The ``token_type`` of a registration: its access token is the client's secret."""
@@ -49,7 +57,8 @@ class RegistrationFlow:
     """A ``Flow[GrantState]`` that registers a client and ends in it, as a token.
 
     ``client_name`` is what people are shown, ``scope`` what the client may ask for, ``extra``
-    further members. ``registered_client`` makes the client. A provider without a registration
+    further members, ``method`` how it would like to prove itself (the server's word counts).
+    ``registered_client`` makes the client. A provider without a registration
     endpoint raises ``ValueError``.
     """
 
@@ -57,6 +66,7 @@ class RegistrationFlow:
     client_name: str
     scope: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
     extra: Pairs = field(default=(), converter=as_pairs)
+    method: str = field(default="client_secret_basic", validator=one_of(*_METHODS))
     backoff: Backoff = field(default=Backoff())
     budget: timedelta = field(default=timedelta(minutes=5), validator=positive)
 
@@ -72,6 +82,7 @@ class RegistrationFlow:
             ("client_name", self.client_name),
             ("grant_types[]", "urn:ietf:params:oauth:grant-type:device_code"),
             ("grant_types[]", "refresh_token"),
+            ("token_endpoint_auth_method", self.method),
             *self._scope(),
             *self.extra,
         )
@@ -97,13 +108,14 @@ class RegistrationFlow:
     @property
     def key(self) -> str:
         """Return where the registration is stored."""
-        words = (
-            self.provider.registration_endpoint or "",
-            self.client_name,
-            *sorted(set(self.scope)),
-            *(f"{name}={text}" for name, text in self.extra if isinstance(text, str)),
+        parts = (
+            ("at", self.provider.registration_endpoint or ""),
+            ("name", self.client_name),
+            ("method", self.method),
+            *(("scope", word) for word in sorted(set(self.scope))),
+            *((f"extra {name}", text) for name, text in self.extra if isinstance(text, str)),
         )
-        told = "registration" + "".join(f"{len(word)}:{word}" for word in words)
+        told = "registration" + "".join(f"{len(text)}:{text}" for pair in parts for text in pair)
         return sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -116,12 +128,14 @@ def registered_client(client: Client, registration: Token) -> Client:
     'c-1'
     """
     secret = registration.access_token
-    known = registration.token_type == SECRET_TYPE
-    return evolve(
-        client,
-        client_id=str(registration.extra.get("client_id")),
-        authentication=ClientSecretPost(secret) if known else Public(),
-    )
+    if registration.token_type != SECRET_TYPE:
+        proof: ClientAuthentication = Public()
+    elif registration.extra.get("token_endpoint_auth_method") == "client_secret_basic":
+        proof = ClientSecretBasic(secret)
+    else:
+        proof = ClientSecretPost(secret)
+    client_id = str(registration.extra.get("client_id"))
+    return evolve(client, client_id=client_id, authentication=proof)
 
 
 def _registered(request: Request, provider: Provider, reply: Reply, now: Moment) -> TokenReply:
@@ -129,20 +143,28 @@ def _registered(request: Request, provider: Provider, reply: Reply, now: Moment)
     if isinstance(reply, Response) and reply.status in (200, 201):
         answer = wire.read_answer(request, provider, "token", reply, now)
         if answer.refused is None:
-            made = wire.either(answer.found.bind(lambda found: _client(found, now)))
+            made = wire.either(answer.found.bind(lambda found: _client(found, request, now)))
             if isinstance(made, Token):
                 return TokenIssued(now.mono, made)
             return Rejected(now.mono, answer.garbled(made))
     return wire.grant_reply(request, provider, (), reply, now)
 
 
-def _client(found: Members, now: Moment) -> Result[Token, str]:
+def _client(found: Members, request: Request, now: Moment) -> Result[Token, str]:
+    # What the answer leaves out is as it was asked for (RFC 7591 section 3.2.1).
+    method = found.get("token_endpoint_auth_method") or dict(request.form).get(
+        "token_endpoint_auth_method"
+    )
     return Result.do(
         Token(
             access_token=client_id if secret is None else secret,
             token_type=PUBLIC_TYPE if secret is None else SECRET_TYPE,
             expires_at=moment_of(found.get("client_secret_expires_at")),
-            extra=Members({"client_id": found["client_id"]}),
+            extra=Members(
+                {"client_id": found["client_id"], "token_endpoint_auth_method": method}
+                if isinstance(method, str)
+                else {"client_id": found["client_id"]}
+            ),
             issued_at=now.wall,
         )
         for client_id in sendable(found, "client_id")

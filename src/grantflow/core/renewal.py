@@ -17,13 +17,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final, TypeAlias, final
+from typing import Final, Literal, TypeAlias, final
 
 from attrs import frozen
 
 from grantflow.core.precedence import Origin
 from grantflow.core.provider import origin_of
 from grantflow.core.values import Token
+
+Whence: TypeAlias = Origin | Literal["fetched"]
+"""Where a token came from; ``fetched``: a function of the caller's gave it, and may again."""
 
 
 @final
@@ -37,7 +40,7 @@ class Rejection:
     """
 
     sent: Token
-    origin: Origin
+    origin: Whence
     current: Token | None
     challenge: str | None = None
     renewals: int = 0

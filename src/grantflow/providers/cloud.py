@@ -71,7 +71,7 @@ CLOUD: Final = (
             refresh=Asking(rename=_AWS_NAMES),
             registration=Asking(
                 rename=(("client_name", "clientName"), ("scope", "scopes")),
-                drop="grant_types",
+                drop=("grant_types", "token_endpoint_auth_method"),
                 fixed=(("clientType", "public"),),
             ),
             answers=Answering(

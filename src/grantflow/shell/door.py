@@ -24,8 +24,9 @@ from grantflow.core.dpop import DPoP
 from grantflow.core.errand import Obtaining, Ready, SessionState, Stuck
 from grantflow.core.errors import Garbled
 from grantflow.core.pacing import Backoff
-from grantflow.core.precedence import Origin, is_refused
+from grantflow.core.precedence import is_refused
 from grantflow.core.problems import Problem
+from grantflow.core.renewal import Whence
 from grantflow.core.request import Request
 from grantflow.core.secret import Secret
 from grantflow.core.session import Session
@@ -37,7 +38,7 @@ from grantflow.core.wire import either
 from grantflow.shell import clock as clocks
 from grantflow.shell.holding import BETWEEN_EARLY_TRIES, Held, Wish, ages, taken
 from grantflow.shell.ports import Prompt, Store, StoreError
-from grantflow.shell.signing import Readable
+from grantflow.shell.signing import Readable, check_key
 from grantflow.shell.stores import FileStore
 from grantflow.shell.terminal import plain_prompt
 
@@ -83,12 +84,14 @@ class FrontDoor:
             raise ValueError(f"grant: device or client_credentials is needed, not {grant!r}")
         if grant == "device" and interactive and token is None:
             sign_in_flow(made, entropy=_entropy())  # what a provider lacks is told now
+        if made.dpop is not None:
+            check_key(made.dpop)
         self.grant: Grant = grant
         self.scheme: str | None = made.provider.authorization_scheme
-        self.dpop: DPoP | None = made.dpop
         self.interactive = interactive
-        self.key: str = key_of(made, grant, profile)
-        self.app_key: str = key_of(made, "app_token", profile)
+        self.clock: Readable | None = clock
+        self._profile = profile
+        self._placed(made)
         self.notes: list[str] = []
         self._store = FileStore() if store is None else store
         self._seconds = clocks.seconds if clock is None else lambda: clock.now().wall.timestamp()
@@ -99,6 +102,15 @@ class FrontDoor:
         self._environment = environment
         self._skew = skew
         self._held: Held | None = None
+
+    def _placed(self, client: Client) -> None:
+        """Say where the tokens of this client are, and to which key they are bound.
+
+        A function may give another client than before: one that had to register anew, for example.
+        """
+        self.dpop: DPoP | None = client.dpop
+        self.key: str = key_of(client, self.grant, self._profile)
+        self.app_key: str = key_of(client, "app_token", self._profile)
 
     @property
     def current(self) -> Token | None:
@@ -113,10 +125,10 @@ class FrontDoor:
         return held.token if held is not None and self._seconds() < held.until else None
 
     @property
-    def origin(self) -> Origin:
-        """Return where the token in memory came from."""
-        held = self._held
-        return "stored" if held is None else held.origin
+    def origin(self) -> Whence:
+        """Return where the token in memory came from; ``fetched`` by a function can be again."""
+        origin = "stored" if self._held is None else self._held.origin
+        return "fetched" if origin == "given" and callable(self._given) else origin
 
     def _wished(self, refused: Token | None = None) -> Held | Wish:
         """Return what is there for a caller, or what it wants a session for."""
@@ -131,11 +143,21 @@ class FrontDoor:
         self._held = evolve(held, until=now + BETWEEN_EARLY_TRIES)
         return Wish(meanwhile=held)
 
-    def _session(self, wish: Wish) -> Session:
+    def _session(self, wish: Wish) -> Session | Stuck:
         """Return the session for a wish; this calls the caller's own functions."""
+        try:
+            return self._begun(wish)
+        except GrantError as error:
+            return Stuck(error.problem)
+        except OSError as error:  # a secret, a command or a store that cannot be reached
+            return Stuck(Failed(Garbled(f"there is no client or token to begin with: {error}")))
+
+    def _begun(self, wish: Wish) -> Session:
         early = wish.meanwhile is not None
+        client = self._client()
+        self._placed(client)
         return Session(
-            client=self._client(),
+            client=client,
             grant=self.grant,
             key=self.key,
             given=self._token_given(),

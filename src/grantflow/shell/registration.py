@@ -8,6 +8,8 @@ Rules:
 
 from __future__ import annotations
 
+import logging
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Final, final
 
@@ -18,10 +20,11 @@ from grantflow.core.tokens import Skew, Window, fresh_until
 from grantflow.core.values import Token
 from grantflow.shell.blocking import run
 from grantflow.shell.clock import SystemClock
-from grantflow.shell.ports import Clock, Store, Transport
+from grantflow.shell.ports import Clock, Store, StoreError, Transport
 from grantflow.shell.source import GrantError
 from grantflow.shell.stores import FileStore
 
+_log: Final = logging.getLogger("grantflow")
 _BEFORE: Final = Skew(soft=Window(timedelta(days=1), 0.1), hard=Window(timedelta(days=1), 0.1))
 
 
@@ -56,11 +59,19 @@ class Registration:
         return registered_client(self._client, self._known)
 
     def _found(self) -> Token:
-        with self._store.claim(self._flow.key) as stored:
+        with ExitStack() as held:
+            try:
+                stored = held.enter_context(self._store.claim(self._flow.key))
+            except StoreError as error:
+                _log.warning("the store cannot be used: %s", error)
+                return self._made()
             if stored is not None and self._good(stored):
                 return stored
             token = self._made()
-            self._store.save(self._flow.key, token)
+            try:
+                self._store.save(self._flow.key, token)
+            except StoreError as error:  # a client that exists is not thrown away
+                _log.warning("the client could not be saved: %s", error)
             return token
 
     def _made(self) -> Token:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 from attrs import evolve
 
 from grantflow.core.client_auth import ClientAuthentication, authenticated
+from grantflow.core.dpop import DPoP
 from grantflow.core.request import Assertion, Proof, Request
 from grantflow.core.secret import Secret, secret
 from grantflow.core.values import Fault, Moment, Reply, plain
@@ -28,7 +29,7 @@ from grantflow.shell.clock import SystemClock
 from grantflow.shell.keys import Key, Sign, dpop_key, readable
 from grantflow.shell.ports import Transport
 
-__all__ = ["Readable", "Signer", "check", "dpop_key", "signed"]
+__all__ = ["Readable", "Signer", "check", "check_key", "dpop_key", "signed"]
 
 
 class Readable(Protocol):
@@ -63,6 +64,11 @@ def check(authentication: ClientAuthentication) -> None:
         readable(assertion.key, assertion.algorithm, assertion.key_id)
         if assertion.certificate is not None:
             _thumbprints(assertion.certificate)
+
+
+def check_key(dpop: DPoP) -> None:
+    """Raise now what the first proof would raise (``check``); a function is not called."""
+    readable(dpop.key, dpop.alg)
 
 
 @final

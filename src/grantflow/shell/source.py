@@ -135,6 +135,8 @@ class TokenSource(FrontDoor):
 
     def _flown(self, wish: Wish) -> Ready | Stuck:
         session = self._session(wish)
+        if isinstance(session, Stuck):
+            return self._landed(session)
         return self._landed(settle(session, self._ports()))
 
     def _forgotten(self, *, revoke: bool) -> Result[None, Problem]:

@@ -156,6 +156,8 @@ class AsyncTokenSource(FrontDoor):
 
     async def _flown(self, flight: Flight[Ready | Stuck], wish: Wish) -> Ready | Stuck:
         session = await flight.patiently(lambda: self._fetched(lambda: self._session(wish)))
+        if isinstance(session, Stuck):
+            return self._landed(session)
         tenure = self._adopted() or Tenure(self._store, self.app_key)
         try:
             async with AsyncExitStack() as stack, tenure:

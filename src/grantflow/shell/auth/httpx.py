@@ -97,7 +97,10 @@ class TokenAuth(httpx.Auth):
         call = Exchange(self._source, first)
         token: Token | None = first
         while token is not None:
-            self._put(request, token)
+            if self._proofs.slow:
+                await to_thread.run_sync(self._put, request, token)
+            else:
+                self._put(request, token)
             response = yield request
             verdict = call.verdict(self._answer(request, response, call))
             if isinstance(verdict, RenewAndReplay):

@@ -30,13 +30,19 @@ class Proofs:
 
     def __init__(self, source: FrontDoor) -> None:
         self._source = source
-        self._sign = Signer()
+        self._sign = Signer(source.clock)
         self._nonces: dict[str | None, str] = {}
 
     @property
     def signs(self) -> bool:
         """Tell whether there is a key to sign with."""
         return self._source.dpop is not None
+
+    @property
+    def slow(self) -> bool:
+        """Tell whether signing may take its time: a function of the caller's does it."""
+        key = self._source.dpop
+        return key is not None and callable(key.key)
 
     def header(self, method: str, url: str, token: Token) -> str | None:
         """Return the header of a call; ``GrantError`` where the key cannot be reached."""

@@ -15,8 +15,9 @@ import httpx
 
 from grantflow.core.members import LARGEST_BODY
 from grantflow.core.provider import endpoint_problem
-from grantflow.core.request import Request
+from grantflow.core.request import Certificate, Request
 from grantflow.core.values import Fault, Reply, Response
+from grantflow.shell.http.certificates import present, unusable
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 _AT_ONCE: Final = 100  # as many connections as httpx has
@@ -24,35 +25,47 @@ _AT_ONCE: Final = 100  # as many connections as httpx has
 
 @final
 class HttpxTransport:
-    """A ``Transport`` over an ``httpx.Client``: its own, or the caller's with its settings."""
+    """A ``Transport`` over an ``httpx.Client``: its own, or the caller's with its settings.
+
+    A client's certificate (RFC 8705) is shown by clients of its own; a caller's client has to bring
+    an ``SSLContext`` that shows it, for httpx takes none for a single request.
+    """
 
     def __init__(self, client: httpx.Client | None = None) -> None:
         self._client = client or httpx.Client(timeout=TIMEOUT)
+        self._own = client is None
 
     def __call__(self, request: Request, /) -> Reply:
         """Send ``request`` once; trouble on the network is returned, not raised."""
         problem = _problem(request)
         if problem is not None:
             return problem
-        try:
-            with self._client.stream(
-                request.method,
-                request.target(),
-                content=request.body(),
-                headers=request.header_map(),
-                auth=_as_it_is,
-                follow_redirects=False,
-                timeout=_patience(self._client.timeout, request),
-            ) as response:
-                body = _Body()
-                if _declares_too_much(response):
+        if self._own and request.certificate is not None:
+            with httpx.Client(timeout=TIMEOUT, verify=_showing(request.certificate)) as client:
+                return _sent(client, request)
+        return _sent(self._client, request)
+
+
+def _sent(client: httpx.Client, request: Request) -> Reply:
+    try:
+        with client.stream(
+            request.method,
+            request.target(),
+            content=request.body(),
+            headers=request.header_map(),
+            auth=_as_it_is,
+            follow_redirects=False,
+            timeout=_patience(client.timeout, request),
+        ) as response:
+            body = _Body()
+            if _declares_too_much(response):
+                return _TOO_LARGE
+            for chunk in response.iter_bytes():
+                if body.full_with(chunk):
                     return _TOO_LARGE
-                for chunk in response.iter_bytes():
-                    if body.full_with(chunk):
-                        return _TOO_LARGE
-                return body.of(response)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return _fault(error)
+            return body.of(response)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        return _fault(error)
 
 
 @final
@@ -72,36 +85,41 @@ class AsyncHttpxTransport:
         if problem is not None:
             return problem
         if self._turns is None:
-            return await self._sent(request)
+            return await _asent(self._client, request)
         # A thousand that wait within httpx cost it a look at all of them for each answer, and
         # those at the end run out of its patience.
         async with self._turns:
-            return await self._sent(request)
-
-    async def _sent(self, request: Request) -> Reply:
-        try:
-            async with self._client.stream(
-                request.method,
-                request.target(),
-                content=request.body(),
-                headers=request.header_map(),
-                auth=_as_it_is,
-                follow_redirects=False,
-                timeout=_patience(self._client.timeout, request),
-            ) as response:
-                body = _Body()
-                if _declares_too_much(response):
-                    return _TOO_LARGE
-                async for chunk in response.aiter_bytes():
-                    if body.full_with(chunk):
-                        return _TOO_LARGE
-                return body.of(response)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return _fault(error)
+            if request.certificate is None:
+                return await _asent(self._client, request)
+            context = _showing(request.certificate)
+            async with httpx.AsyncClient(timeout=TIMEOUT, verify=context) as client:
+                return await _asent(client, request)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+async def _asent(client: httpx.AsyncClient, request: Request) -> Reply:
+    try:
+        async with client.stream(
+            request.method,
+            request.target(),
+            content=request.body(),
+            headers=request.header_map(),
+            auth=_as_it_is,
+            follow_redirects=False,
+            timeout=_patience(client.timeout, request),
+        ) as response:
+            body = _Body()
+            if _declares_too_much(response):
+                return _TOO_LARGE
+            async for chunk in response.aiter_bytes():
+                if body.full_with(chunk):
+                    return _TOO_LARGE
+            return body.of(response)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        return _fault(error)
 
 
 _TOO_LARGE: Final = Fault("too_large", "maybe", "more than 1 MiB")
@@ -120,7 +138,16 @@ def _as_it_is(request: httpx.Request) -> httpx.Request:
 
 def _problem(request: Request) -> Fault | None:
     problem = endpoint_problem(request.url)
-    return None if problem is None else Fault("other", "no", f"the URL {problem}")
+    if problem is not None:
+        return Fault("other", "no", f"the URL {problem}")
+    return None if request.certificate is None else unusable(request.certificate)
+
+
+def _showing(certificate: Certificate) -> ssl.SSLContext:
+    # Made for each request: certificates that live for hours are renewed under the same name.
+    context = httpx.create_ssl_context()
+    present(certificate, context)
+    return context
 
 
 def _declares_too_much(response: httpx.Response) -> bool:

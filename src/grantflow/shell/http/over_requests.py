@@ -31,6 +31,7 @@ from grantflow.core.members import LARGEST_BODY
 from grantflow.core.provider import endpoint_problem, is_loopback
 from grantflow.core.request import Certificate, Request
 from grantflow.core.values import Fault, Reply, Response
+from grantflow.shell.http.certificates import unusable
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 30.0
@@ -62,9 +63,9 @@ class RequestsTransport:
         if problem is not None:
             return Fault("other", "no", f"the URL {problem}")
         if request.certificate is not None:
-            unusable = _unusable(request.certificate)
-            if unusable is not None:
-                return unusable
+            locked = unusable(request.certificate)
+            if locked is not None:
+                return locked
         try:
             with self._session.request(
                 request.method,
@@ -104,25 +105,6 @@ def _files(certificate: Certificate | None) -> tuple[str, str] | None:
     # Named twice where one file holds both: of a key file alone, urllib3 sees that a password locks
     # it, and says so before OpenSSL asks the terminal for it.
     return certificate and (certificate.certificate, certificate.key or certificate.certificate)
-
-
-def _unusable(certificate: Certificate) -> Fault | None:
-    """Say what is wrong with the files while it is certain that nothing was sent."""
-    names = (certificate.certificate, certificate.key or certificate.certificate)
-    for name in names:
-        try:
-            with open(name, "rb"):  # OpenSSL does not tell which of the two
-                pass
-        except OSError as error:
-            reason = (error.strerror or "cannot be read").lower()
-            return Fault("other", "no", f"the client's certificate: {name}: {reason}")
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(*names, password="")
-    except OSError:
-        pair = " and ".join(dict.fromkeys(names))
-        detail = f"{pair}: no certificate with its key, in PEM without a password"
-        return Fault("tls", "no", f"the client's certificate: {detail}")
-    return None
 
 
 def _as_it_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:

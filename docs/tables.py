@@ -1,0 +1,273 @@
+"""Tables that are made from the data while the pages are built, so that none can be out of date.
+
+A page says where one stands: ``<!-- table: providers -->``.
+"""
+
+from __future__ import annotations
+
+import re
+from argparse import SUPPRESS, Action, ArgumentParser
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from typing import Final, TypeVar
+
+from attrs import AttrsInstance, fields
+from sphinx.util.typing import stringify_annotation
+
+from grantflow.cli.overview import COMMANDS
+from grantflow.core.provider import Provider
+from grantflow.core.spelling import Answering, Asking
+from grantflow.providers import Need, Template, names, template
+
+T = TypeVar("T", bound=AttrsInstance)
+
+_MARKER: Final = re.compile(r"^<!-- table: (?P<name>[a-z ]+) -->$", re.MULTILINE)
+
+KNOBS: Final = {
+    "encoding": "The bodies of requests: `form` (the default) or `json`.",
+    "headers": "Headers that go with every request.",
+    "scope_separator": "What stands between the words of a scope in a request: a space by default; "
+    "`None` sends them as a list.",
+    "client_id_header": "A header that tells the client id as well.",
+    "flow": "The shape of a person's sign-in: `device` (RFC 8628), `two_step`, whose poll brings "
+    "credentials that are exchanged for a token, or `middleman`, where the link is made here and "
+    "one request that the server holds open brings a code.",
+    "pkce": "`True` where a sign-in needs PKCE (RFC 7636).",
+    "poll_at": "The member of the device answer that names the URL to poll. It must be on the "
+    "origin of the endpoint that issued the code.",
+    "link_scheme": "`https`, for links that come without a scheme.",
+    "link_parameter": "The name of the query parameter that makes `verification_uri` a complete "
+    "link, for those who send no `verification_uri_complete`.",
+    "shows_code": "`False` for those who show no code to the person.",
+    "interval": "The interval where the answer names none: 5 seconds by default "
+    "(RFC 8628 section 3.2).",
+    "lifetime": "The lifetime of a code where the answer names none: 30 minutes by default.",
+    "authorization_scheme": "The word before the token in an `Authorization` header, where it is "
+    "not the token's type.",
+    "asking.method": "`POST` or `GET`.",
+    "asking.encoding": "This kind of request alone: `form`, `json`, `query` or `multipart`.",
+    "asking.rename": "The RFC's names of parameters to the provider's.",
+    "asking.drop": "Parameters that are not sent.",
+    "asking.fixed": "Parameters that are added, or replaced.",
+    "asking.echo": "Members of the device answer that are sent back.",
+    "asking.again": "Parameters of the first request that are sent once more.",
+    "answers.root": "The envelope around the answer.",
+    "answers.fields": "The RFC's members to the places where the provider puts them.",
+    "answers.error": "Where the error code is.",
+    "answers.sub_error": "Where the second half of the error code is.",
+    "answers.error_header": "The header that tells the error code.",
+    "answers.description": "Where the description of an error is.",
+    "answers.codes": "Error codes as sent to the RFC's.",
+    "answers.poll_codes": "The same, in answers to polls only.",
+    "answers.device_statuses": "HTTP statuses to error codes, for the answer to the request for "
+    "a code, where no code was told.",
+    "answers.poll_statuses": "The same, for answers to polls.",
+    "answers.token_statuses": "The same, for the other answers of the token endpoint.",
+    "answers.scope_separator": "What stands between the words of a scope in an answer.",
+    "answers.milliseconds": "The device answer counts in milliseconds, where the number is "
+    "too large for seconds.",
+}
+"""How a provider may differ, and in which words."""
+
+ALIASES: Final = {
+    "grantflow.Instant": "A reading of the monotonic clock: its origin means nothing, differences "
+    "do. A type of its own, so that it is not mixed up with a span.",
+    "grantflow.core.values.Reply": "What a transport returns.",
+    "grantflow.core.values.Pairs": "Parameters or headers in order; a name may come twice. A "
+    "mapping is taken as well.",
+    "grantflow.core.request.Encoding": "How the parameters of a request travel.",
+    "grantflow.core.values.Json": "A JSON value made of things that cannot change.",
+    "grantflow.core.spelling.Names": "Pairs of names; a mapping is taken as well.",
+    "grantflow.core.client_auth.ClientAuthentication": "How a client proves who it is.",
+    "grantflow.core.tokens.Grant": "The two grants by which a token source gets its first token.",
+    "grantflow.core.states.Final": "Where a flow ends.",
+    "grantflow.DeviceState": "Every state of the device flow.",
+    "grantflow.GrantState": "Every state of client credentials and refresh.",
+    "grantflow.core.events.StartReply": "What the device authorization endpoint may have said.",
+    "grantflow.core.events.TokenReply": "What the token endpoint may have said.",
+    "grantflow.core.events.FirstReply": "What may have been said to the first of two steps.",
+    "grantflow.Event": "Everything that may happen to a flow.",
+    "grantflow.core.sign_in.SignInFlow": "The flows that a person takes part in.",
+    "grantflow.core.effects.Due": "What a driver does next.",
+    "grantflow.core.errors.Error": "Why a sign-in failed.",
+    "grantflow.Problem": "What a caller of a token source may get instead of a token.",
+    "grantflow.Transport": "Sends a request once. It never raises for trouble on the "
+    "network: it returns a fault.",
+    "grantflow.Prompt": "Shows a person what to do.",
+    "grantflow.shell.aio.AsyncTransport": "The same as a transport, awaited.",
+}
+"""The promised names of types that are made of other types."""
+
+
+def filled(page: str) -> str:
+    """Return a page with its tables; a marker for no table is a ``LookupError``."""
+    return _MARKER.sub(lambda marker: _table(marker["name"]), page)
+
+
+def providers() -> str:
+    """Return every known provider in a row."""
+    rows = [
+        (
+            "<br>".join((f"`{each.name}`", *each.aliases)),
+            each.title,
+            ", ".join(_grants(each)),
+            "yes" if each.provider.revocation_endpoint else "no",
+            "<br>".join(map(_need, each.needs)),
+            ", ".join(each.provider.auth_methods),
+        )
+        for each in map(template, names())
+    ]
+    head = (
+        "name, other names",
+        "provider",
+        "grants",
+        "revocation",
+        "values",
+        "client authentication",
+    )
+    return _rows(head, rows)
+
+
+def knobs() -> str:
+    """Return every way in which a provider may differ, with those who do."""
+    users = {knob: [each.name for each in _templates() if knob in used(each)] for knob in KNOBS}
+    rows = [(f"`{knob}`", meaning, _some(users[knob])) for knob, meaning in KNOBS.items()]
+    return _rows(("knob", "meaning", "who turns it"), rows)
+
+
+def used(known: Template) -> frozenset[str]:
+    """Return the knobs that a provider turns."""
+    provider = known.provider
+    own = {name for name in _changed(provider, _PLAIN) if name in KNOBS}
+    asking = {
+        f"asking.{name}"
+        for kind, plain in _ASKING.items()
+        for name in _changed(_asking(provider, kind), plain)
+    }
+    return frozenset(
+        own | asking | {f"answers.{name}" for name in _changed(provider.answers, Answering())}
+    )
+
+
+def aliases() -> str:
+    """Return every alias as an entry of the reference, with what it stands for."""
+    entries = [
+        f".. py:type:: {name}\n   :canonical: {_canonical(name)}\n\n   {meaning}\n"
+        for name, meaning in ALIASES.items()
+    ]
+    return "\n".join(("```{eval-rst}", *entries, "```"))
+
+
+def _canonical(name: str) -> str:
+    home, _, last = name.rpartition(".")
+    value: object = getattr(import_module(home), last)
+    return stringify_annotation(getattr(value, "__supertype__", value), "smart")
+
+
+def command(name: str) -> str:
+    """Return the arguments of one command, from its own parser."""
+    make: Callable[[], ArgumentParser] = import_module(f"grantflow.cli.commands.{name}").parser
+    rows = [(_spelt(each), _meaning(each)) for each in _actions(make())]
+    return _rows(("", "meaning"), rows) if rows else "It takes no options."
+
+
+def commands() -> str:
+    """Return every command in a row."""
+    return _rows(
+        ("", ""), [(f"[`grantflow {name}`](#{name})", COMMANDS[name]) for name in COMMANDS]
+    )
+
+
+def _table(name: str) -> str:
+    first, _, rest = name.partition(" ")
+    if first == "command":
+        return command(rest)
+    tables = {
+        "providers": providers,
+        "knobs": knobs,
+        "commands": commands,
+        "aliases": aliases,
+    }
+    return tables[first]()
+
+
+def _templates() -> Iterator[Template]:
+    return map(template, names())
+
+
+_PLAIN: Final = Provider(name="plain", token_endpoint="https://plain.example/token")
+_ASKING: Final = {
+    each.name: found
+    for each in fields(Provider)
+    if isinstance(found := getattr(_PLAIN, each.name), Asking)
+}
+
+
+def _asking(provider: Provider, kind: str) -> Asking:
+    found: Asking = getattr(provider, kind)
+    return found
+
+
+def _changed(value: T, plain: T) -> Iterator[str]:
+    for each in fields(type(value)):
+        if getattr(value, each.name) != getattr(plain, each.name):
+            yield each.name
+
+
+_SHAPES: Final = {
+    "device": "device",
+    "two_step": "device, in two steps",
+    "middleman": "a link and a code",
+}
+
+
+def _grants(known: Template) -> Iterator[str]:
+    if "device" in known.grants:
+        yield _SHAPES[known.provider.flow]
+    if "client_credentials" in known.grants:
+        yield "client credentials"
+
+
+def _need(need: Need) -> str:
+    if need.choices:
+        return f"`{need.name}`: {', '.join(need.choices[:-1])} or {need.choices[-1]}"
+    match need.default:
+        case None:
+            return f"`{need.name}`, required"
+        case "":
+            return f"`{need.name}`: empty"
+        case default:
+            return f"`{need.name}`: {default}"
+
+
+def _some(users: list[str]) -> str:
+    if not users:
+        return "none"
+    few = ", ".join(f"`{name}`" for name in users[:3])
+    return few if len(users) <= 3 else f"{few} and {len(users) - 3} more"
+
+
+def _actions(parser: ArgumentParser) -> list[Action]:
+    # argparse tells what it knows only by this attribute, or in a text that would have to be read.
+    return [each for each in parser._actions if each.dest != "help" and each.help != SUPPRESS]  # noqa: SLF001
+
+
+def _spelt(action: Action) -> str:
+    value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else "")
+    flags = ", ".join(action.option_strings)
+    text = f"{flags} {value}" if flags else str(value)
+    return f"`{text.strip()}`"
+
+
+def _meaning(action: Action) -> str:
+    return (action.help or "").replace("%(default)s", str(action.default))
+
+
+def _rows(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    titles = list(head)
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join(f"| {' | '.join(_cell(each) for each in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

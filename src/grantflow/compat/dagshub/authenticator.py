@@ -1,0 +1,110 @@
+"""``DagshubAuthenticator``: a token on requests to DagsHub, of ``httpx`` and of ``requests``.
+
+Rules:
+
+1. The token goes to its deployment and to nobody else, redirects included (``shell.auth``).
+2. After a 401 the next token is tried, once: another one of the file, then that of a sign-in. The
+   token of the environment is not replaced, and nobody is asked where nobody may be.
+3. A pickled authenticator says where its token is, and holds none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import aclosing, closing, contextmanager
+from typing import final
+
+import httpx
+import requests
+
+from grantflow import GrantError, Secret, TokenSource
+from grantflow.compat.dagshub.errors import no_token
+from grantflow.shell.auth.httpx import TokenAuth as OverHttpx
+from grantflow.shell.auth.requests import TokenAuth as OverRequests
+
+
+@final
+class DagshubAuthenticator(httpx.Auth):
+    """Pass it as ``auth=`` to either library. ``NoTokenError`` says why there is no token.
+
+    ``doubt`` is told each token that was refused, and ``again`` makes the same authenticator in
+    another process.
+    """
+
+    def __init__(
+        self,
+        source: TokenSource,
+        host: str,
+        doubt: Callable[[Secret], None],
+        again: Callable[[], DagshubAuthenticator],
+    ) -> None:
+        self._source = source
+        self._host = host
+        self._doubt = doubt
+        self._again = again
+        self._over_httpx = OverHttpx(source, [host], scheme="Bearer")
+        self._over_requests = OverRequests(source, [host], scheme="Bearer")
+
+    @property
+    def token_text(self) -> str:
+        """The token that the next request will bear."""
+        with told(self._host, self._source):
+            return self._source.token().access_token.reveal()
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the token on a request of ``requests``, and watch its answers."""
+        with told(self._host, self._source):
+            r = self._over_requests(r)
+        hooks = r.hooks.get("response", [])
+        r.hooks["response"] = [self._answered, *(each for each in hooks if each != self._answered)]
+        return r
+
+    def sync_auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send a request of ``httpx``, and its replay after a 401."""
+        with closing(self._over_httpx.sync_auth_flow(request)) as flow:
+            with told(self._host, self._source):
+                outgoing = next(flow)
+            while True:
+                response = yield outgoing
+                self._heard(response.status_code, response.request.headers.get("Authorization"))
+                try:
+                    outgoing = flow.send(response)
+                except StopIteration:
+                    return
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Send a request of ``httpx``, and its replay after a 401."""
+        async with aclosing(self._over_httpx.async_auth_flow(request)) as flow:
+            with told(self._host, self._source):
+                outgoing = await anext(flow)
+            while True:
+                response = yield outgoing
+                self._heard(response.status_code, response.request.headers.get("Authorization"))
+                try:
+                    outgoing = await flow.asend(response)
+                except StopAsyncIteration:
+                    return
+
+    def __reduce__(self) -> tuple[Callable[[], DagshubAuthenticator], tuple[()]]:
+        return self._again, ()
+
+    def _answered(self, response: requests.Response, **_: object) -> None:
+        self._heard(response.status_code, response.request.headers.get("Authorization"))
+
+    def _heard(self, status: int, borne: str | bytes | None) -> None:
+        if status == 401 and isinstance(borne, str) and borne.startswith("Bearer "):
+            self._doubt(Secret(borne.removeprefix("Bearer ")))
+
+
+@contextmanager
+def told(host: str, source: TokenSource) -> Iterator[None]:
+    """Say that there is no token in the words of this module."""
+    before = len(source.notes)
+    try:
+        yield
+    except GrantError as error:
+        raise no_token(host, error.problem, source.notes[before:]) from error

@@ -1,0 +1,162 @@
+"""One deployment's tokens as a ``Store`` of this library: the file, and what DagsHub says of it.
+
+Rules:
+
+1. Of several tokens the first that DagsHub knows is used. One that it refuses (401) is removed
+   from the file; trouble in asking removes nothing, and the token is used.
+2. A token that a request was refused with is asked about, and comes after all others from then on.
+3. Whoever may ask a person waits for whoever asks one already, and then looks again. Whoever finds
+   a token, or may not ask, waits for nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, final
+
+from grantflow import Client, Clock, Refused, Secret, StoreError, Token
+from grantflow.compat.dagshub.cache import TokensCache
+from grantflow.compat.dagshub.token_auth import (
+    NEVER,
+    AppDagshubToken,
+    KeptToken,
+    OAuthDagshubToken,
+)
+from grantflow.compat.dagshub.user import Whose
+from grantflow.core.tokens import key_of
+
+_log: Final = logging.getLogger("grantflow")
+
+
+@final
+class Known:
+    """What was learnt in this process: which tokens DagsHub took, by deployment."""
+
+    def __init__(self, ask: Callable[[str, Token], Whose]) -> None:
+        self._ask = ask
+        self._good: dict[str, set[Secret]] = {}
+
+    def refuses(self, host: str, token: Token) -> Refused | None:
+        """Ask about a token, unless it was found good; return the refusal, if it is one."""
+        if token.access_token in self._good.get(host, ()):
+            return None
+        found = self._ask(host, token)
+        if isinstance(found, str):
+            self.learn(host, token.access_token)
+        return found if isinstance(found, Refused) else None
+
+    def learn(self, host: str, text: Secret) -> None:
+        """Remember that a token is good."""
+        self._good.setdefault(host, set()).add(text)
+
+    def forget(self, host: str) -> None:
+        """Ask anew about all tokens of a host: what was learnt is of another time."""
+        self._good.pop(host, None)
+
+
+@final
+class HostTokens:
+    """The ``Store`` of one ``TokenSource`` at ``host``; ``asks`` says whether it asks a person."""
+
+    def __init__(
+        self,
+        cache: TokensCache,
+        client: Client,
+        host: str,
+        known: Known,
+        clock: Clock,
+        *,
+        asks: bool,
+    ) -> None:
+        self._cache = cache
+        self._keys = {
+            key_of(client, "device"): OAuthDagshubToken,
+            key_of(client, "app_token"): AppDagshubToken,
+        }
+        self._host = host
+        self._known = known
+        self._clock = clock
+        self._asks = asks
+        self._doubted: set[Secret] = set()
+        self._refused: set[Secret] = set()
+
+    def doubt(self, text: Secret) -> None:
+        """Remember that a request with this token was refused."""
+        self._known.forget(self._host)
+        self._doubted.add(text)
+
+    @contextmanager
+    def claim(self, key: str, /) -> Iterator[Token | None]:
+        """Give what DagsHub takes; hold the lock only where nothing does and somebody is asked."""
+        self._purge()
+        if self._sifted() or not self._asks:
+            yield self.read(key)
+            return
+        with self._cache.signing_in(self._host):
+            self._sifted()
+            yield self.read(key)
+
+    def read(self, key: str, /) -> Token | None:
+        """Return the first token of the key's kind."""
+        kind = self._keys[key]
+        return next((each.as_token() for each in self._kept() if isinstance(each, kind)), None)
+
+    def save(self, key: str, token: Token, /) -> None:
+        """Append a token to the file; what was just issued needs no question."""
+        text = token.access_token
+        if self._keys[key] is AppDagshubToken:
+            self._cache.add(self._host, AppDagshubToken(text))
+        else:
+            self._cache.add(self._host, OAuthDagshubToken(text, token.expires_at or NEVER))
+        self._known.learn(self._host, text)
+
+    def forget(self, key: str, /) -> None:
+        """Remove the host's tokens of the key's kind."""
+        for each in self._kept():
+            if isinstance(each, self._keys[key]):
+                self._cache.remove(self._host, each.token_value)
+
+    def keys(self) -> list[str]:
+        """Return the keys under which something is stored."""
+        return sorted(key for key in self._keys if self.read(key) is not None)
+
+    def clear(self) -> None:
+        """Remove the host's tokens."""
+        for key in self._keys:
+            self.forget(key)
+
+    def _kept(self) -> list[KeptToken]:
+        """Return what may be used: what was doubted only if there is nothing else."""
+        now = self._clock.now().wall
+        found = [
+            each
+            for each in self._cache.tokens(self._host, now)
+            if each.token_value not in self._refused
+        ]
+        return [each for each in found if each.token_value not in self._doubted] or found
+
+    def _sifted(self) -> bool:
+        """Remove what DagsHub refuses until something is left that it does not refuse."""
+        now = self._clock.now().wall
+        for each in self._cache.tokens(self._host, now):
+            if each.token_value in self._doubted:
+                self._stands(each)
+        return any(self._stands(each) for each in self._kept())
+
+    def _stands(self, each: KeptToken) -> bool:
+        if self._known.refuses(self._host, each.as_token()) is None:
+            return True
+        self._refused.add(each.token_value)
+        try:
+            self._cache.remove(self._host, each.token_value)
+        except StoreError as error:
+            _log.warning("a token that %s refuses could not be removed: %s", self._host, error)
+        return False
+
+    def _purge(self) -> None:
+        try:
+            self._cache.purge(self._clock.now().wall)
+        except StoreError as error:
+            _log.warning("tokens that have ended could not be removed: %s", error)
