@@ -22,6 +22,8 @@ from typing import Final, TypeAlias
 import crowd
 import fleet
 
+from grantflow.testing import Outage
+
 DOCS: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = DOCS / "scale.md"
 PLOT: Final = DOCS / "pictures" / "fleet.svg"
@@ -37,6 +39,7 @@ TROUBLE: Final = {
 _TABLE: Final = re.compile(r"^(?P<marker><!-- at_scale: (?P<name>\w+) -->)\n+(?:\|.*\n)*", re.M)
 _FRACTION: Final = re.compile(r"(?P<tenth>\b\d+\.\d)\d+\b")
 
+Trouble: TypeAlias = Callable[[timedelta, timedelta], tuple[Outage, ...]]
 Curve: TypeAlias = list[tuple[int, int]]
 """Requests by the second."""
 
@@ -62,17 +65,15 @@ def fleet_table(loads: Mapping[str, fleet.Load], *, trouble: bool) -> str:
     """Return what became of a fleet in each case."""
     rows = []
     for name, load in loads.items():
-        counts = (load.requests.total(), load.peak, load.asked, load.failures)
+        counts = (load.requests.total(), load.peak, load.looked, load.failures)
         rows.append([name, spoken(load.longest), *(f"{each:,}" for each in counts[: 3 + trouble])])
     head = ["The fleet", "Longest call", "Requests", "Busiest second", "Looks at a Redis lock"]
     return table([*head, "Calls without a token"] if trouble else head, rows)
 
 
-def fleet_loads(
-    size: int, trouble: Callable[[timedelta, timedelta], fleet.Outages] | None = None
-) -> dict[str, fleet.Load]:
+def fleet_loads(size: int, trouble: Trouble | None = None) -> dict[str, fleet.Load]:
     """Play every case, without trouble or with a minute of it."""
-    cases = [case for case in fleet.CASES if trouble is None or case.ask is not None]
+    cases = [case for case in fleet.CASES if trouble is None or not case.down]
     return {
         case.name: fleet.played(case, size, trouble(case.begins, MINUTE) if trouble else ())
         for case in cases
@@ -101,7 +102,7 @@ def draw(told: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
         for (name, curve), marker in zip(drawn.items(), "xo.s^v+", strict=False):
             seconds, numbers = zip(*curve, strict=True)
             axes.plot(seconds, numbers, marker, label=name.replace("`", ""), markersize=4)
-        axes.set(title=title, yscale="log", xlabel=title.partition(", ")[2])
+        axes.set(title=title.partition(", ")[0], yscale="log", xlabel=title.partition(", ")[2])
         axes.grid(visible=True, alpha=0.3)
     figure.axes[0].set_ylabel("token requests in one second")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)

@@ -1,52 +1,35 @@
 """A fleet of processes whose tokens end together: the load on the token endpoint, in virtual time.
 
-What a process does is decided by the library: ``holding`` says when it has to think about its
-token, a ``Session`` what is due then, and ``answer`` what the server says. Here are only virtual
-time, the locks of two kinds of store, and when a process wants a token: once a second, at a moment
-of its own, and not before its last call has come back.
-
-What is assumed of the world are the constants below.
+Each process is a ``TokenSource``, and the server is the scripted one of ``grantflow.testing``. A
+process wants a token once a second, at a moment of its own, and not before its last call came back.
+What is assumed of the world are the constants here and in ``virtual``.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
 from random import Random
 from typing import Final, Literal, TypeAlias, assert_never
 
-from virtual import Place, Process, Time
+from virtual import Shared, Town
 
 from grantflow import (
-    Backoff,
     Client,
     Fault,
+    GrantError,
     Instant,
     Moment,
+    Request,
     Response,
-    Send,
+    Skew,
     Token,
+    TokenSource,
+    Window,
 )
-from grantflow.core.errand import (
-    Claim,
-    Claimed,
-    Forget,
-    Forgotten,
-    Heard,
-    Kept,
-    NotClaimed,
-    NotKept,
-    Ready,
-    Save,
-    SessionEvent,
-    Stuck,
-)
-from grantflow.core.session import Session
-from grantflow.core.tokens import SKEW, Skew, Window
-from grantflow.shell.holding import BETWEEN_EARLY_TRIES, ages, taken
 from grantflow.testing import Outage, Script, Server, answer
 
 SECOND: Final = timedelta(seconds=1)
@@ -59,10 +42,10 @@ UNANSWERED: Final = timedelta(seconds=10)
 FILE: Final = timedelta(milliseconds=0.1)
 REDIS: Final = timedelta(milliseconds=2)
 """To look into a store under its lock, or to save: in Redis, four round trips."""
-REDIS_REFUSED: Final = timedelta(seconds=1)
-"""Until a Redis that refuses connections is given up."""
+
 EPOCH: Final = Server().epoch
-NONE: Final = Window(timedelta(), 0.0)
+LIBRARY: Final = Skew()
+NONE: Final = Skew(soft=Window(timedelta(), 0.0), hard=Window(timedelta(), 0.0))
 FIRST: Final = Token(access_token="first", issued_at=EPOCH, expires_at=EPOCH + LIFE)
 """What every process begins with."""
 
@@ -73,43 +56,47 @@ Outages: TypeAlias = tuple[Outage, ...]
 class Case:
     """How a fleet is run: which windows before a token's end it has, and who shares a store.
 
-    ``ask`` and ``looks`` are as in ``Place``.
+    ``ask`` is what it takes to look into the store; ``looks`` as in ``Shared``.
     """
 
     name: str
     windows: Literal["none", "library", "own"] = "library"
     sharing: int = 1
-    ask: timedelta | None = timedelta()
+    ask: timedelta = timedelta()
     looks: bool = False
+    down: bool = False
 
     def skew(self, dice: Random) -> Skew:
         """Return when a process renews: as all do, or at a moment of its own."""
         match self.windows:
             case "none":
-                return Skew(soft=NONE, hard=NONE)
+                return NONE
             case "library":
-                return SKEW
+                return LIBRARY
             case "own":
-                span = SKEW.soft.span * dice.uniform(0.5, 1)
-                return Skew(soft=Window(span, SKEW.soft.fraction))
+                span = LIBRARY.soft.span * dice.uniform(0.5, 1)
+                return Skew(soft=Window(span, LIBRARY.soft.fraction))
             case _:
                 assert_never(self.windows)
 
     @property
     def begins(self) -> timedelta:
         """Return when the first process may renew."""
-        return LIFE if self.windows == "none" else LIFE - SKEW.soft.span
+        return LIFE if self.windows == "none" else LIFE - LIBRARY.soft.span
 
 
 @dataclass
 class Load:
-    """What came of it: token requests in each second, calls without a token, and waiting."""
+    """What came of it: token requests in each second, calls without a token, and waiting.
+
+    ``looked`` counts the looks at a lock in Redis.
+    """
 
     requests: Counter[int] = field(default_factory=Counter[int])
     failures: int = 0
     longest: timedelta = timedelta()
     renewed: int = 0
-    asked: int = 0
+    looked: int = 0
 
     @property
     def peak(self) -> int:
@@ -118,114 +105,97 @@ class Load:
 
 
 class Fleet:
-    """The processes of one case, and the token endpoint."""
+    """The processes of one case, and the token endpoint; it is their transport and their clock."""
 
     def __init__(self, case: Case, size: int, outages: Outages, seed: int) -> None:
-        self.case = case
-        self.time = Time()
         self.load = Load()
         self._dice = Random(seed)
+        self._jitter = case.windows != "none"
+        self._town = Town(case.begins - 2 * SECOND)
         self._server = Server(Script(token_lifetime=LIFE, outages=outages))
         self._client = Client(provider=self._server.provider, client_id="app")
-        machines = ceil(size / case.sharing)
-        self.places = [
-            Place(self.time, self._dice, case.ask, case.looks, FIRST) for _ in range(machines)
+        self._stores = [
+            Shared(self._town, self._dice, looks=case.looks)
+            for _ in range(ceil(size / case.sharing))
         ]
         for number in range(size):
-            self.time.wake(self._process(self.places[number // case.sharing]), timedelta())
+            store = self._stores[number // case.sharing]
+            self._start(store, case.skew(self._dice))
+        for store in self._stores:
+            store.ask, store.down = case.ask, case.down
 
-    def _seconds(self) -> float:
-        return (EPOCH + self.time.at).timestamp()
+    def live(self) -> None:
+        """Let every process call until it has a new token."""
+        self._town.run()
+        self.load.looked = round(sum(store.looked for store in self._stores))
 
-    def _now(self) -> Moment:
-        roll = 0.0 if self.case.windows == "none" else self._dice.random()
-        return Moment(Instant(self.time.at), EPOCH + self.time.at, roll)
+    def now(self) -> Moment:
+        """Read the clocks, and roll the dice."""
+        roll = self._dice.random() if self._jitter else 0.0
+        return Moment(Instant(self._town.at), EPOCH + self._town.at, roll)
 
-    def _process(self, place: Place) -> Process:
-        """Call for a token once a second until it is renewed."""
-        skew = self.case.skew(self._dice)
-        own = SECOND * self._dice.random()
-        held = taken(Ready(FIRST), EPOCH.timestamp(), skew)
-        think = held.until
-        while held.token is FIRST:
-            until = timedelta(seconds=think - EPOCH.timestamp())
-            yield own + SECOND * ceil((max(until, self.time.at) - own) / SECOND)
-            began = self.time.at
-            early = ages(held, self._seconds(), skew)
-            think = self._seconds() + BETWEEN_EARLY_TRIES if early else 0.0
-            end = yield from self._settled(place, skew, early=early)
-            self.load.longest = max(self.load.longest, self.time.at - began)
-            if isinstance(end, Ready):
-                held = taken(end, self._seconds(), skew)
-                think = held.until
-            elif not early:
-                self.load.failures += 1
-        self.load.renewed += 1
+    def sleep_until(self, at: Instant, /) -> None:
+        """Let the others go on."""
+        self._town.sleep_until(at)
 
-    def _settled(
-        self, place: Place, skew: Skew, *, early: bool
-    ) -> Generator[timedelta | None, None, Ready | Stuck]:
-        """Perform what is due once, then tell the session what happened."""
-        session = Session(
-            client=self._client,
-            grant="client_credentials",
-            key="k",
-            early=early,
-            skew=skew,
-            # As a TokenSource does: who has a token that lives does not wait for a new one.
-            backoff=Backoff(tries=1) if early else Backoff(),
-        )
-        state = session.start(self._now())
-        claimed = False
-        while True:
-            due = session.due(state)
-            event: SessionEvent
-            match due:
-                case Ready() | Stuck():
-                    if claimed:
-                        place.release()
-                    return due
-                case Claim():
-                    if place.ask is None:
-                        yield self.time.at + REDIS_REFUSED
-                        event = NotClaimed("the store is down", self._now())
-                    else:
-                        if not claimed:
-                            yield from place.claim()
-                        claimed = True
-                        yield self.time.at + place.ask
-                        event = Claimed(place.token, None, self._now())
-                case Send():
-                    event = yield from self._sent(due)
-                case Save(_, token):
-                    if place.ask is None:
-                        event = NotKept("the store is down")
-                    else:
-                        yield self.time.at + place.ask
-                        place.token = token
-                        event = Kept()
-                case Forget():
-                    place.token = None
-                    event = Forgotten(self._now())
-                case _:
-                    assert_never(due)
-            state = session.step(state, event)
-
-    def _sent(self, send: Send) -> Generator[timedelta | None, None, Heard]:
-        leaves = max(self.time.at, send.not_before)
-        yield leaves + ROUND_TRIP / 2
-        self.load.requests[self.time.at // SECOND] += 1
-        self._server, reply = answer(self._server, send.request, self.time.at)
+    def __call__(self, request: Request, /) -> Response | Fault:
+        """Send a request: half of the time there, half of it back."""
+        left = self._town.at
+        self._town.sleep_until(left + ROUND_TRIP / 2)
+        self.load.requests[self._town.at // SECOND] += 1
+        self._server, reply = answer(self._server, request, self._town.at)
         lost = isinstance(reply, Fault) and reply.kind == "timeout"
-        yield leaves + (UNANSWERED if lost else ROUND_TRIP)
-        return Heard(reply, self._now())
+        self._town.sleep_until(left + (UNANSWERED if lost else ROUND_TRIP))
+        return reply
+
+    def _start(self, store: Shared, skew: Skew) -> None:
+        source = TokenSource(
+            self._client,
+            "client_credentials",
+            store=store,
+            transport=self,
+            clock=self,
+            skew=skew,
+            interactive=False,
+        )
+        store.save(source.key, FIRST)
+        source.token()
+        self._call_at(source, self._town.at + SECOND * self._dice.random())
+
+    def _call_at(self, source: TokenSource, at: timedelta) -> None:
+        """Call at a time, and every second from then on."""
+
+        def call() -> None:
+            if source.warm is None:
+                self._town.begin(lambda: self._call(source, at))
+            else:
+                self._call_at(source, at + SECOND)
+
+        self._town.later(at, call)
+
+    def _call(self, source: TokenSource, at: timedelta) -> None:
+        try:
+            token = source.token()
+        except GrantError:
+            token = FIRST
+            self.load.failures += 1
+        now = self._town.at
+        self.load.longest = max(self.load.longest, now - at)
+        if token == FIRST:
+            self._call_at(source, at + SECOND * max(1, ceil((now - at) / SECOND)))
+        else:
+            self.load.renewed += 1
 
 
 def played(case: Case, size: int, outages: Outages = (), seed: int = 6749) -> Load:
     """Let a fleet live until every process has a new token, and return the load."""
-    fleet = Fleet(case, size, outages, seed)
-    fleet.time.run()
-    fleet.load.asked = round(sum(place.asked for place in fleet.places))
+    log = logging.getLogger("grantflow")
+    told, log.disabled = log.disabled, True  # one warning for each renewal that failed
+    try:
+        fleet = Fleet(case, size, outages, seed)
+        fleet.live()
+    finally:
+        log.disabled = told
     return fleet.load
 
 
@@ -238,7 +208,7 @@ CASES: Final = (
     Case("a `FileStore` for 50 on each machine", sharing=50, ask=FILE),
     Case("one `RedisStore`", sharing=ALL, ask=REDIS, looks=True),
     Case("one `RedisStore`, windows of their own", "own", sharing=ALL, ask=REDIS, looks=True),
-    Case("one `RedisStore` that is down", sharing=ALL, ask=None),
+    Case("one `RedisStore` that is down", sharing=ALL, down=True),
 )
 
 
