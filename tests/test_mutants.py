@@ -59,8 +59,8 @@ MUTANTS = {
     ),
     "a nonce is forgotten": (
         "core/nonces.py",
-        "nonce=_brought(event) or known)",
-        "nonce=_brought(event))",
+        "nonce=brought or known)",
+        "nonce=brought)",
         "space.py",
     ),
     "a server that wants nonces is asked for ever": (

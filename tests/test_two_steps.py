@@ -58,7 +58,7 @@ from grantflow.core.states import DeviceState, Started
 from grantflow.core.values import Members, Reply
 from grantflow.testing import VirtualClock
 from strategies import replies
-from values import ACME, CLIENT, instant, moment, reply, seconds
+from values import ACME, CLIENT, WALL, instant, moment, reply, seconds
 
 ENTROPY = "f" * 64
 DEBRID = Client(provider=providers.find("real-debrid"), client_id="app")
@@ -472,6 +472,17 @@ def test_the_grant_is_not_shown() -> None:
 def test_half_a_character_in_a_credential_ends_it_and_is_never_raised() -> None:
     half = reply(200, b'{"client_id": "a", "client_secret": "\\ud800x"}')
     assert isinstance(failure(sign_in_flow(DEBRID), CODE, half), Garbled)
+
+
+@pytest.mark.parametrize("secret", [None, "half \ud800"])
+def test_a_token_without_credentials_is_renewed_as_the_app(secret: str | None) -> None:
+    clock, store = VirtualClock(), MemoryStore()
+    server = Recorder(TOKEN)
+    source = TokenSource(DEBRID, store=store, transport=server, clock=clock)
+    odd = Members({"client_id": "of-alice", "client_secret": secret})
+    store.save(source.key, Token(access_token="at", refresh_token="rt", expires_at=WALL, extra=odd))
+    source.token()
+    assert parse_qs(server.requests[0].body().decode())["client_id"] == ["app"]
 
 
 def test_no_other_server_replaces_the_client() -> None:

@@ -27,7 +27,7 @@ _WHAT: Final = (
 
 _EXAMPLE: Final = (
     "  grantflow login github --client-id my-app --scope repo",
-    '  curl -H "$(grantflow token --format header)" https://api.example.com/me',
+    "  grantflow token --format header | curl -H @- https://api.example.com/me",
 )
 
 _ENVIRONMENT: Final = (

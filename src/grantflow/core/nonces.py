@@ -34,6 +34,8 @@ S = TypeVar("S")
 
 _LONGEST: Final = 1024
 
+_BRINGING: Final = (NonceAsked, StillPending, SlowDownAsked, Unanswered)
+
 NEVER_CONTENT: Final = Refused(
     "use_dpop_nonce", "the server asked for another nonce each time", None, 400, "use_dpop_nonce"
 )
@@ -77,12 +79,5 @@ def kept(after: S, event: Event, known: str | None) -> S:
     """Return the next state with the newest nonce there is."""
     if not isinstance(after, (Pending, SlowDown)):
         return after
-    return evolve(after, nonce=_brought(event) or known)
-
-
-def _brought(event: Event) -> str | None:
-    match event:
-        case GrantIssued() | NonceAsked() | StillPending() | SlowDownAsked() | Unanswered():
-            return event.nonce
-        case _:
-            return None
+    brought = event.nonce if isinstance(event, _BRINGING) else None
+    return evolve(after, nonce=brought or known)

@@ -30,7 +30,6 @@ class Options(Namespace):
 _EXAMPLES: Final = (
     "grantflow token",
     "grantflow token work --min-ttl 300 --no-input",
-    'curl -H "$(grantflow token --format header)" https://api.example.com/me',
     "grantflow token --format header | curl -H @- https://api.example.com/me",
     "git config --global credential.https://git.example.com.helper \\",
     "    '!grantflow token work --format git-credential'",

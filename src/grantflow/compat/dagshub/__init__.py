@@ -23,12 +23,12 @@ try:
     from grantflow.compat.dagshub.places import cache_of
     from grantflow.compat.dagshub.token_auth import DagshubTokenABC
     from grantflow.compat.dagshub.tokens import TokenStorage, storage_at
-except ModuleNotFoundError as error:
-    if error.name in ("anyio", "httpx", "yaml"):
+except ModuleNotFoundError as _missing:
+    if _missing.name in ("anyio", "httpx", "yaml"):
         raise ImportError(
-            f"grantflow.compat.dagshub needs {error.name}: pip install 'grantflow[dagshub]'",
-            name=error.name,
-        ) from error
+            f"grantflow.compat.dagshub needs {_missing.name}: pip install 'grantflow[dagshub]'",
+            name=_missing.name,
+        ) from _missing
     raise
 
 __all__ = [
