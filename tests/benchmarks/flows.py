@@ -1,0 +1,228 @@
+"""200 device sign-ins at once in one process, over TLS; a process for each library, in turn.
+
+The interval is one second, and each is approved half a second after its code. CPU is that of the
+process from its first request to its last answer, without the imports. The loop over ``authlib``
+is ours: it has no device flow of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from statistics import median
+
+from measured import Part, Row, best, note
+from server import started
+
+FLOWS = 200
+ROUNDS = 5
+OURS = ("grantflow, async", "grantflow, threads")
+
+
+def grantflow_async(url: str, _: str) -> Callable[[], int]:
+    """One task for each, over one transport of the library's own."""
+    import anyio
+
+    from grantflow import Authorized, Client, DeviceFlow, Provider
+    from grantflow.shell import aio
+    from grantflow.shell.http.over_httpx import AsyncHttpxTransport
+
+    provider = Provider(
+        name="bench",
+        token_endpoint=f"{url}/token",
+        device_authorization_endpoint=f"{url}/device",
+    )
+    flow = DeviceFlow(Client(provider=provider, client_id="app"))
+    ends: list[object] = []
+
+    async def everybody() -> None:
+        transport = AsyncHttpxTransport()
+
+        async def one() -> None:
+            ends.append(await aio.run(flow, transport))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(FLOWS):
+                tasks.start_soon(one)
+        await transport.aclose()
+
+    def go() -> int:
+        anyio.run(everybody)
+        return sum(isinstance(end, Authorized) for end in ends)
+
+    return go
+
+
+def in_threads(one: Callable[[], bool]) -> Callable[[], int]:
+    """One thread for each."""
+    done: list[bool] = []
+
+    def go() -> int:
+        threads = [threading.Thread(target=lambda: done.append(one())) for _ in range(FLOWS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return sum(done)
+
+    return go
+
+
+def grantflow_threads(url: str, certificate: str) -> Callable[[], int]:
+    """The blocking driver, over one requests session."""
+    import requests
+
+    from grantflow import Authorized, Client, DeviceFlow, Provider, run
+    from grantflow.shell.http.over_requests import RequestsTransport
+
+    provider = Provider(
+        name="bench",
+        token_endpoint=f"{url}/token",
+        device_authorization_endpoint=f"{url}/device",
+    )
+    flow = DeviceFlow(Client(provider=provider, client_id="app"))
+    session = requests.Session()
+    session.verify = certificate
+    transport = RequestsTransport(session)
+    return in_threads(lambda: isinstance(run(flow, transport), Authorized))
+
+
+def msal_threads(url: str, _: str) -> Callable[[], int]:
+    """One application."""
+    import msal
+
+    app = msal.PublicClientApplication("app", oidc_authority=f"{url}/x")
+
+    def one() -> bool:
+        flow = app.initiate_device_flow(["read"])
+        return "access_token" in app.acquire_token_by_device_flow(flow)
+
+    return in_threads(one)
+
+
+def requests_oauth2client_threads(url: str, _: str) -> Callable[[], int]:
+    """One client."""
+    from requests_oauth2client import DeviceAuthorizationPollingJob, OAuth2Client
+
+    client = OAuth2Client(
+        f"{url}/token", client_id="app", device_authorization_endpoint=f"{url}/device"
+    )
+
+    def one() -> bool:
+        code = client.authorize_device()
+        job = DeviceAuthorizationPollingJob(client, code.device_code, interval=code.interval)
+        token = None
+        while token is None:
+            token = job()
+        return True
+
+    return in_threads(one)
+
+
+def authlib_threads(url: str, certificate: str) -> Callable[[], int]:
+    """A loop by hand."""
+    from authlib.integrations.base_client.errors import OAuthError
+    from authlib.integrations.requests_client import OAuth2Session
+
+    session = OAuth2Session("app", token_endpoint_auth_method="none")
+    session.verify = certificate
+
+    def one() -> bool:
+        code = session.request(
+            "POST", f"{url}/device", data={"client_id": "app"}, withhold_token=True
+        ).json()
+        while True:
+            time.sleep(code["interval"])
+            try:
+                session.fetch_token(
+                    f"{url}/token",
+                    grant_type="urn:ietf:params:oauth:grant-type:device_code",
+                    device_code=code["device_code"],
+                    client_id="app",
+                )
+            except OAuthError as error:
+                if error.error != "authorization_pending":
+                    raise
+            else:
+                return True
+
+    return in_threads(one)
+
+
+KINDS = {
+    "grantflow, async": grantflow_async,
+    "grantflow, threads": grantflow_threads,
+    "msal": msal_threads,
+    "requests_oauth2client": requests_oauth2client_threads,
+    "(loop over authlib)": authlib_threads,
+}
+
+
+def alone(name: str, url: str, certificate: str) -> None:
+    """Run one library in this process, and tell."""
+    import resource
+
+    go = KINDS[name](url, certificate)
+    began, spent = time.monotonic(), time.process_time()
+    done = go()
+    told = {
+        "done": done,
+        "cpu": time.process_time() - spent,
+        "wall": time.monotonic() - began,
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    print(json.dumps(told))
+
+
+def main() -> None:
+    """Measure, and tell."""
+    if len(sys.argv) > 1:
+        alone(*sys.argv[1:])
+        return
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in KINDS}
+    with started() as (url, certificate):
+        env = {**os.environ, "REQUESTS_CA_BUNDLE": certificate, "SSL_CERT_FILE": certificate}
+        for number in range(ROUNDS):
+            note(f"round {number + 1} of {ROUNDS}")
+            for name in KINDS:
+                ended = subprocess.run(
+                    [sys.executable, __file__, name, url, certificate],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=env,
+                    timeout=120,
+                    check=True,
+                )
+                found[name].append(json.loads(ended.stdout))
+
+    def middle(name: str, what: str) -> float:
+        return median(each[what] for each in found[name])
+
+    cpu = {name: middle(name, "cpu") for name in KINDS}
+    part = Part(head=[f"{FLOWS} sign-ins at once", "Done", "CPU", "Wall", "Memory"])
+    part.lines = [
+        [
+            name,
+            f"{min(each['done'] for each in found[name]):.0f}",
+            f"{cpu[name]:.2f} s",
+            f"{middle(name, 'wall'):.2f} s",
+            f"{middle(name, 'memory'):.0f} MiB",
+        ]
+        for name in KINDS
+    ]
+    who, least = best(cpu, OURS)
+    what = f"{FLOWS} device sign-ins"
+    part.rows = [
+        Row(f"{what}, async driver", cpu["grantflow, async"], least, who, 0.5, "s"),
+        Row(f"{what}, in threads", cpu["grantflow, threads"], least, who, None, "s"),
+    ]
+    part.tell()
+
+
+if __name__ == "__main__":
+    main()
