@@ -86,7 +86,6 @@ EVENTS: dict[str, Callable[[Instant], Event]] = {
     "slow down, retry after 12": lambda at: SlowDownAsked(at, None, seconds(12), 0.5),
     "slow down, retry after 60": lambda at: SlowDownAsked(at, None, seconds(60)),
     "asked for a nonce": lambda at: NonceAsked(at, "n-1", 0.5),
-    "pending, with a nonce": lambda at: StillPending(at, nonce="n-1"),
     "expired": CodeExpired,
     "denied": lambda at: Rejected(at, Denied("no")),
     "refused": lambda at: Rejected(at, REFUSED),
@@ -360,22 +359,35 @@ BACKOFF = Backoff(base=seconds(2), ceiling=seconds(8), tries=TRIES)
 BUDGET = seconds(45)
 
 
-def explorations() -> Iterator[tuple[str, Report, Edges]]:
-    """Explore every flow."""
-    credentials = ClientCredentialsFlow(CLIENT, backoff=BACKOFF, budget=BUDGET)
-    laws = grant_laws(twice=True, budget=BUDGET)
-    yield "client_credentials", explore(credentials, laws), GRANT_EDGES
-    refresh = RefreshFlow(CLIENT, "rt", backoff=BACKOFF, budget=BUDGET)
-    laws = grant_laws(twice=False, budget=BUDGET)
-    yield "refresh", explore(refresh, laws), GRANT_EDGES
-    device = DeviceFlow(CLIENT, backoff=BACKOFF)
-    yield "device", explore(device, device_laws), DEVICE_EDGES
-    two_step = Exchanging(TwoStepFlow(TWO_STEP, backoff=BACKOFF))
-    yield "exchange", explore(two_step, exchange_laws), DEVICE_EDGES
+def _credentials() -> Report:
+    flow = ClientCredentialsFlow(CLIENT, backoff=BACKOFF, budget=BUDGET)
+    return explore(flow, grant_laws(twice=True, budget=BUDGET))
+
+
+def _refresh() -> Report:
+    flow = RefreshFlow(CLIENT, "rt", backoff=BACKOFF, budget=BUDGET)
+    return explore(flow, grant_laws(twice=False, budget=BUDGET))
+
+
+def _exchange() -> Report:
+    return explore(Exchanging(TwoStepFlow(TWO_STEP, backoff=BACKOFF)), exchange_laws)
+
+
+def _device() -> Report:
+    return explore(DeviceFlow(CLIENT, backoff=BACKOFF), device_laws)
+
+
+EXPLORATIONS: dict[str, tuple[Callable[[], Report], Edges]] = {
+    "client_credentials": (_credentials, GRANT_EDGES),
+    "refresh": (_refresh, GRANT_EDGES),
+    "exchange": (_exchange, DEVICE_EDGES),
+    "device": (_device, DEVICE_EDGES),
+}
 
 
 if __name__ == "__main__":
-    for name, report, _ in explorations():
+    for name, (explored, _) in EXPLORATIONS.items():
+        report = explored()
         print(f"{name}: {report}")
         if report.violations:
             sys.exit(report.violations[0])
