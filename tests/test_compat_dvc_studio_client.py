@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import pickle
 import traceback
 import webbrowser
 from collections.abc import Iterator
@@ -529,6 +530,17 @@ def test_nothing_tells_a_secret(
     with pytest.raises(requests.HTTPError) as caught:
         polled(studio, echo, clock=clock)
     assert DEVICE_CODE not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("last", [EXPIRED, DENIED, Says(500, {"detail": "no"}), Says(200, "x")])
+def test_an_error_survives_a_pickle(last: Says, studio: Wire, clock: VirtualClock) -> None:
+    """Task runners send exceptions from process to process."""
+    with pytest.raises((StudioAuthError, requests.RequestException)) as caught:
+        polled(studio, last, clock=clock)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (type(again), str(again)) == (type(caught.value), str(caught.value))
+    cause = pickle.loads(pickle.dumps(caught.value.__cause__))  # no pickle carries a cause along
+    assert cause.problem == problem(caught.value)
 
 
 # The names and signatures of the original.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -18,7 +20,9 @@ from awaited import KINDS, Awaited, Kind, at_once
 from grantflow import (
     Client,
     ClientSecretBasic,
+    Denied,
     DeviceAuthorization,
+    Expired,
     Failed,
     Fault,
     FileStore,
@@ -521,3 +525,23 @@ def test_what_could_not_be_saved_is_revoked_all_the_same() -> None:
     stage.store.clear()
     assert unsafe_perform_io(source.forget().map(lambda _: "gone").value_or("kept")) == "gone"
     assert stage.counts["revoke"] == 1
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        Expired(),
+        PersonNeeded("the token was revoked"),
+        Failed(Refused("invalid_grant", "gone", status=400)),
+        Failed(Denied(None)),
+        Failed(Garbled("HTTP 200: no token", 200)),
+        Failed(Unreachable(Fault("timeout", "maybe", "no answer"), 5)),
+    ],
+    ids=lambda problem: type(getattr(problem, "error", problem)).__name__,
+)
+def test_an_error_survives_a_pickle(problem: Problem) -> None:
+    """A pool of processes waits for ever for an error that cannot be read."""
+    error = GrantError(problem)
+    for again in (pickle.loads(pickle.dumps(error)), copy(error)):
+        assert type(again) is GrantError
+        assert (str(again), again.problem) == (str(error), problem)

@@ -56,6 +56,10 @@ class GrantError(Exception):
         super().__init__(sentence(problem))
         self.problem = problem
 
+    def __reduce__(self) -> tuple[type[GrantError], tuple[Problem]]:
+        # Made again from what it was made of: its ``args`` hold the sentence alone.
+        return GrantError, (self.problem,)
+
 
 class FrontDoor:
     """A token source, but for how it waits: ``TokenSource`` blocks, ``AsyncTokenSource`` awaits.
