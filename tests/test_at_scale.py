@@ -245,8 +245,16 @@ def test_the_program_writes_the_page_and_the_picture(
     assert [line for line in after if not line.startswith("|")] == prose
     assert len(after) == len(before)
     assert any("| 10 each |" in line for line in after)
+    # A line right below a table would be a row of it.
+    assert not re.search(r"^\|.*\n[^|\n]", page.read_text(encoding="utf-8"), re.MULTILINE)
     tree = ET.parse(plot)
     assert tree.getroot().tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_a_table_takes_the_place_of_the_one_before(at_scale: ModuleType) -> None:
+    once = at_scale.filled("<!-- at_scale: a -->\n\nProse.\n", {"a": "| 1 |\n"})
+    assert once == "<!-- at_scale: a -->\n\n| 1 |\n\nProse.\n"
+    assert at_scale.filled(once, {"a": "| 2 |\n"}) == once.replace("1", "2")
 
 
 def test_the_program_prints_its_tables() -> None:

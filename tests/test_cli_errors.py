@@ -396,3 +396,10 @@ def test_a_port_that_cannot_be_served(stage: Stage, port: str) -> None:
         ran = stage.run("serve", "--port", number)
     assert ran.code == (1 if port == "taken" else 2)
     assert "port" in ran.complaint()
+
+
+def test_a_token_behind_a_flag_that_takes_none_is_not_repeated(stage: Stage) -> None:
+    ran = stage.run("login", f"--token-stdin={SECRET}", "--profile", "work")
+    assert ran.code == 2
+    assert "--token-stdin: it takes no value" in ran.err
+    assert SECRET not in ran.err + ran.out

@@ -53,6 +53,7 @@ HOMES = {
         "compat/stanford_green/attempts.py",
         "compat/stanford_green/errors.py",
         "compat/bitfount/__init__.py",
+        "compat/dagshub/tokens.py",
         "compat/dagshub/authenticator.py",
         "compat/dvc_studio_client/errors.py",
         "compat/dvc_studio_client/studio.py",

@@ -36,7 +36,9 @@ TROUBLE: Final = {
 }
 """What the token endpoint does for a minute, from the moment in which the first process asks."""
 
-_TABLE: Final = re.compile(r"^(?P<marker><!-- at_scale: (?P<name>\w+) -->)\n+(?:\|.*\n)*", re.M)
+_TABLE: Final = re.compile(
+    r"^(?P<marker><!-- at_scale: (?P<name>\w+) -->)\n(?:\n(?:\|.*\n)+)?", re.M
+)
 _FRACTION: Final = re.compile(r"(?P<tenth>\b\d+\.\d)\d+\b")
 
 Trouble: TypeAlias = Callable[[timedelta, timedelta], tuple[Outage, ...]]

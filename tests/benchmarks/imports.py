@@ -39,7 +39,7 @@ def main() -> None:
     # A library of HTTP is no peer, and stands in the table for comparison only.
     who, least = best(over, [*OURS, "requests"])
     part = Part(head=["Import", "ms over `pass`"])
-    part.lines = [[f"`{name}`" if name in OURS else name, f"{over[name]:.1f}"] for name in over]
+    part.lines = [[name, f"{over[name]:.1f}"] for name in over]
     part.rows = [
         Row("`import grantflow`", over["grantflow"], least, who, 0.6, "ms"),
         Row(

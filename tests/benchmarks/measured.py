@@ -34,7 +34,7 @@ class Row:
         met = "" if self.target is None else "yes" if self.ratio <= self.target else "no"
         target = "" if self.target is None else f"{self.target:g}"
         times = (f"{each:.3g} {self.unit}" for each in (self.ours, self.theirs))
-        return [self.what, *times, self.who, f"{self.ratio:.2f}", target, met]
+        return [self.what, *times, self.who, f"{self.ratio:.2g}", target, met]
 
 
 @dataclass

@@ -41,7 +41,9 @@ PARTS: Final = ("imports", "warm", "command", "flows", "crowd", "lookup")
 LONGEST: Final = 900
 """Seconds that one part may take."""
 
-_TABLE: Final = re.compile(r"^(?P<marker><!-- benchmarks: (?P<name>\w+) -->)\n+(?:\|.*\n)*", re.M)
+_TABLE: Final = re.compile(
+    r"^(?P<marker><!-- benchmarks: (?P<name>\w+) -->)\n(?:\n(?:\|.*\n)+)?", re.M
+)
 
 
 def install() -> None:

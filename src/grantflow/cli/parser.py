@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -45,6 +46,10 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with one line instead of the usage and a line."""
+        # Never the value: a token may have been put behind a flag that takes none.
+        message = re.sub(
+            r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL
+        )
         found, _, missing = message.partition("the following arguments are required: ")
         told = f"{missing} is missing" if missing else found.removeprefix("argument ")
         raise usage(f"{told}; see {self.prog} --help")

@@ -32,7 +32,7 @@ _EXAMPLES: Final = (
     "grantflow token work --min-ttl 300 --no-input",
     "grantflow token --format header | curl -H @- https://api.example.com/me",
     "git config --global credential.https://git.example.com.helper \\",
-    "    '!grantflow token work --format git-credential'",
+    "    '!grantflow token work --host git.example.com --format git-credential'",
     "",
     "in a kubeconfig:",
     "  exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: IfAvailable,",

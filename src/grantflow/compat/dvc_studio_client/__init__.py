@@ -53,9 +53,12 @@ _NO_BROWSER: Final = (
 )
 
 
+_HOST: Final = "https://studio.datachain.ai"
+
+
 def get_access_token(
     *,
-    hostname: str,
+    hostname: str | None,
     token_name: str | None = None,
     scopes: str = "",
     client_name: str = "client",
@@ -74,7 +77,7 @@ def get_access_token(
     and by ``use_device_code=True``. Raises what the other two functions raise.
     """
     flow = _login(
-        base_url=hostname,
+        base_url=hostname or _HOST,
         client_name=client_name,
         token_name=token_name,
         scopes=[word for each in scopes.split(",") if (word := each.strip())],
@@ -111,7 +114,7 @@ def start_device_login(
     answered with anything but a 200.
     """
     flow = _login(
-        base_url=base_url or "https://studio.datachain.ai",
+        base_url=base_url or _HOST,
         client_name=client_name,
         token_name=token_name,
         scopes=scopes or [],

@@ -68,7 +68,7 @@ class ApiAccessTokenEndpoint:
         use_cache: bool = True,
         verbose: bool = False,
         grant_type: str = "client_credentials",
-        scopes: Iterable[str] = (),
+        scopes: Iterable[str] | None = (),
         *,
         use_basic_auth: bool = True,
         cache_dir: str | Path | None = None,
@@ -87,7 +87,7 @@ class ApiAccessTokenEndpoint:
         self.use_cache = use_cache
         self.verbose = verbose
         self.grant_type = grant_type
-        self.scopes: list[str] = scopes.split() if isinstance(scopes, str) else list(scopes)
+        self.scopes: list[str] = scopes.split() if isinstance(scopes, str) else list(scopes or ())
         self.use_basic_auth = use_basic_auth
         self.logger: logging.Logger = logging.getLogger(__name__)
         self._store = FileStore(cache_dir)
