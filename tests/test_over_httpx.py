@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -15,7 +16,7 @@ import pytest
 from grantflow import Client, ClientCredentialsFlow, Failed, Fault, Request, Response
 from grantflow.core.values import Reply
 from grantflow.shell import aio
-from grantflow.shell.http.over_httpx import AsyncHttpxTransport, HttpxTransport
+from grantflow.shell.http.over_httpx import TIMEOUT, AsyncHttpxTransport, HttpxTransport
 from grantflow.testing import Script, serve
 from test_over_requests import OK, certificate, listener, saying, tls
 
@@ -182,3 +183,17 @@ def test_the_async_clock_waits() -> None:
         assert clock.now().mono - before >= type(before)(milliseconds=20)
 
     anyio.run(main)
+
+
+@pytest.mark.parametrize(("wait", "read"), [(None, 30.0), (5, 30.0), (300, 300.0)])
+def test_a_request_that_is_held_open_is_waited_for(wait: int | None, read: float) -> None:
+    seen: list[object] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions["timeout"]["read"])
+        return httpx.Response(200)
+
+    held = None if wait is None else timedelta(seconds=wait)
+    with httpx.Client(transport=httpx.MockTransport(answer), timeout=TIMEOUT) as client:
+        HttpxTransport(client)(Request("https://as.example/", wait=held))
+    assert seen == [read]

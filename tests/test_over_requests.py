@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -309,3 +310,18 @@ def test_every_request_has_timeouts() -> None:
         fault = RequestsTransport(session)(Request("https://as.example/"))
     assert seen == [(10.0, 30.0)]
     assert isinstance(fault, Fault)
+
+
+@pytest.mark.parametrize(("wait", "read"), [(None, 30.0), (5, 30.0), (300, 300.0)])
+def test_a_request_that_is_held_open_is_waited_for(wait: int | None, read: float) -> None:
+    seen: list[object] = []
+
+    class Recording(requests.Session):
+        def send(self, request: requests.PreparedRequest, **kwargs: object) -> requests.Response:  # type: ignore[override]
+            seen.append(kwargs["timeout"])
+            raise requests.exceptions.ConnectTimeout("stop here")
+
+    held = None if wait is None else timedelta(seconds=wait)
+    with Recording() as session:
+        RequestsTransport(session)(Request("https://as.example/", wait=held))
+    assert seen == [(10.0, read)]
