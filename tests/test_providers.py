@@ -221,6 +221,8 @@ def test_every_endpoint_is_https_and_filled(name: str) -> None:
 def test_any_bytes_give_one_event(name: str, answer: Reply) -> None:
     asked = client(found(name))
     sends = [sent(ClientCredentialsFlow(asked)), sent(RefreshFlow(asked, "rt-old"))]
+    if asked.provider.registration_endpoint is not None:
+        sends.append(sent(RegistrationFlow(provider=asked.provider, client_name="app")))
     if asked.provider.device_authorization_endpoint is not None:
         assert isinstance(sent(DeviceFlow(asked)).read(answer, NOW), get_args(events.StartReply))
         sends.append(polled(asked, first_code(name)))
