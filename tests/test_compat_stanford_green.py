@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -164,6 +165,14 @@ def test_s1_against_a_whole_server(make: Make, clock: VirtualClock) -> None:
         headers = {"Authorization": f"Bearer {token.token}"}
         answer = requests.get(f"{loopback.issuer}/userinfo", headers=headers, timeout=5)
     assert answer.json()["client_id"] == "machine"
+
+
+def test_no_scopes_may_be_none(make: Make) -> None:
+    with wired(HOUR) as wire:
+        endpoint = make(wire.url, scopes=None)
+        endpoint.get_token()
+    assert endpoint.scopes == []
+    assert "scope" not in wire.asked[0].form
 
 
 def test_the_header_is_raw(make: Make) -> None:
@@ -391,6 +400,22 @@ def test_what_a_caller_caches(make: Make, clock: VirtualClock) -> None:
         assert endpoint.cache_get() is None
 
 
+@pytest.mark.parametrize("left", [-1, 0, 5])
+def test_a_caller_s_cache_gives_out_nothing_that_has_ended(
+    left: int, make: Make, clock: VirtualClock
+) -> None:
+    with wired(HOUR) as wire:
+        endpoint = make(wire.url)
+        endpoint.cache_set(AccessToken("mine", NOW + seconds(left), clock=clock), 3600)
+        assert endpoint.cache_get() is None
+        assert endpoint.get_token().token == "at-1"
+        endpoint.cache_set(AccessToken("mine", NOW + seconds(60), clock=clock), 3600)
+        clock.advance(seconds(54))
+        assert endpoint.get_token().token == "mine"
+        clock.advance(seconds(1))  # an entry ends 5 seconds before its token
+        assert endpoint.cache_get() is None
+
+
 def test_the_cache_is_kept_by_client_scope_and_kind(make: Make) -> None:
     def endpoint(url: str, id_: str = "one", **options: object) -> ApiAccessTokenEndpoint:
         found = make(url, **options)
@@ -475,6 +500,24 @@ def test_one_thread_asks_for_all(make: Make) -> None:
             thread.join(30)
     assert found == ["at-1"] * 12
     assert len(wire.asked) == 1
+
+
+def test_threads_that_share_an_endpoint_share_no_attempts(make: Make, clock: VirtualClock) -> None:
+    """The state of ``exp_backoff`` belongs to one call at a time."""
+    with wired(BUSY, before=crowd()) as wire:
+        endpoint = make(wire.url, use_cache=False)
+        both = threading.Barrier(2)
+
+        def failed() -> bool:
+            both.wait(10)
+            with pytest.raises(TokenRequestError):
+                endpoint.get_token()
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            assert [each.result(10) for each in [pool.submit(failed) for _ in range(2)]]
+    assert len(wire.asked) == 6
+    assert clock.slept == [seconds(1), seconds(2)] * 2
 
 
 PROCESS = """

@@ -123,7 +123,10 @@ class ApiAccessTokenEndpoint:
         return self._cache().get() if self.use_cache else None
 
     def cache_set(self, value: AccessToken, expires_in: int) -> None:
-        """Cache a token for ``expires_in`` seconds, less 5; where none are left, forget it."""
+        """Cache a token for ``expires_in`` seconds, but not beyond its end, less 5.
+
+        Where none are left, forget it.
+        """
         if self.use_cache:
             self._cache().set(value, expires_in)
 
