@@ -56,7 +56,7 @@ from grantflow.compat.dagshub import (
     tokens,
 )
 from grantflow.compat.dagshub.cache import TokensCache
-from grantflow.compat.dagshub.places import client_of, host_of
+from grantflow.compat.dagshub.places import client_of, host_of, timeout
 from grantflow.compat.dagshub.store import HostTokens, Known
 from grantflow.compat.dagshub.token_auth import (
     AppDagshubToken,
@@ -582,6 +582,16 @@ def test_how_long_an_answer_is_waited_for_is_read_at_each_call(
     late.set()
 
 
+@pytest.mark.parametrize(
+    ("said", "waits"), [("", (10, 30)), ("60", (10, 60)), ("2.5", (2.5, 2.5)), (" 1e3 ", (10, 1000))]
+)
+def test_the_time_is_in_seconds_and_no_connection_takes_longer_than_ten(
+    said: str, waits: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSHUB_HTTP_TIMEOUT", said)
+    assert timeout() == waits
+
+
 @pytest.mark.parametrize("said", ["soon", "0", "-1", "nan", "inf"])
 def test_a_time_that_is_none_is_named(
     said: str, storage: TokenStorage, opened: list[str], monkeypatch: pytest.MonkeyPatch
@@ -598,7 +608,9 @@ def test_dagshub_itself_is_the_default(
 ) -> None:
     monkeypatch.setenv("DAGSHUB_CLIENT_HOST", "")
     storage.add_token(GOOD, skip_validation=True)
-    assert "https://dagshub.com:\n" in text_of(file)
+    storage.add_token(FAKE, "", skip_validation=True)  # as with a variable that is empty
+    assert text_of(file).count("https://dagshub.com:\n") == 1
+    assert "fake-token" in text_of(file)
 
 
 def test_the_file_may_be_elsewhere_in_each_call(hub: DagsHub, file: Path, tmp_path: Path) -> None:
