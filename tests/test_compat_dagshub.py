@@ -583,7 +583,8 @@ def test_how_long_an_answer_is_waited_for_is_read_at_each_call(
 
 
 @pytest.mark.parametrize(
-    ("said", "waits"), [("", (10, 30)), ("60", (10, 60)), ("2.5", (2.5, 2.5)), (" 1e3 ", (10, 1000))]
+    ("said", "waits"),
+    [("", (10, 30)), ("60", (10, 60)), ("2.5", (2.5, 2.5)), (" 1e3 ", (10, 1000))],
 )
 def test_the_time_is_in_seconds_and_no_connection_takes_longer_than_ten(
     said: str, waits: tuple[float, float], monkeypatch: pytest.MonkeyPatch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
 import pickle
 import stat
 import subprocess
@@ -13,10 +14,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import requests
 from exponential_backoff_ca import ExponentialBackoff
+from requests.adapters import HTTPAdapter
 
 from grantflow import Failed, Garbled, Refused, Unreachable
 from grantflow.compat.stanford_green import (
@@ -27,6 +30,7 @@ from grantflow.compat.stanford_green import (
     Waits,
 )
 from grantflow.testing import Script, VirtualClock, serve
+from our_frames import shown
 from values import seconds
 from wire_stage import HANGS_UP, SILENT, Said, wired
 
@@ -562,7 +566,10 @@ def test_one_process_asks_for_all() -> None:
 # The other dialect
 
 
-def acs(expires_at: object = "2026-01-01T01:00:00Z") -> Said:
+END = "2026-01-01T01:00:00Z"
+
+
+def acs(expires_at: object = END) -> Said:
     return Said(200, {"access_token": "at-1", "expires_at": expires_at, "expires_in": 7})
 
 
@@ -667,7 +674,7 @@ def test_nothing_shows_a_secret(
     told: list[str] = []
     echo = {"error": "invalid_client", "error_description": "s3cret-word is wrong"}
     for kind in ("oauth2", "acs_api"):
-        with wired(BUSY, acs("2026-01-01T01:00:00Z"), Said(401, echo)) as wire:
+        with wired(BUSY, acs(), Said(401, echo)) as wire:
             endpoint = make(wire.url, kind, verbose=True)
             told += [repr(endpoint.get_token()), repr(vars(endpoint))]
             endpoint.use_cache = False
@@ -678,3 +685,50 @@ def test_nothing_shows_a_secret(
     told += [*capfd.readouterr(), *caplog.messages]
     for text in ("s3cret-word", "at-1", basic("machine", "s3cret-word")):
         assert text not in "".join(told)
+
+
+class Boom(BaseException):
+    """What nobody expects, wherever it strikes: Ctrl-C, or a bug in a library."""
+
+
+def strikes(*_: object, **__: object) -> NoReturn:
+    raise Boom
+
+
+@pytest.mark.parametrize("kind", ["oauth2", "acs_api"])
+def test_no_frame_of_ours_shows_a_secret(
+    kind: str, make: Make, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reporter of errors sends all local variables away, not only the messages."""
+    failed: list[BaseException] = []
+
+    def fails(action: Callable[[], object]) -> None:
+        with pytest.raises((Exception, Boom)) as caught:
+            action()
+        failed.append(caught.value)
+
+    for url, type_ in (("https://api.example", "x"), ("http://api.example", kind)):
+        fails(lambda url=url, type_=type_: make(url, type_))
+    fails(lambda: make("https://api.example", kind, scopes=7))
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001
+    fails(lambda: AccessToken("at-1", naive))
+    echo = {"error": "invalid_client", "error_description": "s3cret-word is wrong"}
+    for said in (Said(401, echo), Said(200, {"access_token": "at-1"}), BUSY):
+        with wired(said) as wire:
+            fails(make(wire.url, kind).get_token)
+
+    good = Said(200, {"access_token": "at-1", "expires_in": 60, "expires_at": END})
+    with wired(good) as wire:
+        endpoint = make(wire.url, kind)
+        for where, name in ((HTTPAdapter, "send"), (os, "fsync"), (VirtualClock, "now")):
+            with monkeypatch.context() as patch:
+                patch.setattr(where, name, strikes)
+                fails(endpoint.get_token)
+        fails(lambda: endpoint.get_token(naive))
+        endpoint.get_token()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", strikes)
+            fails(endpoint.cache_get)
+    assert len(failed) == 12
+    words = ("s3cret-word", "at-1", basic("machine", "s3cret-word").split()[1])
+    assert [place for error in failed for place in shown(error, *words)] == []

@@ -74,14 +74,14 @@ class ApiAccessTokenEndpoint:
         cache_dir: str | Path | None = None,
         clock: Clock | None = None,
     ) -> None:
+        # At once: whoever reports an error with its frames reports the arguments as well.
+        client_secret = Secret(client_secret) if isinstance(client_secret, str) else client_secret
         if endpoint_type not in ("acs_api", "oauth2"):
             raise ValueError(f"endpoint_type: acs_api or oauth2 is needed, not {endpoint_type!r}")
         self.endpoint_type = endpoint_type
         self.url = url
         self.client_id = client_id
-        self.client_secret: Secret = (
-            Secret(client_secret) if isinstance(client_secret, str) else client_secret
-        )
+        self.client_secret: Secret = client_secret
         self.exp_backoff = exp_backoff
         self.timeout = timeout
         self.use_cache = use_cache
