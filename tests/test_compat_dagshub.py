@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
 import logging
+import os
 import pickle
 import re
 import subprocess
@@ -16,12 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import httpx
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from compat_wire import Heard, Says, wire
 from dagshub_stage import (
@@ -64,6 +68,7 @@ from grantflow.compat.dagshub.token_auth import (
     OAuthDagshubToken,
 )
 from grantflow.testing import VirtualClock
+from our_frames import shown
 
 LATER = datetime(2099, 1, 2, tzinfo=UTC)
 GOOD = AppDagshubToken("good-token")
@@ -940,6 +945,79 @@ def test_nothing_shows_a_secret(
     text = caplog.text + "".join(capfd.readouterr()) + "".join(map(repr, shown))
     for secret in ("secret-", ISSUED, "the-code", "good-token", "old-token"):
         assert secret not in text.replace("The token is not", "")
+
+
+class Boom(BaseException):
+    """What nobody expects, wherever it strikes: Ctrl-C, or a bug in a library."""
+
+
+def strikes(*_: object, **__: object) -> NoReturn:
+    raise Boom
+
+
+def disk_full(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_no_frame_of_ours_shows_a_secret(
+    hub: DagsHub, storage: TokenStorage, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reporter of errors sends all local variables away, not only the messages."""
+    failed: list[BaseException] = []
+
+    def fails(
+        action: Callable[[], object], at: object = None, name: str = "", how: object = strikes
+    ) -> None:
+        with monkeypatch.context() as patch:
+            if at is not None:
+                patch.setattr(at, name, how)
+            with pytest.raises((Exception, Boom)) as caught:
+                action()
+        failed.append(caught.value)
+
+    def damaged() -> None:
+        file.write_text("[secret-damage")
+        storage.add_token("secret-new", skip_validation=True)
+
+    fails(lambda: auth.add_app_token("secret-bad"))
+    fails(lambda: storage.add_token("secret-\n-lines"))
+    fails(lambda: storage.add_token("secret-bad", "ftp://x"))
+    fails(lambda: storage.is_valid_token("secret-bad", "ftp://x"))
+    for at, name in ((HTTPAdapter, "send"), (cache, "read_private"), (os, "fsync")):
+        fails(lambda: auth.add_app_token("good-token"), at, name)
+        fails(lambda: storage.add_token(Secret("good-token")), at, name)
+    fails(lambda: auth.add_oauth_token(), webbrowser, "open")
+    fails(lambda: auth.add_oauth_token(), HTTPAdapter, "send")
+    fails(lambda: auth.add_oauth_token(), os, "fsync", disk_full)
+
+    storage.add_token("secret-first", skip_validation=True)
+    hub.good.add("secret-first")
+    fails(lambda: storage.add_token("good-token"), os, "fsync", disk_full)
+    fails(storage.remove_expired_tokens, VirtualClock, "now")
+    fails(lambda: storage.invalidate_token(AppDagshubToken("secret-first")), os, "fsync", disk_full)
+    fails(TokenStorage().get_token, HTTPAdapter, "send")
+    authenticator = storage.get_authenticator(fail_if_no_token=True)
+    fails(lambda: by_requests(authenticator, hub.cats), HTTPAdapter, "send")
+    fails(lambda: by_httpx(authenticator, hub.cats), httpx.HTTPTransport, "handle_request")
+    over = httpx.AsyncHTTPTransport
+    fails(lambda: by_async_httpx(authenticator, hub.cats), over, "handle_async_request")
+    hub.good.clear()
+    for get in (by_requests, by_httpx, by_async_httpx):
+        fails(lambda get=get: get(authenticator, hub.cats), TokensCache, "tokens")
+    fails(lambda: storage.get_token(fail_if_no_token=True))
+    fails(damaged, Path, "rename", disk_full)
+    file.write_text(f"{hub.url}: {{secret-no: list}}")
+    fails(lambda: storage.add_token("secret-new", skip_validation=True))
+    file.write_text("{version: 2, secret-later: secret-x}")
+    fails(lambda: storage.add_token("secret-new", skip_validation=True))
+    monkeypatch.setenv("DAGSHUB_USER_TOKEN", "secret-env")
+    for call in (storage.get_token, storage.get_authenticator):
+        fails(call)
+        fails(call, HTTPAdapter, "send")
+    monkeypatch.setenv("DAGSHUB_CLIENT_HOST", "ftp://x")
+    fails(storage.get_token)
+    words = ("secret-", "good-token", ISSUED, "the-code")
+    assert {place for error in failed for place in shown(error, *words)} == set()
 
 
 def answered(text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
