@@ -251,11 +251,12 @@ def test_b3_trouble_that_passes(auth: Wire, clock: VirtualClock) -> None:
     assert one.access_token == "at-1"
 
 
-def test_b4_a_page_instead_of_a_token(auth: Wire, clock: VirtualClock) -> None:
-    auth.script(TOKEN, [Says(200, b"<html>Welcome</html>")])
+@pytest.mark.parametrize("path", [TOKEN, CODE])
+def test_b4_a_page_instead_of_a_token_or_a_code(auth: Wire, clock: VirtualClock, path: str) -> None:
+    auth.script(path, [Says(200, b"<html>Welcome</html>")])
     with pytest.raises(ConnectionError, match="HTTP 200: HTML") as caught:
         session(auth, clock).authenticate()
-    assert len(auth.at(TOKEN)) == 1
+    assert len(auth.at(path)) == 1
     assert isinstance(caught.value, AuthenticationFailedError)
     assert isinstance(caught.value.problem, Failed)
     assert isinstance(caught.value.problem.error, Garbled)

@@ -381,6 +381,22 @@ def test_h14_a_sign_in_that_fails_says_how_and_not_with_what(
         storage.get_token()
 
 
+@pytest.mark.parametrize("path", [MIDDLEMAN, EXCHANGE])
+@pytest.mark.parametrize("body", [b"<html>secret page</html>", b"{}", b"[]", b"", b"\xff", b"7"])
+def test_h14_an_answer_that_is_none_is_told_and_asked_for_once(
+    path: str, body: bytes, hub: DagsHub, storage: TokenStorage, file: Path
+) -> None:
+    hub.wire.script(path, [Says(200, body)])
+    with pytest.raises(RuntimeError, match="HTTP 200|the server's answer is not usable") as caught:
+        storage.add_oauth_token()
+    assert isinstance(caught.value, NoTokenError)
+    assert isinstance(caught.value.problem, Failed)
+    assert isinstance(caught.value.problem.error, Garbled)
+    assert "secret page" not in str(caught.value)
+    assert len(hub.wire.at(path)) == 1
+    assert not file.exists()
+
+
 @pytest.mark.parametrize("path", [MIDDLEMAN, EXCHANGE, USER])
 def test_no_redirect_is_followed(path: str, hub: DagsHub, storage: TokenStorage) -> None:
     with wire() as elsewhere:

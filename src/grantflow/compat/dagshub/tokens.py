@@ -24,6 +24,7 @@ from grantflow import (
     Prompt,
     Refused,
     Secret,
+    SystemClock,
     Token,
     TokenSource,
     Transport,
@@ -50,7 +51,6 @@ from grantflow.compat.dagshub.token_auth import (
 )
 from grantflow.compat.dagshub.user import Whose, whose
 from grantflow.core.display import escaped
-from grantflow.shell.clock import SystemClock
 from grantflow.shell.http.over_requests import RequestsTransport
 
 _log: Final = logging.getLogger("grantflow")

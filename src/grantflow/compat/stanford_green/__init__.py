@@ -29,6 +29,7 @@ from grantflow import (
     FileStore,
     Provider,
     Secret,
+    SystemClock,
     Token,
     TokenSource,
     providers,
@@ -37,7 +38,6 @@ from grantflow.compat.stanford_green.access_token import AccessToken, from_zulu
 from grantflow.compat.stanford_green.attempts import Waits, obtained
 from grantflow.compat.stanford_green.cache import TokenCache
 from grantflow.compat.stanford_green.errors import TokenRequestError, UnusableAnswerError
-from grantflow.shell.clock import SystemClock
 
 __all__ = [
     "AccessToken",

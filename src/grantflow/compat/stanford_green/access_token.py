@@ -6,8 +6,11 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from grantflow import Clock, Secret
-from grantflow.shell.clock import SystemClock
+from grantflow import (
+    Clock,
+    Secret,
+    SystemClock,
+)
 
 _ZULU: Final = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}([.][0-9]+)?Z")
 
