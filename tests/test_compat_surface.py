@@ -33,7 +33,8 @@ BEYOND = {
     # What stands behind the ports by default: run() has names for neither.
     "grantflow.shell.clock": {"SystemClock"},
     "grantflow.shell.http.over_requests": {"RequestsTransport"},
-    # A store over somebody else's file.
+    # A store over somebody else's file, whose members do not show themselves.
+    "grantflow.core.values": {"Members", "plain"},
     "grantflow.shell.stores.entry": {"Found", "mended"},
     "grantflow.shell.stores.private": {
         "NotAFileError",
