@@ -14,20 +14,26 @@ import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import requests
 
 from frames import reported
 from grantflow import (
+    Client,
     Denied,
     Expired,
     Failed,
     Garbled,
+    GrantError,
+    MemoryStore,
+    Provider,
     Refused,
     Secret,
     SlowDownAsked,
     StillPending,
+    TokenSource,
     Unreachable,
 )
 from grantflow.compat.flytekit import (
@@ -571,6 +577,39 @@ def test_f20_whose_certificates_are_believed(certificate: Path) -> None:
         assert get_token(wire.url, client_id="app", verify=str(certificate))[0] == "at-1"
         with pytest.warns(Warning, match="Unverified HTTPS"):
             assert get_token(wire.url, client_id="app", verify=False)[0] == "at-1"
+
+
+@pytest.mark.parametrize("grant", ["device", "client_credentials"])
+def test_f20_a_source_believes_whom_its_session_does(
+    grant: Literal["device", "client_credentials"], certificate: Path, clock: VirtualClock
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+
+    def token(url: str, verify: bool | str) -> str:
+        provider = Provider(name="f", token_endpoint=url, device_authorization_endpoint=url)
+        client = Client(provider=provider, client_id="app")
+        with requests.Session() as session:
+            session.verify = verify
+            source = TokenSource(
+                client,
+                grant,
+                store=MemoryStore(),
+                transport=RequestsTransport(session),
+                clock=clock,
+                prompt=lambda _: None,
+            )
+            return source.token().access_token.reveal()
+
+    answers = (Said(200, CODE), TOKEN) if grant == "device" else (TOKEN,)
+    with wired(*answers, context=context) as wire:
+        with pytest.raises(GrantError, match="certificate was not accepted"):
+            token(wire.url, verify=True)
+        assert wire.asked == []
+        assert token(wire.url, verify=str(certificate)) == "at-1"
+        assert len(wire.asked) == len(answers)
+    with wired(*answers, context=context) as wire, pytest.warns(Warning, match="Unverified HTTPS"):
+        assert token(wire.url, verify=False) == "at-1"
 
 
 def test_a_code_that_was_decoded_already() -> None:
