@@ -1,6 +1,6 @@
 """flytekit's token client: its own scenarios, and what was wrong with it, on real sockets.
 
-F1 to F8, F11 and F12 are the tests of ``token_client`` and of what is told it.
+F1 to F8, F11, F12, F21 and a half of F20 are the tests of ``token_client`` and of what is told it.
 ``test_compat_flytekit_callers`` has those of its callers, by what stands in for them here.
 """
 
@@ -222,9 +222,9 @@ def test_scope_and_audience_go_with_every_request() -> None:
 def test_scopes_that_came_as_the_text_of_a_list() -> None:
     with wired(TOKEN) as wire:
         get_token(wire.url, scopes=["['a'", "'b']"], client_id="app")
-        get_token(wire.url, scopes="a b", client_id="app")
+        get_token(wire.url, scopes="read write", client_id="app")
         get_token(wire.url, scopes=[], client_id="app")
-    assert [asked.form.get("scope") for asked in wire.asked] == ["a b", "a b", None]
+    assert [asked.form.get("scope") for asked in wire.asked] == ["a b", "read write", None]
 
 
 def test_f11_a_machine_s_own_token() -> None:

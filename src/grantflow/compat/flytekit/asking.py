@@ -58,8 +58,8 @@ def client_of(
 def _words(scopes: Iterable[str] | None) -> tuple[str, ...]:
     """Return scopes as words, also where a list came as the text of a list.
 
-    >>> _words(["['a'", "'b']"]), _words("a b")
-    (('a', 'b'), ('a', 'b'))
+    >>> _words(["['a'", "'b']"]), _words("read write")
+    (('a', 'b'), ('read', 'write'))
     """
     several = (scopes,) if isinstance(scopes, str) else scopes or ()
     return tuple(" ".join(each.strip("' ") for each in several).strip("[]'").split())
