@@ -326,6 +326,25 @@ def test_f20_no_such_type() -> None:
         TokenSource(client, "Pkce")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (("foo-bar", "foo-baz", "foo-foo"), ["Bearer foo-bar", "Bearer foo-baz"]),
+        (("foo-bar", "foo-bar", "foo-bar"), ["Bearer foo-bar"]),  # what was refused would be again
+    ],
+)
+def test_f21_a_proxy_that_never_agrees(given: tuple[str, ...], sent: list[str]) -> None:
+    acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    client = Client(provider=acme, client_id="app")
+    tokens = iter(given).__next__
+    source = TokenSource(client, "client_credentials", store=MemoryStore(), token=tokens)
+    with wired(Said(401)) as wire:
+        auth = TokenAuth(source, header="proxy-authorization")
+        assert requests.get(wire.url, auth=auth, timeout=5).status_code == 401
+    assert [asked.headers["proxy-authorization"] for asked in wire.asked] == sent
+    assert all("authorization" not in asked.headers for asked in wire.asked)
+
+
 def test_f22_a_provider_of_one_s_own(tmp_path: Path) -> None:
     own = """
         [our-flyte]
