@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from traceback import TracebackException
+from collections.abc import Iterable, Iterator, Mapping
+from traceback import TracebackException, walk_tb
 
 
 def reported(error: BaseException, test: str) -> str:
@@ -22,7 +22,23 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _parts(error: BaseException, test: str) -> Iterator[str]:
     yield f"{error!s} {error!r} {vars(error)!r}"
-    for frame in TracebackException.from_exception(error, capture_locals=True).stack:
-        if frame.filename != test:
-            yield f"{frame.filename}:{frame.name}"
-            yield from (f"{name} = {text}" for name, text in (frame.locals or {}).items())
+    for told in TracebackException.from_exception(error, capture_locals=True).stack:
+        if told.filename != test:
+            yield f"{told.filename}:{told.name}"
+            yield from (told.locals or {}).values()
+    for frame, _ in walk_tb(error.__traceback__):
+        if frame.f_code.co_filename != test:
+            yield from _walked(frame.f_locals)
+
+
+def _walked(value: object) -> Iterator[str]:
+    """Yield what is inside, as reports do that do not ask a mapping or a list for its own text."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield f"{name} ="
+            yield from _walked(inner)
+    elif isinstance(value, Iterable) and isinstance(value, (list, tuple, set, frozenset)):
+        for inner in value:
+            yield from _walked(inner)
+    else:
+        yield repr(value)

@@ -750,7 +750,11 @@ def test_no_report_of_an_unusable_argument_shows_a_secret() -> None:
         told = {**CODE, "user_code": None, "of_its_own": "s3cret-word"}
         return DeviceCodeResponse.from_json_response(told)
 
-    for call in (header, decoded):
+    def without_a_code() -> object:
+        told = {**CODE, "device_code": None, "of_its_own": "s3cret-word"}
+        return DeviceCodeResponse.from_json_response(told)
+
+    for call in (header, decoded, without_a_code):
         with pytest.raises((ValueError, KeyError)) as caught:
             call()
         report = reported(caught.value, __file__)

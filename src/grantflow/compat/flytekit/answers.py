@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
-from grantflow import DeviceAuthorization, Instant, Token
+from grantflow import DeviceAuthorization, Instant, Secret, Token
 from grantflow.core.members import span
 from grantflow.core.values import Members
 
@@ -40,10 +40,14 @@ class DeviceCodeResponse:
         >>> found.expires_in, found.interval
         (600, 5)
         """
-        j = Members(j)  # shows no values, for tracebacks may show what a frame holds
+        secret = _code(j)
+        # Tracebacks may show what a frame holds: nothing but what a person is shown, from here on.
+        j = Members({name: j[name] for name in _SHOWN if name in j})
+        if secret is None:
+            raise KeyError("device_code")
         complete = j.get("verification_uri_complete")
         code = DeviceAuthorization(
-            device_code=_text(j, "device_code"),
+            device_code=secret,
             user_code=_text(j, "user_code"),
             verification_uri=_text(j, "verification_uri"),
             expires_at=Instant(span(j.get("expires_in")) or _LIFETIME),
@@ -63,6 +67,14 @@ class DeviceCodeResponse:
             interval=math.ceil(code.interval / _SECOND),
             verification_uri_complete=code.verification_uri_complete,
         )
+
+
+_SHOWN = ("user_code", "verification_uri", "verification_uri_complete", "expires_in", "interval")
+
+
+def _code(answer: Mapping[str, object]) -> Secret | None:
+    told = answer.get("device_code")
+    return None if told is None else Secret(str(told))
 
 
 def _text(found: Members, name: str) -> str:
