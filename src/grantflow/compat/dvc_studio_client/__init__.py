@@ -15,7 +15,7 @@ import sys
 import webbrowser
 from typing import Final
 
-from grantflow import Clock, DeviceAuthorization, DeviceFlow, Secret
+from grantflow import Clock, DeviceAuthorization, DeviceFlow, Secret, SystemClock
 from grantflow.compat.dvc_studio_client.errors import (
     AuthorizationDeniedError,
     AuthorizationExpiredError,
@@ -32,7 +32,6 @@ from grantflow.compat.dvc_studio_client.studio import (
 )
 from grantflow.core.display import escaped
 from grantflow.core.secret import secret
-from grantflow.shell.clock import SystemClock
 
 __all__ = [
     "AVAILABLE_SCOPES",

@@ -39,6 +39,7 @@ from grantflow import (
     Send,
     SlowDownAsked,
     StillPending,
+    SystemClock,
     TokenIssued,
     Unreachable,
     begin,
@@ -57,7 +58,6 @@ from grantflow.compat.flytekit.words import (
 )
 from grantflow.compat.once import Happened, once, problem_of
 from grantflow.core.secret import maybe_secret, secret
-from grantflow.shell.clock import SystemClock
 
 __all__ = [
     "AccessTokenNotFoundError",
