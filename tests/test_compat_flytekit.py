@@ -292,10 +292,11 @@ def test_a_server_that_wants_to_be_asked_later(status: int, grant_type: GrantTyp
     with wired(busy) as wire, pytest.raises(AuthenticationError) as caught:
         get_token(wire.url, client_id="app", grant_type=grant_type, refresh_token="rt-1")
     assert str(caught.value) == (
-        "the server has trouble: it wants to be asked later, after 7 seconds"
+        "the server has trouble: the server asked to be asked later; ask again in 7 s"
     )
     assert isinstance(caught.value.problem, Failed)
     assert isinstance(caught.value.problem.error, Unreachable)
+    assert caught.value.problem.error.retry_after == seconds(7)
     assert len(wire.asked) == 1
 
 

@@ -291,6 +291,17 @@ def test_a_token_that_is_stored_and_good_needs_no_lock() -> None:
         assert pool.submit(stage.source().token).result(5) == first
 
 
+def test_a_store_that_is_no_more_than_that_is_claimed_before_it_is_read() -> None:
+    stage = Stage(store=Simple())
+    first = stage.source().token()
+    with ThreadPoolExecutor(1) as pool:
+        with stage.store.claim(stage.source().key):
+            asked = pool.submit(stage.source().token)
+            with pytest.raises(TimeoutError):
+                asked.result(0.2)
+        assert asked.result(5) == first
+
+
 def test_nobody_is_asked_where_nobody_may_be() -> None:
     stage = Stage()
     source = stage.source(interactive=False)

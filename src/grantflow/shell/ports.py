@@ -63,9 +63,10 @@ class Store(Protocol):
 
 @runtime_checkable
 class TryingStore(Store, Protocol):
-    """A store that can tell that a lock is taken; all of ours can.
+    """A store that can tell that a lock is taken, and whose ``read`` is as good as its ``claim``.
 
-    With one that cannot, who renews a token early waits where another process does so already.
+    All of ours are. With one that is not, every look into the store is a claim, and who renews a
+    token early waits where another process does so already.
     """
 
     def try_claim(self, key: str, /) -> AbstractContextManager[Token | None]:

@@ -13,7 +13,6 @@ Rules:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -28,8 +27,6 @@ from grantflow import (
     DeviceAuthorization,
     DeviceFlow,
     Expired,
-    Failed,
-    Fault,
     Instant,
     Moment,
     Pending,
@@ -41,7 +38,6 @@ from grantflow import (
     StillPending,
     SystemClock,
     TokenIssued,
-    Unreachable,
     begin,
 )
 from grantflow.compat.flytekit.answers import DeviceCodeResponse, Triple, triple_of
@@ -200,10 +196,6 @@ def _token(happened: Happened) -> Triple:
     match happened:
         case TokenIssued(_, token):
             return triple_of(token)
-        case SlowDownAsked(retry_after=pause):
-            when = "" if pause is None else f", after {math.ceil(pause.total_seconds())} seconds"
-            fault = Fault("http", "no", f"it wants to be asked later{when}")
-            raise error_of(Failed(Unreachable(fault, 1)))
         case _:
             raise error_of(problem_of(happened))
 
