@@ -25,6 +25,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from compat_wire import Says, Wire, wire
+from frames import shown
 from grantflow import Denied, Expired, Failed, Garbled, Token, Unreachable
 from grantflow.compat.bitfount import (
     APIKeys,
@@ -36,7 +37,6 @@ from grantflow.compat.bitfount import (
 )
 from grantflow.testing import VirtualClock
 from grantflow.testing.clock import EPOCH
-from our_frames import shown
 
 CODE = "/oauth/device/code"
 TOKEN = "/oauth/token"

@@ -39,6 +39,7 @@ from dagshub_stage import (
     bearer,
     dagshub,
 )
+from frames import shown
 from grantflow import (
     DeviceAuthorization,
     Failed,
@@ -68,7 +69,6 @@ from grantflow.compat.dagshub.token_auth import (
     OAuthDagshubToken,
 )
 from grantflow.testing import VirtualClock
-from our_frames import shown
 
 LATER = datetime(2099, 1, 2, tzinfo=UTC)
 GOOD = AppDagshubToken("good-token")

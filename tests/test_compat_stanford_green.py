@@ -21,6 +21,7 @@ import requests
 from exponential_backoff_ca import ExponentialBackoff
 from requests.adapters import HTTPAdapter
 
+from frames import shown
 from grantflow import Failed, Garbled, Refused, Unreachable
 from grantflow.compat.stanford_green import (
     AccessToken,
@@ -30,7 +31,6 @@ from grantflow.compat.stanford_green import (
     Waits,
 )
 from grantflow.testing import Script, VirtualClock, serve
-from our_frames import shown
 from values import seconds
 from wire_stage import HANGS_UP, SILENT, Said, wired
 
