@@ -10,13 +10,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cli_stage import ISSUER, Stage
 from grantflow.__main__ import main
-from grantflow.core.values import Fault, Response
+from grantflow.core.request import Request
+from grantflow.core.values import Fault, Reply, Response
 from interop.pki import issue
 
 SECRET = "hunter2hunter2"
@@ -271,6 +273,53 @@ def test_html_from_the_token_endpoint(stage: Stage) -> None:
     assert ran.code == 1
     assert "HTML" in ran.complaint()
     assert "Welcome" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Response(404, {}, b"<html>"), "the server"),
+        (Response(400, {}, b'{"error": "invalid_scope"}'), "the server refused: invalid_scope"),
+        (Fault("name", "no", "server.test"), "the server's name could not be resolved"),
+    ],
+)
+@pytest.mark.parametrize("end", ["device", "token"])
+@pytest.mark.parametrize("start", [(), ("--start",)])
+def test_a_failure_is_told_of_the_endpoint_that_was_asked(
+    stage: Stage, reply: Response | Fault, said: str, end: str, start: tuple[str, ...]
+) -> None:
+    stage.plays()
+
+    def answers(request: Request) -> Reply:
+        return reply if request.url.endswith(f"/{end}") else stage.transport(request)
+
+    stage.answers_with(answers)
+    ran = stage.run("login", *ENDPOINTS, "--client-id", "app", "--client-auth", "none", *start)
+    if start and end == "token":
+        assert ran.code == 0
+        ran = stage.run("login", "--finish")
+    assert ran.code == 1
+    assert ran.err.splitlines()[-1].startswith(f"grantflow: {ISSUER}/{end}: {said}")
+
+
+def test_a_renewal_that_fails_is_told_of_the_token_endpoint(stage: Stage) -> None:
+    stage.plays()
+    argv = ("login", "--issuer", ISSUER, *ROBOT)
+    assert stage.run(*argv).code == 0
+    stage.clock.advance(timedelta(days=1))
+    stage.answers_with(lambda request: Response(404, {}, b"<html>"))
+    ran = stage.run("token")
+    assert ran.code == 1
+    assert f"grantflow: {ISSUER}/token: the server's answer is not usable" in ran.err
+
+
+def test_a_query_of_an_endpoint_is_not_repeated(stage: Stage) -> None:
+    stage.plays()
+    stage.answers_with(lambda request: Response(404, {}, b"<html>"))
+    ends = ("--device-endpoint", f"{ISSUER}/device?key={SECRET}", ENDPOINTS[1])
+    ran = stage.run("login", *ends, "--client-id", "app", "--client-auth", "none")
+    assert ran.complaint().startswith(f"grantflow: {ISSUER}/device: ")
+    assert SECRET not in ran.err
 
 
 def test_a_server_that_echoes_the_secret(stage: Stage) -> None:

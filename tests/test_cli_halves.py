@@ -25,6 +25,10 @@ from grantflow.testing import Script, VirtualClock
 START = ("login", "--start", "--issuer", ISSUER, "--client-id", "app")
 FINISH = ("login", "--finish")
 SECRET = "hunter2hunter2"
+GO_ON = (
+    "go on with grantflow login --finish --profile server.test, with a longer --timeout or without "
+    "one"
+)
 
 
 def seconds(number: float) -> timedelta:
@@ -272,7 +276,10 @@ def test_the_budget_of_the_start_ends_both_halves(stage: Stage) -> None:
     stage.clock.advance(seconds(3))
     ran = finish(stage)
     assert ran.code == 1
-    assert "ran out" in ran.err.splitlines()[-1]
+    assert ran.err.splitlines()[-1] == (
+        "grantflow: the time that --timeout gave to the sign-in at its start is over, not the "
+        "code's; start again with a longer --timeout, or without one"
+    )
     assert stage.clock.now().mono <= seconds(20)
     assert waiting(stage) == []
 
@@ -293,7 +300,12 @@ def unreachable(request: Request) -> Reply:
     [
         ((), interrupted, 130, "interrupted"),
         ((), unreachable, 1, "check the address, the network and the proxy; then go on with"),
-        (("--timeout", "2"), None, 1, "the code still lives; go on with grantflow login --finish"),
+        (
+            ("--timeout", "2"),
+            None,
+            1,
+            f"nobody approved within the 2 seconds of --timeout, and the code still lives; {GO_ON}",
+        ),
         (("--timeout", "8"), None, 1, "go on with grantflow login --finish --profile server.test"),
     ],
 )

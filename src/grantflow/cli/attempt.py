@@ -19,11 +19,11 @@ from grantflow.cli.failure import CommandError, usage
 from grantflow.cli.login_line import Options
 from grantflow.cli.output import tell
 from grantflow.cli.profiles import Profile, Profiles
+from grantflow.cli.traced import Traced
 from grantflow.core.client import Client
 from grantflow.core.client_auth import ClientAuthentication
 from grantflow.core.provider import Provider
 from grantflow.core.secret import Secret
-from grantflow.shell.ports import Transport
 from grantflow.shell.signing import check
 
 
@@ -34,7 +34,7 @@ class Attempt:
 
     profile: Profile
     client: Client
-    send: Transport
+    send: Traced
     known: Profiles
 
 
@@ -49,7 +49,7 @@ def attempt(options: Options) -> Attempt:
     if options.client_auth is not None or wanted.client_key_file is not None:
         # Known already, so an unusable key or secret is told before anything is sent.
         _proof(options, wanted, secret, ())
-    send = outside.transport(options.timeout)
+    send = Traced(outside.transport(options.timeout))
     found, provider = where.located(wanted, send)
     method, proof = _proof(options, found, secret, provider.auth_methods)
     profile = called(evolve(found, client_auth=method), options.profile, known)

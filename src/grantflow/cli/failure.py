@@ -33,7 +33,9 @@ def usage(message: str) -> CommandError:
 
 def ended(problem: Expired | Failed, *, where: str = "", advice: str = "") -> CommandError:
     """Return the error of a sign-in that ended without a token; ``where`` was asked."""
-    named = isinstance(problem, Failed) and isinstance(problem.error, (Garbled, Unreachable))
+    named = isinstance(problem, Failed) and isinstance(
+        problem.error, (Garbled, Refused, Unreachable)
+    )
     place = f"{where}: " if where and named else ""
     hint = advice or _hint(problem)
     return CommandError(

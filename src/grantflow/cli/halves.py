@@ -8,7 +8,7 @@ from typing import final
 
 from attrs import evolve
 
-from grantflow.cli import events, outside, starts
+from grantflow.cli import events, limit, outside, starts
 from grantflow.cli.attempt import Attempt, attempt, called, check_store, known_profiles
 from grantflow.cli.client import proven_client_of
 from grantflow.cli.failure import CommandError, ended, usage
@@ -18,6 +18,8 @@ from grantflow.cli.login_line import Options
 from grantflow.cli.profiles import Profile
 from grantflow.cli.screen import Screen, screen
 from grantflow.cli.starts import Start
+from grantflow.cli.traced import Traced
+from grantflow.cli.words import spoken
 from grantflow.core.client import Client
 from grantflow.core.codec import dump_run, load_run
 from grantflow.core.effects import Send
@@ -90,7 +92,7 @@ def _code(
                 reply = send(due.request)
                 going = going.heard(due, reply, clock.now())
             case _, (Expired() | Failed() as problem):
-                raise ended(problem, where=asked.profile.place or "")
+                raise ended(problem, where=asked.send.asked or asked.profile.place or "")
             case _:
                 raise ended(Failed(Garbled("a token came before anybody could approve")))
 
@@ -110,11 +112,12 @@ def finished(options: Options) -> tuple[Profile, Token]:
 
 
 def _waited(start: Start, options: Options, clock: Clock) -> Token:
-    name, place = start.profile.name, start.profile.place or ""
+    name, send = start.profile.name, Traced(outside.transport(options.timeout))
     going = _resumed(start, options, clock)
     keeper = _Keeper(start, going, clock)
     command = f"grantflow login --finish --profile {name}"
-    limit = None if options.timeout is None else Instant(clock.now().mono + options.timeout)
+    patience = options.timeout
+    until = None if patience is None else Instant(clock.now().mono + patience)
     view: Screen = (
         events.Events(clock)
         if options.json
@@ -125,21 +128,25 @@ def _waited(start: Start, options: Options, clock: Clock) -> Token:
         keeper(state)
         view(state)
         due = state.not_before if isinstance(state, (Pending, SlowDown)) else None
-        if limit is not None and due is not None and due >= limit:
+        if patience is not None and until is not None and due is not None and due >= until:
             raise CommandError(
-                f"nobody has approved yet, and the code still lives; go on with {command}",
-                word="timeout",
+                f"nobody approved within the {spoken(patience)} of --timeout, and the code still "
+                f"lives; go on with {command}, with a longer --timeout or without one",
+                word=limit.WORD,
             )
 
     try:
         with view:
-            end = resume(going, outside.transport(options.timeout), clock, watch)
+            end = resume(going, send, clock, watch)
     except BaseException:
         keeper.pause()
         raise
     if isinstance(end, Authorized):
         return end.token
-    error = ended(end, where=place)
+    if isinstance(end, Expired) and limit.ended_by(view.last, clock.now().mono):
+        error = limit.exceeded_of_start(end)
+    else:
+        error = ended(end, where=send.asked or start.profile.place or "")
     if _is_over(end) or not keeper.lives():
         starts.remove(name)
         raise error

@@ -14,6 +14,7 @@ from grantflow.cli.failure import PERSON_NEEDED, CommandError, ended
 from grantflow.cli.given import handed_over
 from grantflow.cli.output import is_terminal, tell
 from grantflow.cli.profiles import Profile
+from grantflow.cli.traced import Traced
 from grantflow.cli.words import spoken
 from grantflow.core.problems import PersonNeeded
 from grantflow.core.states import Expired, Failed
@@ -85,13 +86,13 @@ def _obtained(profile: Profile, grant: Grant, store: Store, skew: Skew, *, may_a
     from grantflow.cli.screen import screen
     from grantflow.shell.source import GrantError, TokenSource
 
-    clock = outside.clock()
+    clock, send = outside.clock(), Traced(outside.transport())
     with screen(Invite(browser_wanted(), picture=True), clock) as view:
         source = TokenSource(
             proven_client_of(profile),
             grant,
             store=store,
-            transport=outside.transport(),
+            transport=send,
             clock=clock,
             prompt=_shown_by_the_screen,
             watch=view,
@@ -102,19 +103,19 @@ def _obtained(profile: Profile, grant: Grant, store: Store, skew: Skew, *, may_a
         try:
             return source.token()
         except GrantError as error:
-            raise _refused(error, profile) from None
+            raise _refused(error, profile, send.asked) from None
 
 
 def _shown_by_the_screen(_: DeviceAuthorization) -> None:
     """Prompt for nothing: the screen sees the code among the states."""
 
 
-def _refused(error: GrantError, profile: Profile) -> CommandError:
+def _refused(error: GrantError, profile: Profile, asked: str) -> CommandError:
     match error.problem:
         case PersonNeeded():
             return _person_needed(profile)
         case Expired() | Failed() as problem:
-            return ended(problem, where=profile.server or "")
+            return ended(problem, where=asked or profile.server or "")
 
 
 def _person_needed(profile: Profile) -> CommandError:

@@ -13,6 +13,7 @@ from grantflow.cli.failure import FAILED, CommandError, usage
 from grantflow.cli.output import tell
 from grantflow.cli.parser import Parser
 from grantflow.cli.profiles import Profile, Profiles
+from grantflow.cli.traced import Traced
 from grantflow.core.display import sentence
 from grantflow.core.tokens import Grant
 
@@ -103,18 +104,20 @@ def _revoked(profile: Profile, grant: Grant) -> None:
 
     from grantflow.shell.source import TokenSource
 
+    send = Traced(outside.transport())
     source = TokenSource(
         proven_client_of(profile),
         grant,
         store=outside.store(),
-        transport=outside.transport(),
+        transport=send,
         clock=outside.clock(),
         interactive=False,
         profile=profile.name,
     )
     problem = unsafe_perform_io(source.forget().swap().value_or(None))
     if problem is not None:
+        at = f"{send.asked}: " if send.asked else ""
         raise CommandError(
-            f"the server could not be told of the logout: {sentence(problem)}; the token of "
+            f"the server could not be told of the logout: {at}{sentence(problem)}; the token of "
             f"{profile.name} is kept: try again, or remove it here with --local-only"
         )
