@@ -447,6 +447,63 @@ def test_a_port_that_cannot_be_served(stage: Stage, port: str) -> None:
     assert "port" in ran.complaint()
 
 
+TOKENS = (
+    "SECRETVALUE",
+    "hunter2hunter2",
+    "gho_aaaaaaaa",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.",
+    "glpat-abcdefgh",
+    "2YotnFZFEjr1zCsicMWpAA",
+    "d6f1c4be-7c1e-4f3b-9a0e-1f8c2d5b6a79",
+    "correcthorsebatterystaple",
+    "x" * 70,
+    "two words\x1b[31m of4secrets",
+)
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("token",),
+        ("token", "ci"),
+        ("status",),
+        ("logout",),
+        ("doctor",),
+        ("run",),
+        ("default",),
+        ("providers",),
+        ("login",),
+        ("login", "--finish", "--profile"),
+        ("list",),
+        ("completion",),
+        ("token", "--min-ttl"),
+        ("token", "--format"),
+        (),
+    ],
+)
+def test_a_secret_where_a_name_belongs_is_not_repeated(
+    stage: Stage, argv: tuple[str, ...], token: str
+) -> None:
+    for there_is_one in (False, True):
+        if there_is_one:
+            stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
+        ran = stage.run(*argv, token, *(("--", "true") if argv == ("run",) else ()))
+        assert ran.code == 2
+        assert "not repeated: it looks like a secret" in ran.complaint()
+        assert token not in ran.err
+        assert token[:20] not in ran.err
+
+
+@pytest.mark.parametrize(
+    "name", ["wrok", "Work", "login.example.com-2", "prod-eu-west-1", "CI", "my_app-2026"]
+)
+def test_a_name_is_repeated(stage: Stage, name: str) -> None:
+    stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
+    assert f"unknown profile '{name}'" in stage.run("token", name).complaint()
+
+
 def test_a_token_behind_a_flag_that_takes_none_is_not_repeated(stage: Stage) -> None:
     ran = stage.run("login", f"--token-stdin={SECRET}", "--profile", "work")
     assert ran.code == 2

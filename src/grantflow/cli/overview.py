@@ -11,6 +11,7 @@ COMMANDS: Final = {
     "run": "run a command with the token in its environment",
     "status": "say who is signed in, and for how long",
     "list": "list every profile",
+    "default": "choose the profile that is meant where none is named",
     "logout": "remove a token and its profile",
     "providers": "list the providers that have a name, or tell all of one",
     "doctor": "look for what is wrong, and say what to do",

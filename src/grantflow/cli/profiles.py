@@ -21,6 +21,7 @@ from attrs import asdict, evolve, field, fields, frozen
 
 from grantflow.cli.failure import FAILED, CommandError, usage
 from grantflow.cli.parser import nearest
+from grantflow.cli.quoted import quoted
 from grantflow.core.members import text_of, words
 from grantflow.core.values import Json, Members, plain
 from grantflow.shell.environment import home
@@ -107,7 +108,7 @@ class Profiles:
             return self._default()
         if name not in self.documents:
             rest = nearest(name, self.documents, "grantflow list shows what there is")
-            raise usage(f"unknown profile {name!r}{rest}")
+            raise usage(f"unknown profile {quoted(name)}{rest}")
         return name
 
     def named(self, name: str | None) -> Profile:
@@ -156,7 +157,10 @@ class Profiles:
         if self.default is not None and self.default in self.documents:
             return self.default
         if self.documents:
-            raise usage(f"which profile? Name one of: {', '.join(self.documents)}")
+            raise usage(
+                f"which profile? Name one of: {', '.join(self.documents)}; "
+                "grantflow default NAME chooses one for good"
+            )
         raise nobody()
 
 
@@ -185,7 +189,7 @@ def checked_name(name: str) -> str:
     if not name or len(name) > _LONGEST_NAME or not set(name) <= _LETTERS or name[0] == "-":
         raise usage(
             f"a profile's name is made of letters, digits and . _ - and does not begin with -, "
-            f"unlike {name[:_LONGEST_NAME]!r}"
+            f"unlike {quoted(name)}"
         )
     return name
 
@@ -218,6 +222,11 @@ def load() -> Profiles:
 def add(profile: Profile) -> None:
     """Remember a sign-in in the file."""
     _change(lambda found: found.with_(profile))
+
+
+def choose(name: str) -> None:
+    """Make a profile the default one, in the file."""
+    _change(lambda found: evolve(found, default=found.chosen(name)))
 
 
 def remove(name: str) -> None:

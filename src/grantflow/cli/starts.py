@@ -24,6 +24,7 @@ from grantflow.cli import profiles
 from grantflow.cli.failure import CommandError, usage
 from grantflow.cli.parser import nearest
 from grantflow.cli.profiles import Profile
+from grantflow.cli.quoted import quoted
 from grantflow.core.members import moment_of, text_of
 from grantflow.core.secret import Secret
 from grantflow.core.values import Members, plain
@@ -182,7 +183,7 @@ def _is_alive(name: str, now: datetime) -> bool:
 
 def _none(name: str, known: list[str]) -> CommandError:
     rest = nearest(name, known, "start one with grantflow login --start")
-    return usage(f"no sign-in of {name!r} was started here{rest}")
+    return usage(f"no sign-in of {quoted(name)} was started here{rest}")
 
 
 def _folder() -> Path:

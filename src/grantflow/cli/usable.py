@@ -11,7 +11,7 @@ from attrs import evolve
 from grantflow.cli import outside, profiles
 from grantflow.cli.client import key_of_profile, login_command, proven_client_of
 from grantflow.cli.failure import PERSON_NEEDED, CommandError, ended
-from grantflow.cli.given import handed_over
+from grantflow.cli.given import handed_over, variable
 from grantflow.cli.output import is_terminal, tell
 from grantflow.cli.profiles import Profile
 from grantflow.cli.traced import Traced
@@ -38,10 +38,11 @@ def usable(name: str | None, least: timedelta, *, may_ask: bool) -> Token:
 
 def given_to(name: str | None) -> Token | None:
     """Return the token of the environment, which outranks every profile."""
-    given = token_given(name or profiles.default_name())
+    asked = name or profiles.default_name()
+    given = token_given(asked)
     if given is None:
         return None
-    return handed_over(given.reveal(), "the environment's GRANTFLOW_TOKEN")
+    return handed_over(given.reveal(), f"the environment's {variable(asked)}")
 
 
 def renewed(profile: Profile, rejected: Token) -> Token | None:

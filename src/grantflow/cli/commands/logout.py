@@ -13,6 +13,7 @@ from grantflow.cli.failure import FAILED, CommandError, usage
 from grantflow.cli.output import tell
 from grantflow.cli.parser import Parser
 from grantflow.cli.profiles import Profile, Profiles
+from grantflow.cli.quoted import quoted
 from grantflow.cli.traced import Traced
 from grantflow.core.display import sentence
 from grantflow.core.tokens import Grant
@@ -34,9 +35,7 @@ def parser() -> Parser:
     made = Parser(
         "logout", "Revoke a token, and remove it with its profile from this machine.", _EXAMPLES
     )
-    made.add_argument(
-        "profile", metavar="PROFILE", nargs="?", help="by default the last one signed in"
-    )
+    made.add_profile()
     made.add_argument("--all", action="store_true", help="every profile")
     made.add_argument("--local-only", action="store_true", help="do not tell the server")
     return made
@@ -57,15 +56,25 @@ def main(argv: Sequence[str]) -> int:
             failed = True
         else:
             profiles.remove(name)
+    _tell_of_default(known)
     if os.environ.get("GRANTFLOW_TOKEN"):
         tell("grantflow: GRANTFLOW_TOKEN is still set, and outranks every profile")
     return FAILED if failed else 0
 
 
+def _tell_of_default(before: Profiles) -> None:
+    left = profiles.load()
+    if before.default is not None and left.default is None and left.documents:
+        tell(
+            f"No profile is the default one now; choose with grantflow default NAME: "
+            f"{', '.join(left.documents)}"
+        )
+
+
 def _names(known: Profiles, options: Options) -> tuple[str, ...]:
     if not known.documents:
         if options.profile is not None:
-            raise usage(f"unknown profile {options.profile!r}; there is none at all")
+            raise usage(f"unknown profile {quoted(options.profile)}; there is none at all")
         raise CommandError("nothing to log out of: nobody has signed in here")
     if options.all:
         return tuple(known.documents)

@@ -49,6 +49,9 @@ def profiles_judged(found: Profiles | str) -> Iterator[Finding]:
         yield Finding("profiles", "note", "nobody has signed in here yet", "grantflow login --help")
     elif usable == len(names):
         yield Finding("profiles", "ok", f"{usable} remembered: {', '.join(names)}")
+    if names and found.default not in names:
+        said = "none of them is the default one, so one has to be named at each use"
+        yield Finding("profiles", "note", said, "choose one: grantflow default NAME")
 
 
 def _read(profile: Profile) -> None:
