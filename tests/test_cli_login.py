@@ -64,6 +64,7 @@ def test_a_login_is_remembered_without_a_secret(stage: Stage) -> None:
     assert stage.document()["default"] == "server.test"
     assert stage.profiles() == {
         "server.test": {
+            "signed_in_at": "2026-01-01T00:00:15+00:00",
             "grant": "device",
             "issuer": ISSUER,
             "token_endpoint": f"{ISSUER}/token",
@@ -381,7 +382,12 @@ def test_a_given_token_may_know_its_server(stage: Stage) -> None:
     ran = stage.run("login", "--token-stdin", "--issuer", ISSUER, stdin="at-1")
     assert ran.code == 0
     assert stage.profiles() == {
-        "server.test": {"grant": "given", "issuer": ISSUER, "client_auth": "none"}
+        "server.test": {
+            "grant": "given",
+            "issuer": ISSUER,
+            "client_auth": "none",
+            "signed_in_at": "2026-01-01T00:00:00+00:00",
+        }
     }
 
 

@@ -35,6 +35,7 @@ class Options(Namespace):
     token_stdin: bool
     start: bool
     finish: bool
+    replace: bool
     profile: str | None
     no_browser: bool
     no_qr: bool
@@ -124,6 +125,11 @@ def parser() -> Parser:
         action="store_true",
         help="wait for what was started; it needs --profile only where several were",
     )
+    when.add_argument(
+        "--replace",
+        action="store_true",
+        help="with --finish: also where its profile was signed in after the start",
+    )
     how = made.add_argument_group("how")
     how.add_argument(
         "--profile", metavar="NAME", help="by default the provider's name or the server's host"
@@ -158,6 +164,10 @@ def check_when(options: Options) -> None:
         raise usage("--start and --token-stdin contradict each other: nobody is asked")
     if options.start and options.grant != "device":
         raise usage(f"--start and --grant {options.grant} contradict each other: nobody is asked")
+    if options.replace and not options.finish:
+        raise usage(
+            "--replace is for --finish; any other sign-in replaces its profile's former one"
+        )
     if options.finish:
         said = next((name for name in vars(options) if _is_said(options, name)), None)
         if said is not None:
@@ -166,7 +176,16 @@ def check_when(options: Options) -> None:
 
 
 _WHILE_WAITING: Final = frozenset(
-    {"finish", "profile", "client_secret_file", "no_browser", "no_qr", "json", "timeout"}
+    {
+        "finish",
+        "replace",
+        "profile",
+        "client_secret_file",
+        "no_browser",
+        "no_qr",
+        "json",
+        "timeout",
+    }
 )
 
 

@@ -43,7 +43,7 @@ _ENVIRONMENT: Final = (
 
 _EXIT_CODES: Final = (
     ("0", "done"),
-    ("1", "the sign-in failed, nobody is signed in, or doctor found a problem"),
+    ("1", "no sign-in, no token that lives as long as asked, or doctor found a problem"),
     ("2", "the command line is wrong"),
     ("3", "a person has to sign in, and nobody may be asked"),
     ("126, 127", "run: the command is no program, or was not found"),

@@ -49,6 +49,7 @@ class Profile:
     for its gaps, and perhaps found in ``provider_file``; all three are only for saying so again.
     ``spelling`` is the rest of what the provider is, besides the endpoints here: a versioned
     document (``grantflow.providers.document_of``), read only where something is to be sent.
+    ``signed_in_at`` is when a person, or a secret, last did (ISO 8601); a renewal does not count.
     """
 
     name: str = ""
@@ -69,6 +70,7 @@ class Profile:
     audience: str | None = None
     resource: tuple[str, ...] = ()
     param: tuple[tuple[str, str], ...] = ()
+    signed_in_at: str | None = None
 
     @property
     def server(self) -> str | None:
@@ -320,6 +322,7 @@ def profile_of(name: str, document: object) -> Profile:
         audience=text_of(found.get("audience")),
         resource=words(found.get("resource")) or (),
         param=_pairs(found.get("param")),
+        signed_in_at=text_of(found.get("signed_in_at")),
     )
 
 

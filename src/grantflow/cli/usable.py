@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -12,7 +12,7 @@ from grantflow.cli import outside, profiles
 from grantflow.cli.client import key_of_profile, login_command, proven_client_of
 from grantflow.cli.failure import PERSON_NEEDED, CommandError, ended
 from grantflow.cli.given import handed_over, variable
-from grantflow.cli.output import is_terminal, tell
+from grantflow.cli.output import is_terminal
 from grantflow.cli.profiles import Profile
 from grantflow.cli.traced import Traced
 from grantflow.cli.words import spoken
@@ -78,7 +78,7 @@ def _stored(name: str | None, least: timedelta, *, may_ask: bool) -> Token:
         if profile.grant == "given":
             raise _person_needed(profile)
         token = _obtained(profile, profile.grant, store, skew, may_ask=may_ask)
-        _note_short_life(token, outside.clock().now().wall, least)
+        _check_life(profile, token, least)
     return token
 
 
@@ -127,7 +127,12 @@ def _person_needed(profile: Profile) -> CommandError:
     )
 
 
-def _note_short_life(token: Token, now: datetime, least: timedelta) -> None:
+def _check_life(profile: Profile, token: Token, least: timedelta) -> None:
+    now = outside.clock().now().wall
     if token.expires_at is not None and token.expires_at - now < least:
         left = spoken(max(token.expires_at - now, timedelta()))
-        tell(f"grantflow: --min-ttl: the token lives only for another {left}")
+        raise CommandError(
+            f"the token of {profile.name} lives only for another {left}, and --min-ttl asks for "
+            f"{spoken(least)}; ask for less, if that will do",
+            word="short_lived",
+        )

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from grantflow.cli import outside, profiles
+from grantflow.cli import outside, profiles, starts
 from grantflow.cli.client import key_of_profile, proven_client_of
 from grantflow.cli.failure import FAILED, CommandError, usage
 from grantflow.cli.output import tell
@@ -50,12 +50,10 @@ def main(argv: Sequence[str]) -> int:
     failed = False
     for name in _names(known, options):
         try:
-            tell(_signed_out(name, known, local_only=options.local_only))
+            _left(name, known, local_only=options.local_only)
         except CommandError as error:  # with --all, the others are still signed out
             tell(f"grantflow: {error}")
             failed = True
-        else:
-            profiles.remove(name)
     _tell_of_default(known)
     if os.environ.get("GRANTFLOW_TOKEN"):
         tell("grantflow: GRANTFLOW_TOKEN is still set, and outranks every profile")
@@ -72,13 +70,30 @@ def _tell_of_default(before: Profiles) -> None:
 
 
 def _names(known: Profiles, options: Options) -> tuple[str, ...]:
+    started = [each for each in starts.names() if each not in known.documents]
+    if options.profile in started:
+        return (options.profile,)
+    if options.all and started:
+        return (*known.documents, *started)
     if not known.documents:
+        if started and options.profile is None:
+            raise usage(f"which started sign-in? Name one of: {', '.join(started)}")
         if options.profile is not None:
             raise usage(f"unknown profile {quoted(options.profile)}; there is none at all")
         raise CommandError("nothing to log out of: nobody has signed in here")
     if options.all:
         return tuple(known.documents)
     return (known.chosen(options.profile),)
+
+
+def _left(name: str, known: Profiles, *, local_only: bool) -> None:
+    """Drop what was started, then the token and its profile."""
+    if name in starts.names():
+        starts.drop(name)
+        tell(f"Dropped the sign-in of {name} that was started.")
+    if name in known.documents:
+        tell(_signed_out(name, known, local_only=local_only))
+        profiles.remove(name)
 
 
 def _signed_out(name: str, known: Profiles, *, local_only: bool) -> str:
