@@ -253,6 +253,7 @@ MEMBERS: dict[str, dict[str, list[object]]] = {
         "audience": TEXTS,
         "resource": WORDS,
         "param": PAIRS,
+        "registration": TEXTS,
         "signed_in_at": TIMES,
         "later": [],
     },

@@ -19,6 +19,7 @@ from grantflow.cli.failure import CommandError, usage
 from grantflow.cli.login_line import Options
 from grantflow.cli.output import tell
 from grantflow.cli.profiles import Profile, Profiles
+from grantflow.cli.registering import registered
 from grantflow.cli.traced import Traced
 from grantflow.core.client import Client
 from grantflow.core.client_auth import ClientAuthentication
@@ -51,8 +52,14 @@ def attempt(options: Options) -> Attempt:
         _proof(options, wanted, secret, ())
     send = Traced(outside.transport(options.timeout))
     found, provider = where.located(wanted, send)
-    method, proof = _proof(options, found, secret, provider.auth_methods)
-    profile = called(evolve(found, client_auth=method), options.profile, known)
+    if found.client_id is None:
+        if options.client_auth or options.client_secret_file or options.client_key_file:
+            raise login_line.no_client()
+        found, proof = registered(found, provider, send)
+    else:
+        method, proof = _proof(options, found, secret, provider.auth_methods)
+        found = evolve(found, client_auth=method)
+    profile = called(found, options.profile, known)
     client = _client(profile, provider, proof)
     check_store(profile)
     return Attempt(profile, client, send, known)

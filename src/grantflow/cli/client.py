@@ -176,6 +176,10 @@ def proven_client_of(profile: Profile) -> Client:
 
 
 def _proof_of(profile: Profile) -> ClientAuthentication:
+    if profile.registration is not None:
+        from grantflow.cli.registering import proof_of
+
+        return proof_of(profile, profile.registration, login_command(profile))
     if profile.client_auth == "none":
         return _PUBLIC
     if profile.client_auth not in AUTH_NAMES:
@@ -215,10 +219,11 @@ def login_command(profile: Profile) -> str:
 
     if profile.grant == "given":
         return shlex.join(("grantflow", "login", "--token-stdin", "--profile", profile.name))
+    registered = profile.registration is not None
     flags = [
         *_where(profile),
-        ("--client-id", profile.client_id),
-        ("--client-auth", None if _is_usual(profile) else profile.client_auth),
+        ("--client-id", None if registered else profile.client_id),
+        ("--client-auth", None if registered or _is_usual(profile) else profile.client_auth),
         ("--client-secret-file", profile.client_secret_file),
         ("--client-key-file", profile.client_key_file),
         *(("--scope", each) for each in profile.scope),

@@ -48,6 +48,7 @@ _MEMBERS = frozenset(
         "client_secret_file",
         "client_key_file",
         "scope",
+        "registration",
         "signed_in_at",
         "audience",
         "resource",

@@ -49,6 +49,7 @@ class Profile:
     for its gaps, and perhaps found in ``provider_file``; all three are only for saying so again.
     ``spelling`` is the rest of what the provider is, besides the endpoints here: a versioned
     document (``grantflow.providers.document_of``), read only where something is to be sent.
+    ``registration`` is where the client is stored that was registered for it (``registering``).
     ``signed_in_at`` is when a person, or a secret, last did (ISO 8601); a renewal does not count.
     """
 
@@ -70,6 +71,7 @@ class Profile:
     audience: str | None = None
     resource: tuple[str, ...] = ()
     param: tuple[tuple[str, str], ...] = ()
+    registration: str | None = None
     signed_in_at: str | None = None
 
     @property
@@ -179,7 +181,7 @@ def _ask(profile: Profile) -> tuple[object, ...]:
     """Return what makes two sign-ins the same; a wider scope is no other profile."""
     return (
         profile.server,
-        profile.client_id,
+        profile.registration or profile.client_id,
         profile.grant,
         profile.audience,
         sorted(profile.resource),
@@ -322,6 +324,7 @@ def profile_of(name: str, document: object) -> Profile:
         audience=text_of(found.get("audience")),
         resource=words(found.get("resource")) or (),
         param=_pairs(found.get("param")),
+        registration=text_of(found.get("registration")),
         signed_in_at=text_of(found.get("signed_in_at")),
     )
 
