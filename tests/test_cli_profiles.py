@@ -58,6 +58,7 @@ def test_status_for_programs(stage: Stage) -> None:
         "expires": "in 1 hour",
         "refreshable": True,
         "environment": None,
+        "dpop": False,
     }
 
 

@@ -128,6 +128,8 @@ def _advice(error: Error) -> str:
             return "start again if that was a mistake"
         case Refused(code):
             return _AFTER_CODE.get(code, "")
+        case Garbled(problem) if "is not DPoP" in problem:
+            return "this server binds no tokens to a key; sign in without --dpop"
         case Garbled():
             return "check that the address is the provider's own endpoint"
         case Unreachable(fault):

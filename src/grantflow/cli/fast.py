@@ -47,6 +47,7 @@ _MEMBERS = frozenset(
         "client_auth",
         "client_secret_file",
         "client_key_file",
+        "client_assertion_file",
         "scope",
         "registration",
         "signed_in_at",

@@ -50,7 +50,9 @@ class Profile:
     ``spelling`` is the rest of what the provider is, besides the endpoints here: a versioned
     document (``grantflow.providers.document_of``), read only where something is to be sent.
     ``registration`` is where the client is stored that was registered for it (``registering``).
-    ``signed_in_at`` is when a person, or a secret, last did (ISO 8601); a renewal does not count.
+    ``dpop`` is the public key that its tokens are bound to, ``dpop_key_file`` the name of the file
+    with the private one (``proofs``). ``signed_in_at`` is when a person, or a secret, last did
+    (ISO 8601); a renewal does not count.
     """
 
     name: str = ""
@@ -67,11 +69,14 @@ class Profile:
     client_auth: str = "none"
     client_secret_file: str | None = None
     client_key_file: str | None = None
+    client_assertion_file: str | None = None
     scope: tuple[str, ...] = ()
     audience: str | None = None
     resource: tuple[str, ...] = ()
     param: tuple[tuple[str, str], ...] = ()
     registration: str | None = None
+    dpop: Members = field(factory=Members)
+    dpop_key_file: str | None = None
     signed_in_at: str | None = None
 
     @property
@@ -311,7 +316,7 @@ def profile_of(name: str, document: object) -> Profile:
         provider=text_of(found.get("provider")),
         provider_file=text_of(found.get("provider_file")),
         values=_pairs(found.get("values")),
-        spelling=spelling if isinstance(spelling := found.get("spelling"), Members) else Members(),
+        spelling=_members(found.get("spelling")),
         issuer=text_of(found.get("issuer")),
         token_endpoint=text_of(found.get("token_endpoint")),
         device_authorization_endpoint=text_of(found.get("device_authorization_endpoint")),
@@ -320,11 +325,14 @@ def profile_of(name: str, document: object) -> Profile:
         client_auth=text_of(found.get("client_auth")) or "none",
         client_secret_file=text_of(found.get("client_secret_file")),
         client_key_file=text_of(found.get("client_key_file")),
+        client_assertion_file=text_of(found.get("client_assertion_file")),
         scope=words(found.get("scope")) or (),
         audience=text_of(found.get("audience")),
         resource=words(found.get("resource")) or (),
         param=_pairs(found.get("param")),
         registration=text_of(found.get("registration")),
+        dpop=_members(found.get("dpop")),
+        dpop_key_file=text_of(found.get("dpop_key_file")),
         signed_in_at=text_of(found.get("signed_in_at")),
     )
 
@@ -335,6 +343,10 @@ def _grant(found: Members) -> Grant | None:
             return grant
         case _:
             return None
+
+
+def _members(value: Json) -> Members:
+    return value if isinstance(value, Members) else Members()
 
 
 def _pairs(value: Json) -> tuple[tuple[str, str], ...]:

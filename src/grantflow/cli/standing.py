@@ -75,6 +75,7 @@ class Standing:
             "expires": self.expires,
             "refreshable": self.refreshable,
             "environment": self.environment,
+            "dpop": bool(self.profile.dpop),
         }
 
 

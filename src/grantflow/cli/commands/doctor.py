@@ -102,7 +102,7 @@ def _of(profile: Profile, *, default: bool) -> Iterator[Finding]:
     yield signin.standing_judged(standing)
     secret = signin.secret_judged(
         profile,
-        signin.unreadable(profile.client_secret_file or profile.client_key_file),
+        signin.unreadable(signin.proof_file(profile)),
         in_environment=bool(os.environ.get("GRANTFLOW_CLIENT_SECRET")),
     )
     if secret is not None:

@@ -78,6 +78,7 @@ def _lines(found: Standing) -> list[str]:
         "client id": profile.client_id,
         "grant": profile.grant,
         "scope": found.scope,
+        **({"bound to": "a key of this machine (DPoP)"} if profile.dpop else {}),
         "expires": found.expires,
         "renews itself": "yes" if found.refreshable else "no",
     }

@@ -94,7 +94,7 @@ def secret_judged(profile: Profile, missing: str | None, *, in_environment: bool
 
     ``missing`` says why the file that the profile names cannot be read.
     """
-    file = profile.client_secret_file or profile.client_key_file
+    file = proof_file(profile)
     if missing is not None:
         said = f"{profile.name}: cannot read {file}: {missing}"
         return Finding("secret", "problem", said, "put it back, or sign in again with another one")
@@ -109,6 +109,12 @@ def secret_judged(profile: Profile, missing: str | None, *, in_environment: bool
         return Finding("secret", "problem", said, advice)
     where = "GRANTFLOW_CLIENT_SECRET" if file is None else file
     return Finding("secret", "ok", f"{profile.name}: it is in {where}")
+
+
+def proof_file(profile: Profile) -> str | None:
+    """Return the file with which a profile's client proves itself, if it has one."""
+    named = (profile.client_secret_file, profile.client_key_file, profile.client_assertion_file)
+    return next((file for file in named if file is not None), None)
 
 
 def unreadable(file: str | None) -> str | None:
