@@ -307,6 +307,17 @@ def test_list_shows_what_was_started_and_the_time_left(stage: Stage) -> None:
     assert (left["work"], left["later"]) == (None, later["started"])
 
 
+@pytest.mark.parametrize("command", ["token", "status", "doctor", "default"])
+def test_a_profile_that_was_only_started_is_told_as_such(stage: Stage, command: str) -> None:
+    start(stage, "--profile", "later")
+    ran = stage.run(command, "later")
+    assert (ran.code, ran.complaint()) == (
+        3,
+        "grantflow: the sign-in of later was started and waits for a person; go on with "
+        "grantflow login --finish --profile later",
+    )
+
+
 def test_a_damaged_start_does_not_hide_the_list(stage: Stage) -> None:
     start(stage, "--profile", "torn")
     [path] = waiting(stage)
@@ -419,6 +430,7 @@ def unreachable(request: Request) -> Reply:
             1,
             f"nobody approved within the 2 seconds of --timeout, and the code still lives; {GO_ON}",
         ),
+        (("--timeout", "0.5"), None, 1, "nobody approved within the 0.5 seconds of --timeout"),
         (("--timeout", "8"), None, 1, "go on with grantflow login --finish --profile server.test"),
     ],
 )

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from attrs import asdict, evolve, field, fields, frozen
 
-from grantflow.cli.failure import FAILED, CommandError, usage
+from grantflow.cli.failure import FAILED, PERSON_NEEDED, CommandError, usage
 from grantflow.cli.parser import nearest
 from grantflow.cli.quoted import quoted
 from grantflow.core.members import text_of, words
@@ -116,6 +116,7 @@ class Profiles:
         if name is None:
             return self._default()
         if name not in self.documents:
+            _check_started(name)
             rest = nearest(name, self.documents, "grantflow list shows what there is")
             raise usage(f"unknown profile {quoted(name)}{rest}")
         return name
@@ -171,6 +172,19 @@ class Profiles:
                 "grantflow default NAME chooses one for good"
             )
         raise nobody()
+
+
+def _check_started(name: str) -> None:
+    """Say what is missing where there is no profile yet, but a sign-in that will make one."""
+    from grantflow.cli import starts  # which is made of profiles
+
+    if name in starts.names():
+        raise CommandError(
+            f"the sign-in of {name} was started and waits for a person; "
+            f"go on with {starts.finishing(name)}",
+            PERSON_NEEDED,
+            word="login_required",
+        )
 
 
 def nobody(code: int = FAILED) -> CommandError:
