@@ -108,7 +108,11 @@ def test_status_without_a_profile_tells_of_the_environment_s_token(
     assert stage.run("token", *argv).out == "at-1\n"
     ran = stage.run("status", *argv)
     assert (ran.code, len(ran.err.splitlines())) == (0, len(argv))
-    assert f"token          from {variable}, in the environment" in ran.out.splitlines()
+    assert ran.out.splitlines() == [
+        f"token          from {variable}, in the environment",
+        "expires        unknown",
+        "renews itself  no",
+    ]
     found = json.loads(stage.run("status", *argv, "--json").out)
     assert (found["profile"], found["signed_in"]) == (None, True)
     assert (found["environment"], found["expires"]) == (variable, "unknown")
@@ -308,6 +312,7 @@ def test_logout_says_that_the_environment_s_token_stays(stage: Stage) -> None:
     stage.login()
     stage.monkeypatch.setenv("GRANTFLOW_TOKEN", "at-1")
     assert "GRANTFLOW_TOKEN is still set" in stage.run("logout").err
+    assert "GRANTFLOW_TOKEN is still set" in stage.run("logout").complaint()
 
 
 def test_a_profile_without_a_token_can_be_removed(stage: Stage) -> None:

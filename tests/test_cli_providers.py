@@ -431,6 +431,8 @@ def test_all_of_one_is_told_in_words(stage: Stage) -> None:
     ("name", "command"),
     [
         ("github", "grantflow login github --client-id ID"),
+        ("aws", "grantflow login aws --set region=REGION"),
+        ("dagshub", "grantflow login dagshub"),
         ("entra", "grantflow login entra --set tenant=TENANT --client-id ID"),
         ("google", "grantflow login google --client-id ID --client-secret-file FILE"),
         (

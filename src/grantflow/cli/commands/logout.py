@@ -56,8 +56,11 @@ def main(argv: Sequence[str]) -> int:
             failed = True
     _tell_of_default(known)
     if os.environ.get("GRANTFLOW_TOKEN"):
-        tell("grantflow: GRANTFLOW_TOKEN is still set, and outranks every profile")
+        tell(f"grantflow: {_STAYS}")
     return FAILED if failed else 0
+
+
+_STAYS: Final = "GRANTFLOW_TOKEN is still set, and outranks every profile"
 
 
 def _tell_of_default(before: Profiles) -> None:
@@ -80,7 +83,8 @@ def _names(known: Profiles, options: Options) -> tuple[str, ...]:
             raise usage(f"which started sign-in? Name one of: {', '.join(started)}")
         if options.profile is not None:
             raise usage(f"unknown profile {quoted(options.profile)}; there is none at all")
-        raise CommandError("nothing to log out of: nobody has signed in here")
+        stays = f"; {_STAYS}, so unset it" if os.environ.get("GRANTFLOW_TOKEN") else ""
+        raise CommandError(f"nothing to log out of: nobody has signed in here{stays}")
     if options.all:
         return tuple(known.documents)
     return (known.chosen(options.profile),)

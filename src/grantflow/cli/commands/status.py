@@ -71,17 +71,22 @@ def _found(name: str | None) -> Standing:
 
 def _lines(found: Standing) -> list[str]:
     profile = found.profile
+    ends = {"expires": found.expires, "renews itself": "yes" if found.refreshable else "no"}
+    if not profile.name:
+        return _table({"token": f"from {found.environment}, in the environment", **ends})
     rows = {
         "profile": profile.name + (" (default)" if found.default else ""),
-        **({} if profile.name else {"token": f"from {found.environment}, in the environment"}),
         "provider": _provider(profile),
         "client id": profile.client_id,
         "grant": profile.grant,
         "scope": found.scope,
         **({"bound to": "a key of this machine (DPoP)"} if profile.dpop else {}),
-        "expires": found.expires,
-        "renews itself": "yes" if found.refreshable else "no",
+        **ends,
     }
+    return _table(rows)
+
+
+def _table(rows: dict[str, str | None]) -> list[str]:
     width = max(len(name) for name in rows)
     return [f"{name:<{width}}  {text or '-'}" for name, text in rows.items()]
 
