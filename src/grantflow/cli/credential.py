@@ -11,7 +11,8 @@ from typing import final
 from attrs import frozen
 
 from grantflow.cli import outside, profiles, refusals
-from grantflow.cli.client import key_of_profile, login_command
+from grantflow.cli.again import login_command
+from grantflow.cli.client import key_of_profile
 from grantflow.cli.failure import CommandError, usage
 from grantflow.cli.git import asked, credential, origins
 from grantflow.cli.output import is_terminal, tell

@@ -14,8 +14,8 @@ class Traced:
     """A transport that knows whom it asked; ``asked`` is empty before anybody was."""
 
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self.asked = ""
+        self._transport: Transport = transport
+        self.asked: str = ""
 
     def __call__(self, request: Request, /) -> Reply:
         """Send it, and remember where to."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from grantflow.cli import outside, profiles
-from grantflow.cli.client import key_of_profile, login_command, proven_client_of
+from grantflow.cli.again import login_command
+from grantflow.cli.client import key_of_profile, proven_client_of
 from grantflow.cli.failure import PERSON_NEEDED, CommandError, ended
 from grantflow.cli.given import handed_over, variable
 from grantflow.cli.output import is_terminal

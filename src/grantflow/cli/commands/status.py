@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from grantflow.cli import profiles
-from grantflow.cli.client import login_command
+from grantflow.cli.again import login_command
 from grantflow.cli.failure import CommandError
 from grantflow.cli.given import variable
 from grantflow.cli.output import answer, tell

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from grantflow.cli import profiles
-from grantflow.cli.client import AUTH_NAMES, key_of_profile, login_command
+from grantflow.cli.again import login_command
+from grantflow.cli.client import AUTH_NAMES, key_of_profile
 from grantflow.cli.failure import CommandError
 from grantflow.cli.health.finding import Finding
 from grantflow.cli.profiles import Profile, Profiles
