@@ -32,6 +32,7 @@ _READ = (
 )
 _POSIX = os.name == "posix"
 _DEEPEST = 8
+# Not dpop: where a bound token is stored takes the thumbprint of its key.
 _MEMBERS = frozenset(
     {
         "grant",
