@@ -105,6 +105,31 @@ def test_a_profile_may_be_named_and_must_be_there(stage: Stage) -> None:
     assert ran.complaint() == "grantflow: unknown profile 'cii'; did you mean 'ci'?"
 
 
+def test_without_a_default_profile_all_are_looked_at(stage: Stage) -> None:
+    stage.plays()
+    stage.login("--profile", "one")
+    stage.login("--profile", "two")
+    given(stage)
+    stage.run("logout", "ci")
+    stage.monkeypatch.setenv("GRANTFLOW_TOKEN_TWO", "at-hunter2")
+    ran = stage.run("doctor", "--json")
+    assert json.loads(ran.out)["profile"] is None
+    said = "none of them is the default one, so one has to be named at each use"
+    assert Finding("profiles", "note", said, "choose one: grantflow default NAME") in findings(ran)
+    signed_in = [each.said for each in findings(ran) if each.check == "sign-in"]
+    assert [each.partition(":")[0] for each in signed_in] == ["one", "two"]
+    assert [each.check for each in findings(ran)].count("network") == 1
+    assert any("it outranks profile two" in each.said for each in findings(ran))
+    for path in (stage.home / "tokens").glob("*.json"):
+        path.unlink()
+    assert [each.said for each in problems(stage)] == [
+        "one: there is no token",
+        "two: there is no token",
+    ]
+    assert stage.run("default", "one").code == 0
+    assert [each.said for each in problems(stage)] == ["one: there is no token"]
+
+
 def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
     return {
         path: (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")

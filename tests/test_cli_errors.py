@@ -10,13 +10,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cli_stage import ISSUER, Stage
 from grantflow.__main__ import main
-from grantflow.core.values import Fault, Response
+from grantflow.core.request import Request
+from grantflow.core.values import Fault, Reply, Response
 from interop.pki import issue
 
 SECRET = "hunter2hunter2"
@@ -273,6 +275,53 @@ def test_html_from_the_token_endpoint(stage: Stage) -> None:
     assert "Welcome" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Response(404, {}, b"<html>"), "the server"),
+        (Response(400, {}, b'{"error": "invalid_scope"}'), "the server refused: invalid_scope"),
+        (Fault("name", "no", "server.test"), "the server's name could not be resolved"),
+    ],
+)
+@pytest.mark.parametrize("end", ["device", "token"])
+@pytest.mark.parametrize("start", [(), ("--start",)])
+def test_a_failure_is_told_of_the_endpoint_that_was_asked(
+    stage: Stage, reply: Response | Fault, said: str, end: str, start: tuple[str, ...]
+) -> None:
+    stage.plays()
+
+    def answers(request: Request) -> Reply:
+        return reply if request.url.endswith(f"/{end}") else stage.transport(request)
+
+    stage.answers_with(answers)
+    ran = stage.run("login", *ENDPOINTS, "--client-id", "app", "--client-auth", "none", *start)
+    if start and end == "token":
+        assert ran.code == 0
+        ran = stage.run("login", "--finish")
+    assert ran.code == 1
+    assert ran.err.splitlines()[-1].startswith(f"grantflow: {ISSUER}/{end}: {said}")
+
+
+def test_a_renewal_that_fails_is_told_of_the_token_endpoint(stage: Stage) -> None:
+    stage.plays()
+    argv = ("login", "--issuer", ISSUER, *ROBOT)
+    assert stage.run(*argv).code == 0
+    stage.clock.advance(timedelta(days=1))
+    stage.answers_with(lambda request: Response(404, {}, b"<html>"))
+    ran = stage.run("token")
+    assert ran.code == 1
+    assert f"grantflow: {ISSUER}/token: the server's answer is not usable" in ran.err
+
+
+def test_a_query_of_an_endpoint_is_not_repeated(stage: Stage) -> None:
+    stage.plays()
+    stage.answers_with(lambda request: Response(404, {}, b"<html>"))
+    ends = ("--device-endpoint", f"{ISSUER}/device?key={SECRET}", ENDPOINTS[1])
+    ran = stage.run("login", *ends, "--client-id", "app", "--client-auth", "none")
+    assert ran.complaint().startswith(f"grantflow: {ISSUER}/device: ")
+    assert SECRET not in ran.err
+
+
 def test_a_server_that_echoes_the_secret(stage: Stage) -> None:
     stage.plays()
     body = f'{{"error": "invalid_client", "error_description": "wrong: {SECRET}"}}'.encode()
@@ -396,6 +445,63 @@ def test_a_port_that_cannot_be_served(stage: Stage, port: str) -> None:
         ran = stage.run("serve", "--port", number)
     assert ran.code == (1 if port == "taken" else 2)
     assert "port" in ran.complaint()
+
+
+TOKENS = (
+    "SECRETVALUE",
+    "hunter2hunter2",
+    "gho_aaaaaaaa",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.",
+    "glpat-abcdefgh",
+    "2YotnFZFEjr1zCsicMWpAA",
+    "d6f1c4be-7c1e-4f3b-9a0e-1f8c2d5b6a79",
+    "correcthorsebatterystaple",
+    "x" * 70,
+    "two words\x1b[31m of4secrets",
+)
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("token",),
+        ("token", "ci"),
+        ("status",),
+        ("logout",),
+        ("doctor",),
+        ("run",),
+        ("default",),
+        ("providers",),
+        ("login",),
+        ("login", "--finish", "--profile"),
+        ("list",),
+        ("completion",),
+        ("token", "--min-ttl"),
+        ("token", "--format"),
+        (),
+    ],
+)
+def test_a_secret_where_a_name_belongs_is_not_repeated(
+    stage: Stage, argv: tuple[str, ...], token: str
+) -> None:
+    for there_is_one in (False, True):
+        if there_is_one:
+            stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
+        ran = stage.run(*argv, token, *(("--", "true") if argv == ("run",) else ()))
+        assert ran.code == 2
+        assert "not repeated: it looks like a secret" in ran.complaint()
+        assert token not in ran.err
+        assert token[:20] not in ran.err
+
+
+@pytest.mark.parametrize(
+    "name", ["wrok", "Work", "login.example.com-2", "prod-eu-west-1", "CI", "my_app-2026"]
+)
+def test_a_name_is_repeated(stage: Stage, name: str) -> None:
+    stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
+    assert f"unknown profile '{name}'" in stage.run("token", name).complaint()
 
 
 def test_a_token_behind_a_flag_that_takes_none_is_not_repeated(stage: Stage) -> None:

@@ -253,6 +253,11 @@ MEMBERS: dict[str, dict[str, list[object]]] = {
         "audience": TEXTS,
         "resource": WORDS,
         "param": PAIRS,
+        "registration": TEXTS,
+        "client_assertion_file": TEXTS,
+        "dpop": [{}, {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7h"}],
+        "dpop_key_file": TEXTS,
+        "signed_in_at": TIMES,
         "later": [],
     },
     "token": {

@@ -85,6 +85,8 @@ def test_a_profile_may_be_named(stage: Stage, order: str) -> None:
 
 # -- a token goes nowhere else
 
+EVIL = "https://evil.example"
+
 
 @pytest.mark.parametrize(
     "asked",
@@ -113,8 +115,37 @@ def test_a_profile_may_be_named(stage: Stage, order: str) -> None:
 )
 def test_a_token_goes_to_no_other_host(stage: Stage, asked: str) -> None:
     stage.login()
+    stage.monkeypatch.delenv("GIT_TRACE", raising=False)
     ran = get(stage, asked)
     assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (
+            question("evil.example"),
+            f"the token of profile server.test goes to {ISSUER}, and git asks for {EVIL}",
+        ),
+        (
+            question(protocol="http"),
+            "git names no host that is reached over https, or on this machine",
+        ),
+    ],
+)
+@pytest.mark.parametrize("traced", ["1", "true", "2", "/tmp/trace"])
+def test_who_traces_git_is_told_why_nothing_comes(
+    stage: Stage, asked: str, why: str, traced: str
+) -> None:
+    stage.login()
+    stage.monkeypatch.setenv("GIT_TRACE", traced)
+    ran = get(stage, asked)
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.startswith(f"grantflow: no token from here: {why}")
+    assert get(stage, question()).err == ""
+    for off in ("0", "false", ""):
+        stage.monkeypatch.setenv("GIT_TRACE", off)
+        assert get(stage, asked).err == ""
 
 
 @pytest.mark.parametrize("host", ["server.test", "SERVER.test", "server.test:443"])

@@ -25,6 +25,10 @@ from grantflow.testing import Script, VirtualClock
 START = ("login", "--start", "--issuer", ISSUER, "--client-id", "app")
 FINISH = ("login", "--finish")
 SECRET = "hunter2hunter2"
+GO_ON = (
+    "go on with grantflow login --finish --profile server.test, with a longer --timeout or without "
+    "one"
+)
 
 
 def seconds(number: float) -> timedelta:
@@ -183,7 +187,9 @@ def test_the_profile_is_the_one_that_login_makes(stage: Stage) -> None:
     stage.login("--scope", "read", "--param", "prompt=login", "--profile", "one")
     start(stage, "--scope", "read", "--param", "prompt=login", "--profile", "two")
     assert finish(stage).code == 0
-    assert stage.profiles()["two"] == stage.profiles()["one"]
+    one, two = (dict(stage.profiles()[name]) for name in ("one", "two"))
+    assert str(one.pop("signed_in_at")) < str(two.pop("signed_in_at"))
+    assert two == one
 
 
 def test_time_that_passed_in_between_has_passed(stage: Stage) -> None:
@@ -238,6 +244,128 @@ def test_the_only_one_that_lives_is_meant(stage: Stage) -> None:
     assert "profile new" in finish(stage).err
 
 
+# -- what else is there meanwhile
+
+
+def test_a_newer_sign_in_is_not_replaced_unasked(stage: Stage) -> None:
+    start(stage, "--profile", "work", "--scope", "old")
+    stage.login("--profile", "work", "--scope", "new")
+    before = (stage.document(), stage.tokens())
+    stage.clock.advance(seconds(60))
+    asked = dict(stage.counts)
+    ran = finish(stage, "--profile", "work", "--json")
+    assert ran.code == 1
+    assert ran.err == (
+        "grantflow: profile work was signed in 1 minute ago, after this sign-in was started; add "
+        "--replace to put this one in its place, or let it end with its code\n"
+    )
+    assert [each["error"] for each in ran.events] == ["newer"]
+    assert (stage.document(), stage.tokens(), stage.counts) == (*before, asked)
+    assert finish(stage, "--profile", "work", "--replace").code == 0
+    assert stage.profiles()["work"]["scope"] == ["old"]
+    assert len(stage.tokens()) == 1
+
+
+def test_a_sign_in_from_before_the_start_is_replaced(stage: Stage) -> None:
+    stage.login("--profile", "work")
+    start(stage, "--profile", "work")
+    stage.clock.advance(seconds(1800 - 1300))
+    assert stage.run("token", "work", "--min-ttl", "3500").code == 0, "a renewal is no sign-in"
+    assert finish(stage, "--profile", "work").code == 0
+
+
+def test_list_shows_what_was_started_and_the_time_left(stage: Stage) -> None:
+    stage.login("--profile", "work")
+    start(stage, "--profile", "work", "--scope", "read write")
+    start(stage, "--profile", "later")
+    start(stage, "--profile", "over", "--timeout", "30")
+    stage.clock.advance(seconds(60))
+    ran = stage.run("list")
+    assert ran.code == 0
+    assert [line.split() for line in ran.out.splitlines()[2:]] == [
+        f"{name} server.test app device started, 9 minutes left - {scope}".split()
+        for name, scope in (("later", "-"), ("work", "read write"))
+    ]
+    assert ran.err.splitlines() == [
+        f"To finish what was started: grantflow login --finish --profile {name}"
+        for name in ("later", "work")
+    ]
+    work, later = json.loads(stage.run("list", "--json").out)
+    assert (work["profile"], work["signed_in"], work["scope"]) == ("work", True, "")
+    assert (later["profile"], later["signed_in"], later["default"]) == ("later", False, False)
+    assert later["started"] == {
+        "expires_at": later["started"]["expires_at"],
+        "expires_in": 540,
+        "finish": "grantflow login --finish --profile later",
+    }
+    assert work["started"]["expires_in"] == 540
+    assert finish(stage, "--profile", "work").code == 0
+    assert "left" not in stage.run("list").out.splitlines()[1]
+    left = {
+        each["profile"]: each["started"] for each in json.loads(stage.run("list", "--json").out)
+    }
+    assert (left["work"], left["later"]) == (None, later["started"])
+
+
+@pytest.mark.parametrize("command", ["token", "status", "doctor", "default"])
+def test_a_profile_that_was_only_started_is_told_as_such(stage: Stage, command: str) -> None:
+    start(stage, "--profile", "later")
+    ran = stage.run(command, "later")
+    assert ran.code == 3
+    assert ran.complaint() == (
+        "grantflow: the sign-in of later was started and waits for a person; go on with "
+        "grantflow login --finish --profile later"
+    )
+
+
+def test_a_damaged_start_does_not_hide_the_list(stage: Stage) -> None:
+    start(stage, "--profile", "torn")
+    [path] = waiting(stage)
+    path.write_text("{")
+    start(stage, "--profile", "later")
+    ran = stage.run("list")
+    assert (ran.code, "later" in ran.out) == (0, True)
+    assert "the started sign-in of torn cannot be finished" in ran.err
+    assert stage.run("logout", "torn").code == 0
+    assert stage.run("list").err.startswith("To finish")
+
+
+@pytest.mark.parametrize("argv", [("later",), ("--all",)])
+def test_a_logout_drops_what_was_started(stage: Stage, argv: tuple[str, ...]) -> None:
+    start(stage, "--profile", "later")
+    ran = stage.run("logout", *argv)
+    assert (ran.code, ran.err) == (0, "Dropped the sign-in of later that was started.\n")
+    assert waiting(stage) == []
+    assert finish(stage).code == 1
+
+
+def test_a_logout_drops_the_profile_s_own_start_only(stage: Stage) -> None:
+    stage.login("--profile", "work")
+    start(stage, "--profile", "work")
+    start(stage, "--profile", "later")
+    assert stage.run("logout").code == 0
+    assert [path.name for path in waiting(stage)] == ["login-later.json"]
+    ran = stage.run("logout")
+    assert (ran.code, ran.complaint().endswith("Name one of: later")) == (2, True)
+
+
+def test_a_logout_does_not_take_a_sign_in_from_who_finishes_it(stage: Stage) -> None:
+    stage.login("--profile", "work")
+    start(stage, "--profile", "work")
+    said: list[Ran] = []
+
+    def meanwhile() -> None:
+        said.append(stage.run("logout", "work"))
+
+    with starts.held("work"):
+        thread = threading.Thread(target=meanwhile)
+        thread.start()
+        thread.join()
+    assert said[0].code == 1
+    assert "another process is finishing the sign-in of work" in said[0].err
+    assert (len(waiting(stage)), len(stage.tokens())) == (1, 1)
+
+
 # -- ends
 
 
@@ -272,7 +400,10 @@ def test_the_budget_of_the_start_ends_both_halves(stage: Stage) -> None:
     stage.clock.advance(seconds(3))
     ran = finish(stage)
     assert ran.code == 1
-    assert "ran out" in ran.err.splitlines()[-1]
+    assert ran.err.splitlines()[-1] == (
+        "grantflow: the time that --timeout gave to the sign-in at its start is over, not the "
+        "code's; start again with a longer --timeout, or without one"
+    )
     assert stage.clock.now().mono <= seconds(20)
     assert waiting(stage) == []
 
@@ -293,7 +424,13 @@ def unreachable(request: Request) -> Reply:
     [
         ((), interrupted, 130, "interrupted"),
         ((), unreachable, 1, "check the address, the network and the proxy; then go on with"),
-        (("--timeout", "2"), None, 1, "the code still lives; go on with grantflow login --finish"),
+        (
+            ("--timeout", "2"),
+            None,
+            1,
+            f"nobody approved within the 2 seconds of --timeout, and the code still lives; {GO_ON}",
+        ),
+        (("--timeout", "0.5"), None, 1, "nobody approved within the 0.5 seconds of --timeout"),
         (("--timeout", "8"), None, 1, "go on with grantflow login --finish --profile server.test"),
     ],
 )
@@ -512,6 +649,7 @@ def test_what_is_exchanged_is_not_sent_by_anybody_again(
         ((*START, "--finish"), "--start and --finish contradict each other"),
         ((*START, "--grant", "client_credentials"), "--start and --grant client_credentials"),
         ((*START, "--token-stdin"), "--start and --token-stdin contradict each other"),
+        ((*START, "--replace"), "--replace is for --finish"),
         ((*FINISH, "github"), "--finish and PROVIDER contradict each other"),
         ((*FINISH, "--client-id", "app"), "--finish and --client-id contradict each other"),
         ((*FINISH, "--scope", "a"), "--finish and --scope contradict each other"),
@@ -554,6 +692,7 @@ def damaged(**changes: object) -> Callable[[dict[str, object]], dict[str, object
         (damaged(run=[]), "something is missing in it"),
         (damaged(entropy=""), "something is missing in it"),
         (damaged(expires_at="soon"), "something is missing in it"),
+        (damaged(started_at=None), "something is missing in it"),
         (damaged(profile={"grant": "device"}), "its profile is not usable"),
         (damaged(run={"version": 1}), "it belongs to another client, scope, provider"),
         (damaged(run={"version": 7}), "written by another version of grantflow"),

@@ -64,6 +64,7 @@ def test_a_login_is_remembered_without_a_secret(stage: Stage) -> None:
     assert stage.document()["default"] == "server.test"
     assert stage.profiles() == {
         "server.test": {
+            "signed_in_at": "2026-01-01T00:00:15+00:00",
             "grant": "device",
             "issuer": ISSUER,
             "token_endpoint": f"{ISSUER}/token",
@@ -137,10 +138,34 @@ def test_no_then_means_no(stage: Stage) -> None:
 
 def test_the_timeout_ends_the_waiting(stage: Stage) -> None:
     stage.plays(Script())
-    ran = stage.run("login", "--issuer", ISSUER, "--client-id", "app", "--timeout", "20")
+    ran = stage.run("login", "--issuer", ISSUER, "--client-id", "app", "--timeout", "20", "--json")
     assert ran.code == 1
-    assert "ran out" in ran.err.splitlines()[-1]
+    assert ran.err == (
+        "grantflow: nobody approved within the 20 seconds of --timeout, and the code would have "
+        "lived for another 10 minutes; start again with a longer --timeout, or without one\n"
+    )
     assert stage.clock.now().mono <= seconds(20)
+    assert (ran.events[-1]["event"], ran.events[-1]["error"]) == ("expired", "timeout")
+
+
+def test_a_code_that_ends_before_the_timeout_is_told_as_such(stage: Stage) -> None:
+    stage.plays(Script(lifetime=seconds(30)))
+    argv = ("login", "--issuer", ISSUER, "--client-id", "app", "--json", "--timeout", "60")
+    ran = stage.run(*argv)
+    assert ran.code == 1
+    assert "ran out; start again, and approve sooner" in ran.err
+    assert (ran.events[-1]["event"], ran.events[-1]["error"]) == ("expired", "expired")
+
+
+def test_a_timeout_before_there_is_a_code_is_told(stage: Stage) -> None:
+    stage.plays(Script(outages=(Outage(seconds(0), seconds(9999)),)))
+    ends = ("--device-endpoint", f"{ISSUER}/device", "--token-endpoint", f"{ISSUER}/token")
+    ran = stage.run("login", *ends, "--client-id", "app", "--timeout", "1")
+    assert ran.code == 1
+    assert ran.err.splitlines()[-1] == (
+        f"grantflow: {ISSUER}/device: no token came within the 1 second of --timeout: the server "
+        "did not answer in time: scripted outage; try again with a longer --timeout, or without one"
+    )
 
 
 def test_the_timeout_bounds_a_machine_s_sign_in_as_well(stage: Stage) -> None:
@@ -357,7 +382,12 @@ def test_a_given_token_may_know_its_server(stage: Stage) -> None:
     ran = stage.run("login", "--token-stdin", "--issuer", ISSUER, stdin="at-1")
     assert ran.code == 0
     assert stage.profiles() == {
-        "server.test": {"grant": "given", "issuer": ISSUER, "client_auth": "none"}
+        "server.test": {
+            "grant": "given",
+            "issuer": ISSUER,
+            "client_auth": "none",
+            "signed_in_at": "2026-01-01T00:00:00+00:00",
+        }
     }
 
 

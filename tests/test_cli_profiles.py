@@ -57,6 +57,8 @@ def test_status_for_programs(stage: Stage) -> None:
         "expires_at": "2026-01-01T01:00:15+00:00",
         "expires": "in 1 hour",
         "refreshable": True,
+        "environment": None,
+        "dpop": False,
     }
 
 
@@ -87,8 +89,50 @@ def test_status_of_nobody_is_1(stage: Stage) -> None:
 
 def test_status_tells_when_the_environment_outranks_it(stage: Stage) -> None:
     stage.login()
+    stage.monkeypatch.setenv("GRANTFLOW_TOKEN_SERVER_TEST", "at-1")
+    ran = stage.run("status", "--json")
+    assert ran.err == (
+        "grantflow: the token in GRANTFLOW_TOKEN_SERVER_TEST outranks this profile\n"
+    )
+    assert json.loads(ran.out)["environment"] == "GRANTFLOW_TOKEN_SERVER_TEST"
+
+
+@pytest.mark.parametrize(
+    ("variable", "argv"),
+    [("GRANTFLOW_TOKEN", ()), ("GRANTFLOW_TOKEN", ("ci",)), ("GRANTFLOW_TOKEN_CI", ("ci",))],
+)
+def test_status_without_a_profile_tells_of_the_environment_s_token(
+    stage: Stage, variable: str, argv: tuple[str, ...]
+) -> None:
+    stage.monkeypatch.setenv(variable, "at-1")
+    assert stage.run("token", *argv).out == "at-1\n"
+    ran = stage.run("status", *argv)
+    assert (ran.code, len(ran.err.splitlines())) == (0, len(argv))
+    assert ran.out.splitlines() == [
+        f"token          from {variable}, in the environment",
+        "expires        unknown",
+        "renews itself  no",
+    ]
+    found = json.loads(stage.run("status", *argv, "--json").out)
+    assert (found["profile"], found["signed_in"]) == (None, True)
+    assert (found["environment"], found["expires"]) == (variable, "unknown")
+    assert "at-1" not in ran.out + ran.err
+
+
+def test_status_of_a_profile_without_a_token_goes_by_the_environment(stage: Stage) -> None:
+    stage.login()
+    for path in (stage.home / "tokens").glob("*.json"):
+        path.unlink()
+    assert stage.run("status").code == 1
     stage.monkeypatch.setenv("GRANTFLOW_TOKEN", "at-1")
-    assert "GRANTFLOW_TOKEN" in stage.run("status").err
+    assert stage.run("status").code == 0
+
+
+def test_an_environment_s_token_that_is_none_is_told_by_status(stage: Stage) -> None:
+    stage.monkeypatch.setenv("GRANTFLOW_TOKEN", "two\nlines")
+    ran = stage.run("status")
+    assert ran.code == 2
+    assert "the environment's GRANTFLOW_TOKEN holds characters" in ran.complaint()
 
 
 # -- list
@@ -164,12 +208,49 @@ def test_logout_touches_one_profile_only(stage: Stage) -> None:
 def test_after_a_logout_no_other_profile_steps_in_unasked(stage: Stage) -> None:
     stage.login("--profile", "one")
     stage.login("--profile", "two")
-    stage.run("logout")
+    ran = stage.run("logout")
+    assert ran.err.splitlines()[-1] == (
+        "No profile is the default one now; choose with grantflow default NAME: one"
+    )
     ran = stage.run("token")
     assert ran.code == 2
-    assert ran.complaint().endswith("Name one of: one")
+    assert ran.complaint().endswith("Name one of: one; grantflow default NAME chooses one for good")
     assert stage.document()["default"] is None
     assert stage.run("token", "one").code == 0
+
+
+# -- default
+
+
+def test_a_default_profile_is_chosen_without_signing_in(stage: Stage) -> None:
+    stage.login("--profile", "one")
+    stage.login("--profile", "two")
+    assert stage.run("default").out == "two\n"
+    before = stage.document()
+    ran = stage.run("default", "one")
+    assert (ran.code, ran.out, ran.err) == (0, "", "The default profile is one.\n")
+    assert stage.run("default").out == "one\n"
+    assert stage.document() == {**before, "default": "one"}
+    assert json.loads(stage.run("status", "--json").out)["profile"] == "one"
+    stage.run("logout")
+    assert stage.run("default", "two").code == 0
+    assert stage.run("token").code == 0
+
+
+def test_what_cannot_be_the_default_is_told(stage: Stage) -> None:
+    ran = stage.run("default")
+    assert (ran.code, "nobody has signed in here yet" in ran.complaint()) == (1, True)
+    stage.login("--profile", "one")
+    ran = stage.run("default", "oen")
+    assert (ran.code, ran.complaint()) == (
+        2,
+        "grantflow: unknown profile 'oen'; did you mean 'one'?",
+    )
+    assert stage.document()["default"] == "one"
+    stage.login("--profile", "two")
+    stage.run("logout")
+    ran = stage.run("default")
+    assert (ran.code, "grantflow default NAME" in ran.complaint()) == (2, True)
 
 
 def test_a_local_logout_tells_nobody(stage: Stage) -> None:
@@ -231,6 +312,7 @@ def test_logout_says_that_the_environment_s_token_stays(stage: Stage) -> None:
     stage.login()
     stage.monkeypatch.setenv("GRANTFLOW_TOKEN", "at-1")
     assert "GRANTFLOW_TOKEN is still set" in stage.run("logout").err
+    assert "GRANTFLOW_TOKEN is still set" in stage.run("logout").complaint()
 
 
 def test_a_profile_without_a_token_can_be_removed(stage: Stage) -> None:

@@ -101,6 +101,13 @@ def test_a_stale_token_is_renewed_first(stage: Stage, became: list[Became]) -> N
     assert stage.counts["refresh"] == 1
 
 
+def test_nothing_runs_on_a_token_that_lives_too_short(stage: Stage, became: list[Became]) -> None:
+    stage.login()
+    ran = stage.run("run", "--min-ttl", "7200", "--", "sh")
+    assert (ran.code, became) == (1, [])
+    assert "lives only for another 1 hour, and --min-ttl asks for 2 hours" in ran.complaint()
+
+
 def test_the_environment_s_token_is_used_as_everywhere(stage: Stage, became: list[Became]) -> None:
     given(stage)
     stage.monkeypatch.setenv("GRANTFLOW_TOKEN", "at-env")

@@ -89,12 +89,18 @@ def test_min_ttl_renews_what_ends_too_soon(stage: Stage) -> None:
     assert token["expires_at"] == "2026-01-01T01:10:15+00:00"
 
 
-def test_min_ttl_beyond_what_the_server_gives_is_told(stage: Stage) -> None:
+@pytest.mark.parametrize("argv", [("token",), ("token", "--format", "json")])
+def test_a_token_that_lives_shorter_than_asked_is_refused(
+    stage: Stage, argv: tuple[str, ...]
+) -> None:
     stage.login()
-    ran = stage.run("token", "--min-ttl", "7200")
-    assert ran.code == 0
-    assert ran.out == f"{access_token(stage)}\n"
-    assert "lives only for another 1 hour" in ran.err
+    ran = stage.run(*argv, "--min-ttl", "7200")
+    assert ran.code == 1
+    assert ran.complaint() == (
+        "grantflow: the token of server.test lives only for another 1 hour, and --min-ttl asks for "
+        "2 hours; ask for less, if that will do"
+    )
+    assert stage.run("token").out == f"{access_token(stage)}\n", "the renewed one is kept"
 
 
 def test_min_ttl_says_nothing_about_a_token_without_an_end(stage: Stage) -> None:

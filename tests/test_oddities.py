@@ -7,6 +7,7 @@ import pytest
 from grantflow import Secret, providers
 from grantflow.cli.oddities import _ANSWERING, _ASKING, _PROVIDER, oddities
 from grantflow.core.provider import Provider
+from grantflow.core.request import Encoding
 from grantflow.core.spelling import Answering, Asking
 from grantflow.providers import provider_from
 from spelling import PLAIN, SPELLING, Path, changed
@@ -56,6 +57,16 @@ def name_of(words: object) -> str:
 def test_every_known_provider_has_words_for_all_it_does(name: str) -> None:
     lines = list(oddities(providers.template(name).provider))
     assert all(line.endswith(".") for line in lines), "one of them has no words of its own"
+
+
+@pytest.mark.parametrize("encoding", ["json", "query", "multipart"])
+def test_a_request_is_told_as_it_is_sent(encoding: Encoding) -> None:
+    where = "https://acme.example/token"
+    poll, registration = Asking(encoding=encoding), Asking(drop="grant_types")
+    provider = Provider(name="acme", token_endpoint=where, poll=poll, registration=registration)
+    lines = list(oddities(provider))
+    assert len(lines) == 2, "a registration is sent as JSON, which is as usual"
+    assert lines[0].startswith("A poll is sent ")
 
 
 def test_a_secret_header_stays_one() -> None:

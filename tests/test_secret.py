@@ -159,7 +159,7 @@ REVEALERS = {
     "core/resume.py": 2,  # a device code that another process goes on with; a verifier is hashed
     "core/codec.py": 3,  # what a store keeps
     "shell/auth/placing.py": 2,  # the header that carries the token
-    "shell/keys.py": 5,  # a key is read
+    "shell/keys.py": 4,  # a key is read
     "shell/stores/private.py": 1,  # what a file keeps
     "shell/auth/proofs.py": 1,  # the header of a call
     "shell/signing.py": 1,  # a proof names the token that it goes with

@@ -108,6 +108,7 @@ from grantflow.core.states import Final
 from grantflow.core.values import Members, Reply
 from grantflow.shell import aio
 from grantflow.shell.auth.httpx import TokenAuth as HttpxTokenAuth
+from grantflow.shell.kept_key import kept_dpop_key
 from grantflow.shell.timer import Loop, TimerDriver
 from grantflow.testing import (
     AsyncServerTransport,
@@ -244,6 +245,7 @@ def configuration(provider: Provider, secret: Secret) -> None:
     ClientAssertion("jwt")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(ClientSecretBasic("s3cret").secret, Secret)
     assert_type(DPoP(secret).thumbprint, str)
+    assert_type(kept_dpop_key("key.json", required=False), DPoP)
 
 
 # Flows: each is a Flow of its own states

@@ -19,11 +19,14 @@ from grantflow.cli.failure import CommandError, usage
 from grantflow.cli.login_line import Options
 from grantflow.cli.output import tell
 from grantflow.cli.profiles import Profile, Profiles
+from grantflow.cli.proofs import bound
+from grantflow.cli.registering import registered
+from grantflow.cli.traced import Traced
 from grantflow.core.client import Client
 from grantflow.core.client_auth import ClientAuthentication
+from grantflow.core.dpop import DPoP
 from grantflow.core.provider import Provider
 from grantflow.core.secret import Secret
-from grantflow.shell.ports import Transport
 from grantflow.shell.signing import check
 
 
@@ -34,7 +37,7 @@ class Attempt:
 
     profile: Profile
     client: Client
-    send: Transport
+    send: Traced
     known: Profiles
 
 
@@ -46,14 +49,22 @@ def attempt(options: Options) -> Attempt:
         profiles.checked_name(options.profile)
     wanted = login_line.wanted(options)
     secret = secret_of(options.client_secret_file)
-    if options.client_auth is not None or wanted.client_key_file is not None:
+    if options.client_auth or wanted.client_key_file or wanted.client_assertion_file:
         # Known already, so an unusable key or secret is told before anything is sent.
         _proof(options, wanted, secret, ())
-    send = outside.transport(options.timeout)
+    send = Traced(outside.transport(options.timeout))
     found, provider = where.located(wanted, send)
-    method, proof = _proof(options, found, secret, provider.auth_methods)
-    profile = called(evolve(found, client_auth=method), options.profile, known)
-    client = _client(profile, provider, proof)
+    if found.client_id is None:
+        if options.client_auth or login_line.proof_flag(options) is not None:
+            raise login_line.no_client()
+        found, proof = registered(found, provider, send)
+    else:
+        method, proof = _proof(options, found, secret, provider.auth_methods)
+        found = evolve(found, client_auth=method)
+    profile, dpop = called(found, options.profile, known), None
+    if options.dpop:
+        profile, dpop = bound(profile)
+    client = _client(profile, provider, proof, dpop)
     check_store(profile)
     return Attempt(profile, client, send, known)
 
@@ -85,18 +96,24 @@ def _proof(
     options: Options, profile: Profile, secret: Secret | None, offered: tuple[str, ...]
 ) -> tuple[str, ClientAuthentication]:
     """Return how the client authenticates: its name, and the proof itself, which is usable."""
-    key = profile.client_key_file
+    key, assertion = profile.client_key_file, profile.client_assertion_file
     # A secret of the environment may belong to another client; one in a file is meant.
     fits = not offered or not WITH_SECRET.keys().isdisjoint(offered)
     meant = secret is not None and (fits or options.client_secret_file is not None)
-    method = auth_decided(options.client_auth, offered, has_secret=meant, has_key=key is not None)
+    method = auth_decided(
+        options.client_auth,
+        offered,
+        has_secret=meant,
+        has_key=key is not None,
+        has_assertion=assertion is not None,
+    )
     unproven = method == "none" and options.client_auth is None
     if unproven and profile.provider is not None and offered and "none" not in offered:
         raise usage(
             f"{profile.provider} wants the client to prove itself ({', '.join(offered)}): use "
             "--client-secret-file FILE, or --client-auth none to try without"
         )
-    proof = authentication(method, secret, key)
+    proof = authentication(method, secret, key, assertion)
     try:
         check(proof)
     except ValueError as error:
@@ -106,9 +123,11 @@ def _proof(
     return method, proof
 
 
-def _client(profile: Profile, provider: Provider, proof: ClientAuthentication) -> Client:
+def _client(
+    profile: Profile, provider: Provider, proof: ClientAuthentication, dpop: DPoP | None
+) -> Client:
     try:
-        client = client_of(profile, provider, proof)
+        client = client_of(profile, provider, proof, dpop)
     except ValueError as error:
         raise where.flagged(error) from None
     nobody = provider.device_authorization_endpoint is None and provider.flow == "device"

@@ -16,20 +16,25 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from grantflow.cli import proofs
+from grantflow.cli.again import login_command
 from grantflow.cli.failure import usage
 from grantflow.cli.output import is_terminal
 from grantflow.cli.profiles import Profile
 from grantflow.cli.spelt import plain_provider, remembered
 from grantflow.core.client import Client
 from grantflow.core.client_auth import (
+    ClientAssertion,
     ClientAuthentication,
     ClientSecretBasic,
+    ClientSecretHeaders,
     ClientSecretJwt,
     ClientSecretPost,
     MutualTls,
     PrivateKeyJwt,
     Public,
 )
+from grantflow.core.dpop import DPoP
 from grantflow.core.provider import Provider
 from grantflow.core.secret import Secret
 from grantflow.core.tokens import key_of
@@ -40,12 +45,15 @@ WITH_SECRET: Final[Mapping[str, Callable[[Secret], ClientAuthentication]]] = {
     "client_secret_basic_raw": partial(ClientSecretBasic, encoding="raw"),
     "client_secret_post": ClientSecretPost,
     "client_secret_jwt": ClientSecretJwt,
+    "client_secret_headers": ClientSecretHeaders,
 }
 _WITH_KEY: Final = ("private_key_jwt", "tls_client_auth")
+ASSERTION: Final = "client_assertion"
+"""An assertion that somebody else signs, in a file (RFC 7521); no registered name."""
 _ALGORITHMS: Final = ("ES256", "RS256", "EdDSA", "ES384", "ES512")
 """Tried in this order: what a key is for, is written in it."""
 
-AUTH_NAMES: Final = ("none", *WITH_SECRET, *_WITH_KEY)
+AUTH_NAMES: Final = ("none", *WITH_SECRET, *_WITH_KEY, ASSERTION)
 
 STDIN: Final = "-"
 _LARGEST_SECRET: Final = 64 * 1024
@@ -53,7 +61,12 @@ _PUBLIC: Final = Public()
 
 
 def auth_decided(
-    asked: str | None, offered: tuple[str, ...], *, has_secret: bool, has_key: bool = False
+    asked: str | None,
+    offered: tuple[str, ...],
+    *,
+    has_secret: bool,
+    has_key: bool = False,
+    has_assertion: bool = False,
 ) -> str:
     """Return the name of the authentication: the one asked for, else what the server takes.
 
@@ -66,6 +79,8 @@ def auth_decided(
     """
     if asked is not None:
         return asked
+    if has_assertion:
+        return ASSERTION
     if has_key:
         return "private_key_jwt"
     if not has_secret:
@@ -74,19 +89,37 @@ def auth_decided(
 
 
 def authentication(
-    name: str, secret: Secret | None, key_file: str | None = None
+    name: str,
+    secret: Secret | None,
+    key_file: str | None = None,
+    assertion_file: str | None = None,
 ) -> ClientAuthentication:
     """Return the authentication that ``name``, one of ``AUTH_NAMES``, stands for."""
     if name == "none":
         return _PUBLIC
     if name in _WITH_KEY:
         return _by_key(name, key_file)
+    if name == ASSERTION:
+        return _by_assertion(assertion_file)
     if secret is None:
         raise usage(
             f"{name} needs the client's secret: use --client-secret-file FILE, "
             "or set GRANTFLOW_CLIENT_SECRET"
         )
     return WITH_SECRET[name](secret)
+
+
+def _by_assertion(file: str | None) -> ClientAssertion:
+    if file is None:
+        raise usage(f"{ASSERTION} needs the assertion: use --client-assertion-file FILE")
+    from grantflow.shell.commands import SecretError, from_file
+
+    source = from_file(file)
+    try:
+        source()
+    except SecretError as error:
+        raise usage(f"{error}; check --client-assertion-file") from None
+    return ClientAssertion(source)
 
 
 def _by_key(name: str, file: str | None) -> ClientAuthentication:
@@ -156,7 +189,9 @@ def _read(path: Path) -> str:
         return file.read(_LARGEST_SECRET)
 
 
-def client_of(profile: Profile, provider: Provider, proof: ClientAuthentication) -> Client:
+def client_of(
+    profile: Profile, provider: Provider, proof: ClientAuthentication, dpop: DPoP | None = None
+) -> Client:
     """Return the client of a profile; ``ValueError`` names the argument that is unusable."""
     return Client(
         provider=provider,
@@ -166,16 +201,22 @@ def client_of(profile: Profile, provider: Provider, proof: ClientAuthentication)
         audience=profile.audience,
         resource=profile.resource,
         extra=profile.param,
+        dpop=dpop,
     )
 
 
 def proven_client_of(profile: Profile) -> Client:
     """Return the client of a profile with its proof, for a request."""
     proof = _proof_of(profile)
-    return _usable(profile, remembered(profile), proof)
+    dpop = proofs.key_of(profile)
+    return _usable(profile, remembered(profile), proof, lambda _: dpop)
 
 
 def _proof_of(profile: Profile) -> ClientAuthentication:
+    if profile.registration is not None:
+        from grantflow.cli.registering import proof_of
+
+        return proof_of(profile, profile.registration, login_command(profile))
     if profile.client_auth == "none":
         return _PUBLIC
     if profile.client_auth not in AUTH_NAMES:
@@ -185,6 +226,8 @@ def _proof_of(profile: Profile) -> ClientAuthentication:
         )
     if profile.client_auth in _WITH_KEY:
         return _by_key(profile.client_auth, profile.client_key_file)
+    if profile.client_auth == ASSERTION:
+        return _by_assertion(profile.client_assertion_file)
     secret = secret_of(profile.client_secret_file)
     if secret is None:
         raise usage(
@@ -199,57 +242,17 @@ def key_of_profile(profile: Profile) -> str:
     if profile.grant == "given":
         # Not a plain hash like the others, so the two never meet.
         return f"given-{sha256(profile.name.encode()).hexdigest()}"
-    return key_of(_usable(profile, None, _PUBLIC), profile.grant, profile.name)
+    client = _usable(profile, None, _PUBLIC, proofs.named_key)
+    return key_of(client, profile.grant, profile.name)
 
 
-def _usable(profile: Profile, provider: Provider | None, proof: ClientAuthentication) -> Client:
+def _usable(
+    profile: Profile,
+    provider: Provider | None,
+    proof: ClientAuthentication,
+    dpop: Callable[[Profile], DPoP | None],
+) -> Client:
     try:
-        return client_of(profile, provider or plain_provider(profile), proof)
+        return client_of(profile, provider or plain_provider(profile), proof, dpop(profile))
     except ValueError as error:
         raise usage(f"profile {profile.name!r} is not usable: {error}; sign in again") from None
-
-
-def login_command(profile: Profile) -> str:
-    """Return the command line that signs in again as this profile."""
-    import shlex
-
-    if profile.grant == "given":
-        return shlex.join(("grantflow", "login", "--token-stdin", "--profile", profile.name))
-    flags = [
-        *_where(profile),
-        ("--client-id", profile.client_id),
-        ("--client-auth", None if _is_usual(profile) else profile.client_auth),
-        ("--client-secret-file", profile.client_secret_file),
-        ("--client-key-file", profile.client_key_file),
-        *(("--scope", each) for each in profile.scope),
-        ("--audience", profile.audience),
-        *(("--resource", each) for each in profile.resource),
-        *(("--param", f"{name}={value}") for name, value in profile.param),
-        ("--grant", None if profile.grant == "device" else profile.grant),
-        ("--profile", profile.name),
-    ]
-    named = () if profile.provider is None else (profile.provider,)
-    words = [word for flag, value in flags if value is not None for word in (flag, value)]
-    return shlex.join(("grantflow", "login", *named, *words))
-
-
-def _is_usual(profile: Profile) -> bool:
-    """Tell whether the client authentication is the one that nobody has to ask for."""
-    offered = profile.spelling.get("auth_methods")
-    expected = profile.provider is None or not isinstance(offered, tuple) or "none" in offered
-    return profile.client_auth == "none" and expected
-
-
-def _where(profile: Profile) -> tuple[tuple[str, str | None], ...]:
-    if profile.provider is not None:
-        return (
-            ("--provider-file", profile.provider_file),
-            *(("--set", f"{name}={value}") for name, value in profile.values),
-        )
-    if profile.issuer is not None:
-        return (("--issuer", profile.issuer),)
-    return (
-        ("--device-endpoint", profile.device_authorization_endpoint),
-        ("--token-endpoint", profile.token_endpoint),
-        ("--revocation-endpoint", profile.revocation_endpoint),
-    )

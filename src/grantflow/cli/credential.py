@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,7 +11,8 @@ from typing import final
 from attrs import frozen
 
 from grantflow.cli import outside, profiles, refusals
-from grantflow.cli.client import key_of_profile, login_command
+from grantflow.cli.again import login_command
+from grantflow.cli.client import key_of_profile
 from grantflow.cli.failure import CommandError, usage
 from grantflow.cli.git import asked, credential, origins
 from grantflow.cli.output import is_terminal, tell
@@ -33,14 +35,23 @@ def answered(
     if operation is None or is_terminal(sys.stdin):
         raise usage(_BY_HAND)
     question = asked([] if sys.stdin is None else sys.stdin.read().splitlines())
-    if operation not in ("get", "erase") or question.origin is None:
+    if operation not in ("get", "erase"):
         return []
+    if question.origin is None:
+        return _left("git names no host that is reached over https, or on this machine")
     case = _case(name, hosts, question.origin)
-    if case is None:
-        return []
+    if isinstance(case, str):
+        return _left(case)
     if operation == "get":
         return credential(question, case.token(least))
     case.refused(question.password)
+    return []
+
+
+def _left(why: str) -> list[str]:
+    """Leave a question to git's other helpers; a person who traces git is told why."""
+    if os.environ.get("GIT_TRACE", "0").lower() not in ("", "0", "false"):
+        tell(f"grantflow: no token from here: {why}")
     return []
 
 
@@ -92,7 +103,7 @@ class _Case:
         return f"{place(self.origin)} refused the token of {whose}; {advice}"
 
 
-def _case(name: str | None, hosts: Sequence[str], origin: str) -> _Case | None:
+def _case(name: str | None, hosts: Sequence[str], origin: str) -> _Case | str:
     given = given_to(name)
     try:
         profile = profiles.load().named(name)
@@ -104,4 +115,11 @@ def _case(name: str | None, hosts: Sequence[str], origin: str) -> _Case | None:
     if not allowed:
         raise usage("no host is known that this token may go to; name it with --host HOST")
     whose = profile if given is None else given
-    return None if whose is None or origin not in allowed else _Case(origin, whose)
+    if whose is not None and origin in allowed:
+        return _Case(origin, whose)
+    named = "GRANTFLOW_TOKEN" if profile is None else f"profile {profile.name}"
+    there = " and ".join(sorted(place(each) for each in allowed))
+    return (
+        f"the token of {named} goes to {there}, and git asks for {place(origin)}; "
+        "--host names others"
+    )

@@ -11,6 +11,7 @@ from grantflow.cli import overview
 from grantflow.cli.failure import usage
 from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import nearest
+from grantflow.cli.quoted import quoted
 
 _HELP: Final = ("--help", "-h", "help")
 
@@ -29,9 +30,10 @@ def dispatch(argv: list[str]) -> int:
     if first in ("--version", "-V"):
         return _shown(overview.version())
     if first.startswith("-"):
-        raise usage(f"unknown flag {first.partition('=')[0]!r}: flags follow the command")
+        raise usage(f"unknown flag {quoted(first.partition('=')[0])}: flags follow the command")
     raise usage(
-        f"unknown command {first!r}{nearest(first, overview.COMMANDS, 'see grantflow --help')}"
+        f"unknown command {quoted(first)}"
+        f"{nearest(first, overview.COMMANDS, 'see grantflow --help')}"
     )
 
 

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import TypeAlias, final
 
+from grantflow.cli import limit
 from grantflow.cli.failure import CommandError
 from grantflow.cli.output import answer
 from grantflow.cli.screen import AnyState, Screen
@@ -63,7 +64,7 @@ def authorized(profile: str, token: Token) -> None:
 
 def ended(error: CommandError) -> None:
     """Print why the sign-in ended without a token."""
-    kind = "expired" if error.word == "expired" else "failed"
+    kind = "expired" if error.word in ("expired", limit.WORD) else "failed"
     _said(kind, error=error.word, message=escaped(str(error)))
 
 

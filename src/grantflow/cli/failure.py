@@ -33,7 +33,9 @@ def usage(message: str) -> CommandError:
 
 def ended(problem: Expired | Failed, *, where: str = "", advice: str = "") -> CommandError:
     """Return the error of a sign-in that ended without a token; ``where`` was asked."""
-    named = isinstance(problem, Failed) and isinstance(problem.error, (Garbled, Unreachable))
+    named = isinstance(problem, Failed) and isinstance(
+        problem.error, (Garbled, Refused, Unreachable)
+    )
     place = f"{where}: " if where and named else ""
     hint = advice or _hint(problem)
     return CommandError(
@@ -126,6 +128,8 @@ def _advice(error: Error) -> str:
             return "start again if that was a mistake"
         case Refused(code):
             return _AFTER_CODE.get(code, "")
+        case Garbled(problem) if "is not DPoP" in problem:
+            return "this server binds no tokens to a key; sign in without --dpop"
         case Garbled():
             return "check that the address is the provider's own endpoint"
         case Unreachable(fault):

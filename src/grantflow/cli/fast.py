@@ -32,6 +32,7 @@ _READ = (
 )
 _POSIX = os.name == "posix"
 _DEEPEST = 8
+# Not dpop: where a bound token is stored takes the thumbprint of its key.
 _MEMBERS = frozenset(
     {
         "grant",
@@ -47,7 +48,10 @@ _MEMBERS = frozenset(
         "client_auth",
         "client_secret_file",
         "client_key_file",
+        "client_assertion_file",
         "scope",
+        "registration",
+        "signed_in_at",
         "audience",
         "resource",
         "param",

@@ -4,7 +4,7 @@ Rules:
 
 1. A token goes to the hosts that ``--host`` names, else to the origin of the profile's own server,
    and to no other; over https, or to this machine.
-2. What is not for us is left to git's other helpers, without a word.
+2. What is not for us is left to git's other helpers, without a word unless GIT_TRACE is set.
 3. A token that a host refused is renewed once, and then not given to that host again for a while.
 4. git's word removes no sign-in: a 401 may have many reasons, and only a person brings it back.
 """

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 from grantflow.cli.failure import usage
 from grantflow.core.members import sendable
 from grantflow.core.secret import Secret
 from grantflow.core.values import Members, Token
 from grantflow.core.wire import either
+from grantflow.shell.environment import variables_of
+
+
+def variable(profile: str | None) -> str | None:
+    """Return the variable that holds a token of this profile, if one is set."""
+    return next((name for name in variables_of(profile) if os.environ.get(name)), None)
 
 
 def handed_over(text: str, where: str) -> Token:

@@ -8,21 +8,23 @@ from typing import final
 
 from attrs import evolve
 
-from grantflow.cli import events, outside, starts
+from grantflow.cli import events, limit, outside, starts, words
 from grantflow.cli.attempt import Attempt, attempt, called, check_store, known_profiles
 from grantflow.cli.client import proven_client_of
 from grantflow.cli.failure import CommandError, ended, usage
 from grantflow.cli.invite import Invite
 from grantflow.cli.keeping import keep
 from grantflow.cli.login_line import Options
-from grantflow.cli.profiles import Profile
+from grantflow.cli.profiles import Profile, Profiles
 from grantflow.cli.screen import Screen, screen
 from grantflow.cli.starts import Start
+from grantflow.cli.traced import Traced
 from grantflow.core.client import Client
 from grantflow.core.codec import dump_run, load_run
 from grantflow.core.effects import Send
 from grantflow.core.errors import Garbled, Refused, Unreachable
 from grantflow.core.flow import Run, begin
+from grantflow.core.members import moment_of
 from grantflow.core.pacing import legal
 from grantflow.core.secret import Secret
 from grantflow.core.sign_in import SignInFlow, sign_in_flow
@@ -69,11 +71,12 @@ def started(options: Options) -> None:
             profile=profile,
             named=options.profile is not None,
             entropy=made_of,
+            started_at=now.wall,
             expires_at=now.wall + (_end(state) - now.mono),
             run=dump_run(going, now),
         )
         starts.write(start)
-    command = f"grantflow login --finish --profile {profile.name}"
+    command = starts.finishing(profile.name)
     events.issued(state.authorization, clock, profile=profile.name, finish=command)
 
 
@@ -90,7 +93,7 @@ def _code(
                 reply = send(due.request)
                 going = going.heard(due, reply, clock.now())
             case _, (Expired() | Failed() as problem):
-                raise ended(problem, where=asked.profile.place or "")
+                raise ended(problem, where=asked.send.asked or asked.profile.place or "")
             case _:
                 raise ended(Failed(Garbled("a token came before anybody could approve")))
 
@@ -102,6 +105,8 @@ def finished(options: Options) -> tuple[Profile, Token]:
     with starts.held(name):
         start = starts.read(name)
         profile = start.profile if start.named else called(start.profile, None, known)
+        if not options.replace:
+            _check_newer(profile.name, start, known, clock)
         check_store(profile)
         token = _waited(start, options, clock)
         keep(profile, token, known)
@@ -109,12 +114,28 @@ def finished(options: Options) -> tuple[Profile, Token]:
     return profile, token
 
 
+def _check_newer(name: str, start: Start, known: Profiles, clock: Clock) -> None:
+    """Refuse to replace a sign-in that was made after this one was started."""
+    try:
+        signed_in = moment_of(known.named(name).signed_in_at)
+    except CommandError:  # there is none, or none that is usable
+        return
+    if signed_in is not None and signed_in > start.started_at:
+        now = clock.now().wall
+        raise CommandError(
+            f"profile {name} was signed in {words.expiry(signed_in, now)}, after this sign-in was "
+            "started; add --replace to put this one in its place, or let it end with its code",
+            word="newer",
+        )
+
+
 def _waited(start: Start, options: Options, clock: Clock) -> Token:
-    name, place = start.profile.name, start.profile.place or ""
+    name, send = start.profile.name, Traced(outside.transport(options.timeout))
     going = _resumed(start, options, clock)
     keeper = _Keeper(start, going, clock)
-    command = f"grantflow login --finish --profile {name}"
-    limit = None if options.timeout is None else Instant(clock.now().mono + options.timeout)
+    command = starts.finishing(name)
+    patience = options.timeout
+    until = None if patience is None else Instant(clock.now().mono + patience)
     view: Screen = (
         events.Events(clock)
         if options.json
@@ -125,21 +146,25 @@ def _waited(start: Start, options: Options, clock: Clock) -> Token:
         keeper(state)
         view(state)
         due = state.not_before if isinstance(state, (Pending, SlowDown)) else None
-        if limit is not None and due is not None and due >= limit:
+        if patience is not None and until is not None and due is not None and due >= until:
             raise CommandError(
-                f"nobody has approved yet, and the code still lives; go on with {command}",
-                word="timeout",
+                f"nobody approved within the {words.spoken(patience)} of --timeout, and the code "
+                f"still lives; go on with {command}, with a longer --timeout or without one",
+                word=limit.WORD,
             )
 
     try:
         with view:
-            end = resume(going, outside.transport(options.timeout), clock, watch)
+            end = resume(going, send, clock, watch)
     except BaseException:
         keeper.pause()
         raise
     if isinstance(end, Authorized):
         return end.token
-    error = ended(end, where=place)
+    if isinstance(end, Expired) and limit.ended_by(view.last, clock.now().mono):
+        error = limit.exceeded_of_start(end)
+    else:
+        error = ended(end, where=send.asked or start.profile.place or "")
     if _is_over(end) or not keeper.lives():
         starts.remove(name)
         raise error

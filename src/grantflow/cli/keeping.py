@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from grantflow.cli import outside, profiles
 from grantflow.cli.client import key_of_profile
 from grantflow.cli.failure import CommandError
@@ -11,6 +13,7 @@ from grantflow.core.values import Token
 
 def keep(profile: Profile, token: Token, known: Profiles) -> None:
     """Store the token, then its profile; ``known`` are those that were there before."""
+    profile = evolve(profile, signed_in_at=outside.clock().now().wall.isoformat())
     store = outside.store()
     key = key_of_profile(profile)
     with store.claim(key):

@@ -8,6 +8,7 @@ from pathlib import Path
 from grantflow.cli.client import AUTH_NAMES
 from grantflow.cli.failure import usage
 from grantflow.cli.parser import nearest
+from grantflow.cli.quoted import quoted
 from grantflow.core.provider import Provider
 from grantflow.core.wire import either
 from grantflow.providers import KNOWN, Catalog, Template
@@ -33,8 +34,9 @@ def template(known: Catalog, name: str) -> Template:
     try:
         return known.template(name)
     except LookupError as error:
-        rest = "" if str(error).endswith("?") else "; grantflow providers lists them"
-        raise usage(f"{error}{rest}") from None
+        said = str(error).replace(repr(name), quoted(name), 1)
+        rest = "" if said.endswith("?") else "; grantflow providers lists them"
+        raise usage(f"{said}{rest}") from None
 
 
 def filled(template: Template, values: Iterable[tuple[str, str]]) -> Provider:

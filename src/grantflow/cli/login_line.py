@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
 
-from grantflow.cli.client import AUTH_NAMES, STDIN
+from grantflow.cli.client import ASSERTION, AUTH_NAMES, STDIN
 from grantflow.cli.failure import CommandError, usage
 from grantflow.cli.parser import Parser, pair, positive_span, setting
 from grantflow.cli.profiles import Profile
@@ -27,6 +27,8 @@ class Options(Namespace):
     client_auth: str | None
     client_secret_file: str | None
     client_key_file: str | None
+    client_assertion_file: str | None
+    dpop: bool
     scope: list[str]
     audience: str | None
     resource: list[str]
@@ -35,6 +37,7 @@ class Options(Namespace):
     token_stdin: bool
     start: bool
     finish: bool
+    replace: bool
     profile: str | None
     no_browser: bool
     no_qr: bool
@@ -95,6 +98,16 @@ def parser() -> Parser:
         metavar="FILE",
         help="a private key (private_key_jwt), or certificate and key (tls_client_auth), in PEM",
     )
+    who.add_argument(
+        "--client-assertion-file",
+        metavar="FILE",
+        help="an assertion that somebody else signs, read at each use (a platform's token file)",
+    )
+    who.add_argument(
+        "--dpop",
+        action="store_true",
+        help="bind the tokens to a key of this machine, made at the first use (RFC 9449)",
+    )
     what = made.add_argument_group("what")
     what.add_argument(
         "--grant",
@@ -124,6 +137,11 @@ def parser() -> Parser:
         action="store_true",
         help="wait for what was started; it needs --profile only where several were",
     )
+    when.add_argument(
+        "--replace",
+        action="store_true",
+        help="with --finish: also where its profile was signed in after the start",
+    )
     how = made.add_argument_group("how")
     how.add_argument(
         "--profile", metavar="NAME", help="by default the provider's name or the server's host"
@@ -143,6 +161,20 @@ def check(options: Options) -> None:
         raise no_client()
     if options.client_auth == "none" and options.client_secret_file is not None:
         raise usage("--client-auth none and --client-secret-file contradict each other")
+    if options.client_assertion_file is not None and options.client_auth not in (None, ASSERTION):
+        raise usage(
+            f"--client-auth {options.client_auth} and --client-assertion-file contradict each other"
+        )
+
+
+def proof_flag(options: Options) -> str | None:
+    """Return the flag of a file with which the client proves itself, if one is given."""
+    files = {
+        "--client-secret-file": options.client_secret_file,
+        "--client-key-file": options.client_key_file,
+        "--client-assertion-file": options.client_assertion_file,
+    }
+    return next((flag for flag, file in files.items() if file is not None), None)
 
 
 def no_client() -> CommandError:
@@ -156,8 +188,14 @@ def check_when(options: Options) -> None:
         raise usage("--start and --finish contradict each other: the one is before the other")
     if options.start and options.token_stdin:
         raise usage("--start and --token-stdin contradict each other: nobody is asked")
+    if options.dpop and options.token_stdin:
+        raise usage("--dpop and --token-stdin contradict each other: that token is made already")
     if options.start and options.grant != "device":
         raise usage(f"--start and --grant {options.grant} contradict each other: nobody is asked")
+    if options.replace and not options.finish:
+        raise usage(
+            "--replace is for --finish; any other sign-in replaces its profile's former one"
+        )
     if options.finish:
         said = next((name for name in vars(options) if _is_said(options, name)), None)
         if said is not None:
@@ -166,7 +204,16 @@ def check_when(options: Options) -> None:
 
 
 _WHILE_WAITING: Final = frozenset(
-    {"finish", "profile", "client_secret_file", "no_browser", "no_qr", "json", "timeout"}
+    {
+        "finish",
+        "replace",
+        "profile",
+        "client_secret_file",
+        "no_browser",
+        "no_qr",
+        "json",
+        "timeout",
+    }
 )
 
 
@@ -238,6 +285,7 @@ def wanted(options: Options) -> Profile:
         client_id=options.client_id,
         client_secret_file=_absolute(secret),
         client_key_file=_absolute(options.client_key_file),
+        client_assertion_file=_absolute(options.client_assertion_file),
         scope=tuple(word for each in options.scope for word in each.split()),
         audience=options.audience,
         resource=tuple(options.resource),

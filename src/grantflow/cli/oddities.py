@@ -57,6 +57,7 @@ _BODIES: Final = {
     "form": "sent as forms",
     "json": "sent as JSON",
     "query": "sent in the query of the URL",
+    "multipart": "sent as form data in parts",
 }
 
 _FLOWS: Final = {
@@ -106,7 +107,8 @@ _REQUESTS: Final = {
 
 _ASKING: Final[Mapping[str, Callable[[str, Asking], Iterable[str]]]] = {
     "method": lambda it, of: [f"{it} is made by {of.method}."],
-    "encoding": lambda it, of: [f"{it} is {_BODIES[of.encoding or 'form']}."],
+    # None: as the provider's others, and as JSON where a client is registered (RFC 7591).
+    "encoding": lambda it, of: [f"{it} is {_BODIES[of.encoding]}."] if of.encoding else [],
     "rename": lambda it, of: [
         f"{it} calls {', '.join(f'{name} {other}' for name, other in of.rename)}."
     ],

@@ -11,6 +11,7 @@ COMMANDS: Final = {
     "run": "run a command with the token in its environment",
     "status": "say who is signed in, and for how long",
     "list": "list every profile",
+    "default": "choose the profile that is meant where none is named",
     "logout": "remove a token and its profile",
     "providers": "list the providers that have a name, or tell all of one",
     "doctor": "look for what is wrong, and say what to do",
@@ -42,7 +43,7 @@ _ENVIRONMENT: Final = (
 
 _EXIT_CODES: Final = (
     ("0", "done"),
-    ("1", "the sign-in failed, nobody is signed in, or doctor found a problem"),
+    ("1", "no sign-in, no token that lives as long as asked, or doctor found a problem"),
     ("2", "the command line is wrong"),
     ("3", "a person has to sign in, and nobody may be asked"),
     ("126, 127", "run: the command is no program, or was not found"),

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Final, NoReturn, TypeVar, final
 
 from grantflow.cli.failure import usage
+from grantflow.cli.quoted import quoted
 from grantflow.core.members import number
 from grantflow.core.pacing import LONGEST
 
@@ -44,12 +45,22 @@ class Parser(ArgumentParser):
             allow_abbrev=False,
         )
 
+    def add_profile(self) -> None:
+        """Take the name of a profile, where one is given."""
+        self.add_argument(
+            "profile",
+            metavar="PROFILE",
+            nargs="?",
+            help="by default the last one signed in, or what grantflow default chose",
+        )
+
     def error(self, message: str) -> NoReturn:
         """End with one line instead of the usage and a line."""
         # Never the value: a token may have been put behind a flag that takes none.
         message = re.sub(
             r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL
         )
+        message = re.sub(r"(?<=invalid choice: )'(.*?)'(?= \(choose)", _not_told, message)
         found, _, missing = message.partition("the following arguments are required: ")
         told = f"{missing} is missing" if missing else found.removeprefix("argument ")
         raise usage(f"{told}; see {self.prog} --help")
@@ -62,7 +73,7 @@ class Parser(ArgumentParser):
         if flag is not None:
             self._unknown(flag.partition("=")[0])
         if rest:
-            self.error(f"unexpected argument {rest[0]!r}")
+            self.error(f"unexpected argument {quoted(rest[0])}")
         return options
 
     def _unknown(self, flag: str) -> NoReturn:
@@ -73,13 +84,17 @@ class Parser(ArgumentParser):
                 "or the environment"
             )
         known = self._option_string_actions
-        raise usage(f"unknown flag {flag!r}{nearest(flag, known, f'see {self.prog} --help')}")
+        raise usage(f"unknown flag {quoted(flag)}{nearest(flag, known, f'see {self.prog} --help')}")
+
+
+def _not_told(found: re.Match[str]) -> str:
+    return quoted(found[1])
 
 
 def _seconds(text: str) -> timedelta:
     found = number(text)
     if found is None or not 0 <= found <= LONGEST.total_seconds():
-        raise ArgumentTypeError(f"a number of seconds is needed, not {text!r}")
+        raise ArgumentTypeError(f"a number of seconds is needed, not {quoted(text)}")
     return timedelta(seconds=found)
 
 
@@ -134,5 +149,5 @@ _OWN_PARAMETERS: Final = {
 def port(text: str) -> int:
     """Read a port number; 0 is any free one."""
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise ArgumentTypeError(f"a port from 0 to 65535 is needed, not {text!r}")
+        raise ArgumentTypeError(f"a port from 0 to 65535 is needed, not {quoted(text)}")
     return int(text)

@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 
 from attrs import asdict, evolve, field, fields, frozen
 
-from grantflow.cli.failure import FAILED, CommandError, usage
+from grantflow.cli.failure import FAILED, PERSON_NEEDED, CommandError, usage
 from grantflow.cli.parser import nearest
+from grantflow.cli.quoted import quoted
 from grantflow.core.members import text_of, words
 from grantflow.core.values import Json, Members, plain
 from grantflow.shell.environment import home
@@ -48,6 +49,10 @@ class Profile:
     for its gaps, and perhaps found in ``provider_file``; all three are only for saying so again.
     ``spelling`` is the rest of what the provider is, besides the endpoints here: a versioned
     document (``grantflow.providers.document_of``), read only where something is to be sent.
+    ``registration`` is where the client is stored that was registered for it (``registering``).
+    ``dpop`` is the public key that its tokens are bound to, ``dpop_key_file`` the name of the file
+    with the private one (``proofs``). ``signed_in_at`` is when a person, or a secret, last did
+    (ISO 8601); a renewal does not count.
     """
 
     name: str = ""
@@ -64,10 +69,15 @@ class Profile:
     client_auth: str = "none"
     client_secret_file: str | None = None
     client_key_file: str | None = None
+    client_assertion_file: str | None = None
     scope: tuple[str, ...] = ()
     audience: str | None = None
     resource: tuple[str, ...] = ()
     param: tuple[tuple[str, str], ...] = ()
+    registration: str | None = None
+    dpop: Members = field(factory=Members)
+    dpop_key_file: str | None = None
+    signed_in_at: str | None = None
 
     @property
     def server(self) -> str | None:
@@ -106,8 +116,9 @@ class Profiles:
         if name is None:
             return self._default()
         if name not in self.documents:
+            _check_started(name)
             rest = nearest(name, self.documents, "grantflow list shows what there is")
-            raise usage(f"unknown profile {name!r}{rest}")
+            raise usage(f"unknown profile {quoted(name)}{rest}")
         return name
 
     def named(self, name: str | None) -> Profile:
@@ -156,8 +167,24 @@ class Profiles:
         if self.default is not None and self.default in self.documents:
             return self.default
         if self.documents:
-            raise usage(f"which profile? Name one of: {', '.join(self.documents)}")
+            raise usage(
+                f"which profile? Name one of: {', '.join(self.documents)}; "
+                "grantflow default NAME chooses one for good"
+            )
         raise nobody()
+
+
+def _check_started(name: str) -> None:
+    """Say what is missing where there is no profile yet, but a sign-in that will make one."""
+    from grantflow.cli import starts  # which is made of profiles
+
+    if name in starts.names():
+        raise CommandError(
+            f"the sign-in of {name} was started and waits for a person; "
+            f"go on with {starts.finishing(name)}",
+            PERSON_NEEDED,
+            word="login_required",
+        )
 
 
 def nobody(code: int = FAILED) -> CommandError:
@@ -173,7 +200,7 @@ def _ask(profile: Profile) -> tuple[object, ...]:
     """Return what makes two sign-ins the same; a wider scope is no other profile."""
     return (
         profile.server,
-        profile.client_id,
+        profile.registration or profile.client_id,
         profile.grant,
         profile.audience,
         sorted(profile.resource),
@@ -185,7 +212,7 @@ def checked_name(name: str) -> str:
     if not name or len(name) > _LONGEST_NAME or not set(name) <= _LETTERS or name[0] == "-":
         raise usage(
             f"a profile's name is made of letters, digits and . _ - and does not begin with -, "
-            f"unlike {name[:_LONGEST_NAME]!r}"
+            f"unlike {quoted(name)}"
         )
     return name
 
@@ -218,6 +245,11 @@ def load() -> Profiles:
 def add(profile: Profile) -> None:
     """Remember a sign-in in the file."""
     _change(lambda found: found.with_(profile))
+
+
+def choose(name: str) -> None:
+    """Make a profile the default one, in the file."""
+    _change(lambda found: evolve(found, default=found.chosen(name)))
 
 
 def remove(name: str) -> None:
@@ -298,7 +330,7 @@ def profile_of(name: str, document: object) -> Profile:
         provider=text_of(found.get("provider")),
         provider_file=text_of(found.get("provider_file")),
         values=_pairs(found.get("values")),
-        spelling=spelling if isinstance(spelling := found.get("spelling"), Members) else Members(),
+        spelling=_members(found.get("spelling")),
         issuer=text_of(found.get("issuer")),
         token_endpoint=text_of(found.get("token_endpoint")),
         device_authorization_endpoint=text_of(found.get("device_authorization_endpoint")),
@@ -307,10 +339,15 @@ def profile_of(name: str, document: object) -> Profile:
         client_auth=text_of(found.get("client_auth")) or "none",
         client_secret_file=text_of(found.get("client_secret_file")),
         client_key_file=text_of(found.get("client_key_file")),
+        client_assertion_file=text_of(found.get("client_assertion_file")),
         scope=words(found.get("scope")) or (),
         audience=text_of(found.get("audience")),
         resource=words(found.get("resource")) or (),
         param=_pairs(found.get("param")),
+        registration=text_of(found.get("registration")),
+        dpop=_members(found.get("dpop")),
+        dpop_key_file=text_of(found.get("dpop_key_file")),
+        signed_in_at=text_of(found.get("signed_in_at")),
     )
 
 
@@ -320,6 +357,10 @@ def _grant(found: Members) -> Grant | None:
             return grant
         case _:
             return None
+
+
+def _members(value: Json) -> Members:
+    return value if isinstance(value, Members) else Members()
 
 
 def _pairs(value: Json) -> tuple[tuple[str, str], ...]:

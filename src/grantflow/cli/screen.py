@@ -24,6 +24,8 @@ class Screen(ABC):
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.code: DeviceAuthorization | None = None
+        self.last: AnyState | None = None
+        """What a run waited in last."""
 
     def __enter__(self) -> Self:
         return self
@@ -37,6 +39,8 @@ class Screen(ABC):
         if code is not None and code != self.code:
             self.code = code
             self.issued(code)
+        if isinstance(state, (Started, Pending, SlowDown)):
+            self.last = state
         self.shown(state)
 
     @abstractmethod

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from grantflow.cli import outside, words
 from grantflow.cli.client import key_of_profile
+from grantflow.cli.given import variable
 from grantflow.cli.profiles import Profile
 from grantflow.core.tokens import Freshness, freshness
 from grantflow.core.values import Token
@@ -17,12 +18,16 @@ from grantflow.core.values import Token
 @final
 @frozen
 class Standing:
-    """A profile, its stored token if there is one, and the time at which it is looked at."""
+    """A profile, its stored token if there is one, and the time at which it is looked at.
+
+    ``environment`` is the variable that holds a token which outranks all of that.
+    """
 
     profile: Profile
     token: Token | None
     now: datetime
     default: bool
+    environment: str | None = None
 
     @property
     def refreshable(self) -> bool:
@@ -39,7 +44,8 @@ class Standing:
     @property
     def signed_in(self) -> bool:
         """Tell whether ``grantflow token`` has a token to give without a person."""
-        return self.token is not None and (self.refreshable or not self.ended)
+        stored = self.token is not None and (self.refreshable or not self.ended)
+        return stored or self.environment is not None
 
     @property
     def scope(self) -> str:
@@ -56,7 +62,7 @@ class Standing:
         """Return what ``--json`` tells."""
         ends = None if self.token is None else self.token.expires_at
         return {
-            "profile": self.profile.name,
+            "profile": self.profile.name or None,
             "default": self.default,
             "signed_in": self.signed_in,
             "provider": self.profile.provider,
@@ -68,10 +74,18 @@ class Standing:
             "expires_at": None if ends is None else ends.isoformat(),
             "expires": self.expires,
             "refreshable": self.refreshable,
+            "environment": self.environment,
+            "dpop": bool(self.profile.dpop),
         }
 
 
 def standing(profile: Profile, default: str | None) -> Standing:
     """Return how a profile stands now."""
     token = outside.store().read(key_of_profile(profile))
-    return Standing(profile, token, outside.clock().now().wall, profile.name == default)
+    now = outside.clock().now().wall
+    return Standing(profile, token, now, profile.name == default, variable(profile.name))
+
+
+def standing_without(token: Token, environment: str) -> Standing:
+    """Return how matters stand where there is no profile but a token in the environment."""
+    return Standing(Profile(grant="given"), token, outside.clock().now().wall, False, environment)

@@ -22,8 +22,10 @@ from attrs import frozen
 
 from grantflow.cli import profiles
 from grantflow.cli.failure import CommandError, usage
+from grantflow.cli.output import tell
 from grantflow.cli.parser import nearest
 from grantflow.cli.profiles import Profile
+from grantflow.cli.quoted import quoted
 from grantflow.core.members import moment_of, text_of
 from grantflow.core.secret import Secret
 from grantflow.core.values import Members, plain
@@ -42,6 +44,7 @@ VERSION: Final = 1
 # Not the bare name of the profile: Windows has names that no file may have.
 _BEGIN: Final = "login-"
 _END: Final = ".json"
+_MISSING: Final = "something is missing in it"
 
 
 @final
@@ -56,6 +59,7 @@ class Start:
     profile: Profile
     named: bool
     entropy: Secret
+    started_at: datetime
     expires_at: datetime
     run: Mapping[str, object]
 
@@ -67,6 +71,7 @@ def write(start: Start) -> None:
         "profile": start.profile.document(),
         "named": start.named,
         "entropy": start.entropy.reveal(),
+        "started_at": start.started_at.isoformat(),
         "expires_at": start.expires_at.isoformat(),
         "run": dict(start.run),
     }
@@ -95,9 +100,12 @@ def read(name: str) -> Start:
     if found.get("version") != VERSION:
         raise damaged(name, "another version of grantflow wrote it")
     told_of, run = found.get("profile"), found.get("run")
-    entropy, ends = text_of(found.get("entropy")), moment_of(found.get("expires_at"))
-    if not isinstance(told_of, Members) or not isinstance(run, Members) or not entropy or not ends:
-        raise damaged(name, "something is missing in it")
+    entropy = text_of(found.get("entropy"))
+    began, ends = moment_of(found.get("started_at")), moment_of(found.get("expires_at"))
+    if not isinstance(told_of, Members) or not isinstance(run, Members):
+        raise damaged(name, _MISSING)
+    if entropy is None or began is None or ends is None:
+        raise damaged(name, _MISSING)
     try:
         profile = profiles.profile_of(name, plain(told_of))
     except CommandError:
@@ -106,6 +114,7 @@ def read(name: str) -> Start:
         profile=profile,
         named=found.get("named") is True,
         entropy=Secret(entropy),
+        started_at=began,
         expires_at=ends,
         run=run,
     )
@@ -127,6 +136,28 @@ def sweep(now: datetime) -> None:
             continue  # somebody may want to look at it
         if ended:
             remove(name)
+
+
+def alive(now: datetime) -> list[Start]:
+    """Return the sign-ins that can still be finished; what is wrong with the others is told."""
+    found: list[Start] = []
+    for name in names():
+        try:
+            found.append(read(name))
+        except CommandError as error:
+            tell(f"grantflow: {error}")
+    return [each for each in found if now < each.expires_at]
+
+
+def finishing(name: str) -> str:
+    """Return the command line that finishes the sign-in of a profile."""
+    return f"grantflow login --finish --profile {name}"
+
+
+def drop(name: str) -> None:
+    """Forget the sign-in of a profile, unless a process is about to finish it."""
+    with held(name):
+        remove(name)
 
 
 def names() -> list[str]:
@@ -182,7 +213,7 @@ def _is_alive(name: str, now: datetime) -> bool:
 
 def _none(name: str, known: list[str]) -> CommandError:
     rest = nearest(name, known, "start one with grantflow login --start")
-    return usage(f"no sign-in of {name!r} was started here{rest}")
+    return usage(f"no sign-in of {quoted(name)} was started here{rest}")
 
 
 def _folder() -> Path:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from grantflow.cli import outside, profiles
-from grantflow.cli.client import key_of_profile, login_command, proven_client_of
+from grantflow.cli.again import login_command
+from grantflow.cli.client import key_of_profile, proven_client_of
 from grantflow.cli.failure import PERSON_NEEDED, CommandError, ended
-from grantflow.cli.given import handed_over
-from grantflow.cli.output import is_terminal, tell
+from grantflow.cli.given import handed_over, variable
+from grantflow.cli.output import is_terminal
 from grantflow.cli.profiles import Profile
+from grantflow.cli.traced import Traced
 from grantflow.cli.words import spoken
 from grantflow.core.problems import PersonNeeded
 from grantflow.core.states import Expired, Failed
@@ -37,10 +39,11 @@ def usable(name: str | None, least: timedelta, *, may_ask: bool) -> Token:
 
 def given_to(name: str | None) -> Token | None:
     """Return the token of the environment, which outranks every profile."""
-    given = token_given(name or profiles.default_name())
+    asked = name or profiles.default_name()
+    given = token_given(asked)
     if given is None:
         return None
-    return handed_over(given.reveal(), "the environment's GRANTFLOW_TOKEN")
+    return handed_over(given.reveal(), f"the environment's {variable(asked)}")
 
 
 def renewed(profile: Profile, rejected: Token) -> Token | None:
@@ -76,7 +79,7 @@ def _stored(name: str | None, least: timedelta, *, may_ask: bool) -> Token:
         if profile.grant == "given":
             raise _person_needed(profile)
         token = _obtained(profile, profile.grant, store, skew, may_ask=may_ask)
-        _note_short_life(token, outside.clock().now().wall, least)
+        _check_life(profile, token, least)
     return token
 
 
@@ -85,13 +88,13 @@ def _obtained(profile: Profile, grant: Grant, store: Store, skew: Skew, *, may_a
     from grantflow.cli.screen import screen
     from grantflow.shell.source import GrantError, TokenSource
 
-    clock = outside.clock()
+    clock, send = outside.clock(), Traced(outside.transport())
     with screen(Invite(browser_wanted(), picture=True), clock) as view:
         source = TokenSource(
             proven_client_of(profile),
             grant,
             store=store,
-            transport=outside.transport(),
+            transport=send,
             clock=clock,
             prompt=_shown_by_the_screen,
             watch=view,
@@ -102,19 +105,19 @@ def _obtained(profile: Profile, grant: Grant, store: Store, skew: Skew, *, may_a
         try:
             return source.token()
         except GrantError as error:
-            raise _refused(error, profile) from None
+            raise _refused(error, profile, send.asked) from None
 
 
 def _shown_by_the_screen(_: DeviceAuthorization) -> None:
     """Prompt for nothing: the screen sees the code among the states."""
 
 
-def _refused(error: GrantError, profile: Profile) -> CommandError:
+def _refused(error: GrantError, profile: Profile, asked: str) -> CommandError:
     match error.problem:
         case PersonNeeded():
             return _person_needed(profile)
         case Expired() | Failed() as problem:
-            return ended(problem, where=profile.server or "")
+            return ended(problem, where=asked or profile.server or "")
 
 
 def _person_needed(profile: Profile) -> CommandError:
@@ -125,7 +128,12 @@ def _person_needed(profile: Profile) -> CommandError:
     )
 
 
-def _note_short_life(token: Token, now: datetime, least: timedelta) -> None:
+def _check_life(profile: Profile, token: Token, least: timedelta) -> None:
+    now = outside.clock().now().wall
     if token.expires_at is not None and token.expires_at - now < least:
         left = spoken(max(token.expires_at - now, timedelta()))
-        tell(f"grantflow: --min-ttl: the token lives only for another {left}")
+        raise CommandError(
+            f"the token of {profile.name} lives only for another {left}, and --min-ttl asks for "
+            f"{spoken(least)}; ask for less, if that will do",
+            word="short_lived",
+        )

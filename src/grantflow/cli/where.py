@@ -63,7 +63,8 @@ def _by_name(wanted: Profile, name: str) -> tuple[Profile, Provider]:
             "use --grant client_credentials"
         )
     client_id = wanted.client_id or template.client_id
-    if client_id is None:
+    registers = template.provider.registration_endpoint is not None and wanted.grant == "device"
+    if client_id is None and not registers:
         raise no_client()
     provider = known.filled(template, wanted.values)
     found = evolve(wanted, provider=template.name, client_id=client_id)

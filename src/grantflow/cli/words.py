@@ -15,7 +15,12 @@ def spoken(span: timedelta) -> str:
     ('1 hour', '1 hour 30 minutes', '0 seconds')
     >>> spoken(timedelta(days=3, hours=2, minutes=59)), spoken(timedelta(seconds=119))
     ('3 days 3 hours', '1 minute 59 seconds')
+    >>> spoken(timedelta(seconds=0.5))
+    '0.5 seconds'
     """
+    tenths = round(span.total_seconds(), 1)
+    if 0 < tenths < 1:
+        return f"{tenths} seconds"
     seconds = round(span.total_seconds())
     grain = 3600 if seconds >= 2 * 86400 else 60 if seconds >= 120 else 1
     seconds = round(seconds / grain) * grain

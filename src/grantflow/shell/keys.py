@@ -116,34 +116,44 @@ def _parsed(text: str) -> str | dict[str, str | list[str]]:
     return members
 
 
+_MISSING: Final = (
+    "a key for proofs of possession needs the joserfc library: pip install 'grantflow[jwt]'"
+)
+
+
 def dpop_key(text: Secret | str | None = None, *, required: bool = True) -> DPoP:
     """Return a key for proofs of possession: a new one, or that of a PEM or JWK text.
 
     A new one is for P-256 and lives as long as the value: a token that outlives the process needs
-    a key that does, so keep ``key.reveal()`` where only its owner reads.
+    a key that does, which ``kept_dpop_key`` keeps in a file.
     ``ValueError`` says that the text is no private key.
 
     >>> dpop_key().alg
     'ES256'
     """
     if text is None:
-        return DPoP(_made(), required=required)
+        return DPoP(new_key(), required=required)
     found = _jwk(secret(text))
     if isinstance(found, str):
         raise ValueError(f"key: it cannot be read as a private key ({found}): a PEM or JWK text")
     return DPoP(found, required=required)
 
 
-def _made() -> Secret:
-    from joserfc.jwk import ECKey
-
+def new_key() -> Secret:
+    """Return the JWK text of a new private key for P-256."""
+    try:
+        from joserfc.jwk import ECKey
+    except ImportError as error:
+        raise ImportError(_MISSING) from error
     return Secret(json.dumps(ECKey.generate_key("P-256").as_dict(private=True)))
 
 
 def _jwk(text: Secret) -> Secret | str:
     """Return a private key as a JWK, or the name of the error."""
-    from joserfc.jwk import JWKRegistry
-
+    try:
+        from joserfc.jwk import JWKRegistry
+    except ImportError as error:
+        raise ImportError(_MISSING) from error
     problem = "no text"
     for kind in ("EC", "OKP", "RSA"):
         try:

@@ -39,9 +39,7 @@ def parser() -> Parser:
         "is.",
         _EXAMPLES,
     )
-    made.add_argument(
-        "profile", metavar="PROFILE", nargs="?", help="by default the last one signed in"
-    )
+    made.add_profile()
     made.add_argument("--json", action="store_true", help="one JSON object")
     return made
 
@@ -79,13 +77,20 @@ def _findings(remembered: Profiles | str, name: str | None) -> Iterator[Finding]
     yield from files.findings(home())
     yield from locks.findings(home())
     yield from signin.profiles_judged(remembered)
-    yield from surroundings.findings(name)
-    if isinstance(remembered, Profiles) and name is not None:
-        try:
-            profile = remembered.named(name)
-        except CommandError:
-            return  # it is among the findings
-        yield from _of(profile, default=profile.name == remembered.default)
+    known = Profiles() if isinstance(remembered, str) else remembered
+    names = list(known.documents) if name is None else [name]
+    yield from surroundings.findings(names)
+    found = [profile for each in names if (profile := _usable(known, each)) is not None]
+    for profile in found:
+        yield from _of(profile, default=profile.name == known.default)
+    yield from network.findings(found)
+
+
+def _usable(known: Profiles, name: str) -> Profile | None:
+    try:
+        return known.named(name)
+    except CommandError:
+        return None  # it is among the findings
 
 
 def _of(profile: Profile, *, default: bool) -> Iterator[Finding]:
@@ -97,9 +102,8 @@ def _of(profile: Profile, *, default: bool) -> Iterator[Finding]:
     yield signin.standing_judged(standing)
     secret = signin.secret_judged(
         profile,
-        signin.unreadable(profile.client_secret_file or profile.client_key_file),
+        signin.unreadable(signin.proof_file(profile)),
         in_environment=bool(os.environ.get("GRANTFLOW_CLIENT_SECRET")),
     )
     if secret is not None:
         yield secret
-    yield from network.findings(profile)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from attrs import evolve
 
-from grantflow.cli import events, halves, login_line, outside, where, whose, words
+from grantflow.cli import events, halves, limit, login_line, outside, where, whose, words
 from grantflow.cli.attempt import Attempt, attempt, called, known_profiles
 from grantflow.cli.client import STDIN, standard_input
 from grantflow.cli.failure import CommandError, ended, unstored, usage
@@ -134,7 +134,14 @@ def _signed_in(asked: Attempt, options: Options) -> Token:
         case Authorized(token):
             return token
         case Expired() | Failed():
-            raise ended(end, where=asked.profile.place or "")
+            raise _ended(end, asked, options, view)
+
+
+def _ended(end: Expired | Failed, asked: Attempt, options: Options, view: Screen) -> CommandError:
+    place, now = asked.send.asked or asked.profile.place or "", view.clock.now().mono
+    if isinstance(end, Expired) and options.timeout is not None and limit.ended_by(view.last, now):
+        return limit.exceeded(end, view.last, now, options.timeout, place)
+    return ended(end, where=place)
 
 
 def _machine_flow(client: Client, budget: timedelta | None) -> ClientCredentialsFlow:

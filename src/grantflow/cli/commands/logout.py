@@ -7,12 +7,14 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from grantflow.cli import outside, profiles
+from grantflow.cli import outside, profiles, starts
 from grantflow.cli.client import key_of_profile, proven_client_of
 from grantflow.cli.failure import FAILED, CommandError, usage
 from grantflow.cli.output import tell
 from grantflow.cli.parser import Parser
 from grantflow.cli.profiles import Profile, Profiles
+from grantflow.cli.quoted import quoted
+from grantflow.cli.traced import Traced
 from grantflow.core.display import sentence
 from grantflow.core.tokens import Grant
 
@@ -33,9 +35,7 @@ def parser() -> Parser:
     made = Parser(
         "logout", "Revoke a token, and remove it with its profile from this machine.", _EXAMPLES
     )
-    made.add_argument(
-        "profile", metavar="PROFILE", nargs="?", help="by default the last one signed in"
-    )
+    made.add_profile()
     made.add_argument("--all", action="store_true", help="every profile")
     made.add_argument("--local-only", action="store_true", help="do not tell the server")
     return made
@@ -50,25 +50,54 @@ def main(argv: Sequence[str]) -> int:
     failed = False
     for name in _names(known, options):
         try:
-            tell(_signed_out(name, known, local_only=options.local_only))
+            _left(name, known, local_only=options.local_only)
         except CommandError as error:  # with --all, the others are still signed out
             tell(f"grantflow: {error}")
             failed = True
-        else:
-            profiles.remove(name)
+    _tell_of_default(known)
     if os.environ.get("GRANTFLOW_TOKEN"):
-        tell("grantflow: GRANTFLOW_TOKEN is still set, and outranks every profile")
+        tell(f"grantflow: {_STAYS}")
     return FAILED if failed else 0
 
 
+_STAYS: Final = "GRANTFLOW_TOKEN is still set, and outranks every profile"
+
+
+def _tell_of_default(before: Profiles) -> None:
+    left = profiles.load()
+    if before.default is not None and left.default is None and left.documents:
+        tell(
+            f"No profile is the default one now; choose with grantflow default NAME: "
+            f"{', '.join(left.documents)}"
+        )
+
+
 def _names(known: Profiles, options: Options) -> tuple[str, ...]:
+    started = [each for each in starts.names() if each not in known.documents]
+    if options.profile in started:
+        return (options.profile,)
+    if options.all and started:
+        return (*known.documents, *started)
     if not known.documents:
+        if started and options.profile is None:
+            raise usage(f"which started sign-in? Name one of: {', '.join(started)}")
         if options.profile is not None:
-            raise usage(f"unknown profile {options.profile!r}; there is none at all")
-        raise CommandError("nothing to log out of: nobody has signed in here")
+            raise usage(f"unknown profile {quoted(options.profile)}; there is none at all")
+        stays = f"; {_STAYS}, so unset it" if os.environ.get("GRANTFLOW_TOKEN") else ""
+        raise CommandError(f"nothing to log out of: nobody has signed in here{stays}")
     if options.all:
         return tuple(known.documents)
     return (known.chosen(options.profile),)
+
+
+def _left(name: str, known: Profiles, *, local_only: bool) -> None:
+    """Drop what was started, then the token and its profile."""
+    if name in starts.names():
+        starts.drop(name)
+        tell(f"Dropped the sign-in of {name} that was started.")
+    if name in known.documents:
+        tell(_signed_out(name, known, local_only=local_only))
+        profiles.remove(name)
 
 
 def _signed_out(name: str, known: Profiles, *, local_only: bool) -> str:
@@ -103,18 +132,20 @@ def _revoked(profile: Profile, grant: Grant) -> None:
 
     from grantflow.shell.source import TokenSource
 
+    send = Traced(outside.transport())
     source = TokenSource(
         proven_client_of(profile),
         grant,
         store=outside.store(),
-        transport=outside.transport(),
+        transport=send,
         clock=outside.clock(),
         interactive=False,
         profile=profile.name,
     )
     problem = unsafe_perform_io(source.forget().swap().value_or(None))
     if problem is not None:
+        at = f"{send.asked}: " if send.asked else ""
         raise CommandError(
-            f"the server could not be told of the logout: {sentence(problem)}; the token of "
+            f"the server could not be told of the logout: {at}{sentence(problem)}; the token of "
             f"{profile.name} is kept: try again, or remove it here with --local-only"
         )

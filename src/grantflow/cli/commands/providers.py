@@ -177,10 +177,12 @@ def _login(template: Template) -> str:
             for each in template.needs
             if each.default is None
         ),
-        "--client-id ID",
     ]
-    if methods and "none" not in methods:
-        words.append("--client-secret-file FILE")
+    # Without an id, the command registers itself, or takes the provider's own public client.
+    if template.provider.registration_endpoint is None and template.client_id is None:
+        words.append("--client-id ID")
+        if methods and "none" not in methods:
+            words.append("--client-secret-file FILE")
     if "device" not in template.grants:
         words.append("--grant client_credentials")
     return " ".join(words)

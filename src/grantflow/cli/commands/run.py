@@ -52,9 +52,7 @@ def parser() -> Parser:
     made.usage = (
         "grantflow run [-h] [--env NAME]... [--min-ttl S] [--no-input] [PROFILE] -- COMMAND..."
     )
-    made.add_argument(
-        "profile", metavar="PROFILE", nargs="?", help="by default the last one signed in"
-    )
+    made.add_profile()
     made.add_argument(
         "--env",
         metavar="NAME",

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from grantflow.cli import profiles
-from grantflow.cli.client import login_command
+from grantflow.cli.again import login_command
+from grantflow.cli.failure import CommandError
+from grantflow.cli.given import variable
 from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import Parser
 from grantflow.cli.profiles import Profile
-from grantflow.cli.standing import Standing, standing
-from grantflow.shell.environment import token_given
+from grantflow.cli.standing import Standing, standing, standing_without
+from grantflow.cli.usable import given_to
+from grantflow.shell.ports import StoreError
 
 
 class Options(Namespace):
@@ -31,9 +34,7 @@ def parser() -> Parser:
     made = Parser(
         "status", "Say who is signed in, and for how long; exit with 1 if nobody is.", _EXAMPLES
     )
-    made.add_argument(
-        "profile", metavar="PROFILE", nargs="?", help="by default the last one signed in"
-    )
+    made.add_profile()
     made.add_argument("--json", action="store_true", help="one JSON object")
     return made
 
@@ -41,10 +42,9 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> int:
     """Run the command."""
     options = parser().read(argv, Options())
-    known = profiles.load()
-    found = standing(known.named(options.profile), known.default)
-    if token_given(found.profile.name) is not None:
-        tell("grantflow: a token in the environment (GRANTFLOW_TOKEN) outranks this profile")
+    found = _found(options.profile)
+    if found.environment is not None and found.profile.name:
+        tell(f"grantflow: the token in {found.environment} outranks this profile")
     if options.json:
         answer(json.dumps(found.members()))
     else:
@@ -55,17 +55,38 @@ def main(argv: Sequence[str]) -> int:
     return 0 if found.signed_in else 1
 
 
+def _found(name: str | None) -> Standing:
+    """Return how a profile stands; without one, what ``grantflow token`` would print."""
+    given, asked = given_to(name), variable(name or profiles.default_name())
+    try:
+        known = profiles.load()
+        return standing(known.named(name), known.default)
+    except (CommandError, StoreError) as error:
+        if given is None or asked is None:
+            raise
+        if name is not None:
+            tell(f"grantflow: {error}")
+        return standing_without(given, asked)
+
+
 def _lines(found: Standing) -> list[str]:
     profile = found.profile
+    ends = {"expires": found.expires, "renews itself": "yes" if found.refreshable else "no"}
+    if not profile.name:
+        return _table({"token": f"from {found.environment}, in the environment", **ends})
     rows = {
         "profile": profile.name + (" (default)" if found.default else ""),
         "provider": _provider(profile),
         "client id": profile.client_id,
         "grant": profile.grant,
         "scope": found.scope,
-        "expires": found.expires,
-        "renews itself": "yes" if found.refreshable else "no",
+        **({"bound to": "a key of this machine (DPoP)"} if profile.dpop else {}),
+        **ends,
     }
+    return _table(rows)
+
+
+def _table(rows: dict[str, str | None]) -> list[str]:
     width = max(len(name) for name in rows)
     return [f"{name:<{width}}  {text or '-'}" for name, text in rows.items()]
 

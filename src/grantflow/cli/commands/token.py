@@ -12,6 +12,7 @@ from typing import Final, Literal, assert_never
 from grantflow.cli.failure import usage
 from grantflow.cli.output import answer
 from grantflow.cli.parser import Parser, span
+from grantflow.cli.quoted import quoted
 from grantflow.cli.usable import usable
 from grantflow.core.values import Token
 
@@ -43,9 +44,7 @@ _EXAMPLES: Final = (
 def parser() -> Parser:
     """Return the command's parser."""
     made = Parser("token", "Print a token that works now; it is renewed where needed.", _EXAMPLES)
-    made.add_argument(
-        "profile", metavar="PROFILE", nargs="?", help="by default the last one signed in"
-    )
+    made.add_profile()
     made.add_argument(
         "operation",
         metavar="OPERATION",
@@ -92,7 +91,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _check(options: Options) -> None:
     if options.operation is not None:
-        raise usage(f"unexpected argument {options.operation!r}; see grantflow token --help")
+        raise usage(f"unexpected argument {quoted(options.operation)}; see grantflow token --help")
     if options.host:
         raise usage("--host is for --format git-credential")
 

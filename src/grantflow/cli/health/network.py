@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, final
 from urllib.parse import urlsplit
@@ -40,19 +40,22 @@ class Call:
     proxy: str | None = None
 
 
-def addresses(profile: Profile) -> list[str]:
-    """Return one address for each origin that the profile talks to."""
-    ends = (
+def addresses(profiles: Iterable[Profile]) -> list[str]:
+    """Return one address for each origin that the profiles talk to."""
+    firsts: dict[str, str] = {}
+    for url in (url for profile in profiles for url in _ends(profile)):
+        if url is not None and (origin := origin_of(url)) is not None:
+            firsts.setdefault(origin, url)
+    return list(firsts.values())
+
+
+def _ends(profile: Profile) -> tuple[str | None, ...]:
+    return (
         profile.token_endpoint,
         profile.device_authorization_endpoint,
         profile.revocation_endpoint,
         profile.issuer,
     )
-    firsts: dict[str, str] = {}
-    for url in ends:
-        if url is not None and (origin := origin_of(url)) is not None:
-            firsts.setdefault(origin, url)
-    return list(firsts.values())
 
 
 def called(url: str, send: Transport, clock: Clock) -> Call:
@@ -113,11 +116,12 @@ def clock_judged(call: Call) -> Finding | None:
     return Finding("clock", "problem", said, "set it, for example: timedatectl set-ntp true")
 
 
-def findings(profile: Profile) -> Iterator[Finding]:
-    """Ask each of a profile's servers, once."""
-    urls = addresses(profile)
-    if not urls:
-        yield Finding("network", "note", f"{profile.name} names no server, so none was asked")
+def findings(profiles: Sequence[Profile]) -> Iterator[Finding]:
+    """Ask each of the profiles' servers, once."""
+    urls = addresses(profiles)
+    for profile in profiles:
+        if not any(_ends(profile)):
+            yield Finding("network", "note", f"{profile.name} names no server, so none was asked")
     send, clock = outside.transport(PATIENCE), outside.clock()
     for call in [called(url, send, clock) for url in urls]:
         yield reach_judged(call)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from grantflow.cli import profiles
-from grantflow.cli.client import AUTH_NAMES, key_of_profile, login_command
+from grantflow.cli.again import login_command
+from grantflow.cli.client import AUTH_NAMES, key_of_profile
 from grantflow.cli.failure import CommandError
 from grantflow.cli.health.finding import Finding
 from grantflow.cli.profiles import Profile, Profiles
@@ -49,6 +50,9 @@ def profiles_judged(found: Profiles | str) -> Iterator[Finding]:
         yield Finding("profiles", "note", "nobody has signed in here yet", "grantflow login --help")
     elif usable == len(names):
         yield Finding("profiles", "ok", f"{usable} remembered: {', '.join(names)}")
+    if names and found.default not in names:
+        said = "none of them is the default one, so one has to be named at each use"
+        yield Finding("profiles", "note", said, "choose one: grantflow default NAME")
 
 
 def _read(profile: Profile) -> None:
@@ -91,7 +95,7 @@ def secret_judged(profile: Profile, missing: str | None, *, in_environment: bool
 
     ``missing`` says why the file that the profile names cannot be read.
     """
-    file = profile.client_secret_file or profile.client_key_file
+    file = proof_file(profile)
     if missing is not None:
         said = f"{profile.name}: cannot read {file}: {missing}"
         return Finding("secret", "problem", said, "put it back, or sign in again with another one")
@@ -106,6 +110,12 @@ def secret_judged(profile: Profile, missing: str | None, *, in_environment: bool
         return Finding("secret", "problem", said, advice)
     where = "GRANTFLOW_CLIENT_SECRET" if file is None else file
     return Finding("secret", "ok", f"{profile.name}: it is in {where}")
+
+
+def proof_file(profile: Profile) -> str | None:
+    """Return the file with which a profile's client proves itself, if it has one."""
+    named = (profile.client_secret_file, profile.client_key_file, profile.client_assertion_file)
+    return next((file for file in named if file is not None), None)
 
 
 def unreadable(file: str | None) -> str | None:

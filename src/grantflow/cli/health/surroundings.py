@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -18,13 +18,13 @@ from grantflow.shell.environment import variables_of
 from grantflow.shell.ports import StoreError
 
 
-def variables_judged(environment: Mapping[str, str], profile: str | None) -> Iterator[Finding]:
+def variables_judged(environment: Mapping[str, str], profiles: Sequence[str]) -> Iterator[Finding]:
     """Judge the variables of grantflow; no value that may be a secret is shown."""
-    for name in variables_of(profile):
+    own = {variables_of(each)[0]: f"profile {each}" for each in profiles}
+    for name, whose in {**own, "GRANTFLOW_TOKEN": "every profile"}.items():
         text = environment.get(name)
         if not text:
             continue
-        whose = "every profile" if name == "GRANTFLOW_TOKEN" else f"profile {profile}"
         if isinstance(either(sendable(Members({"token": text.strip()}), "token")), str):
             advice = "it has to hold a token alone; set it anew, or unset it"
             yield Finding("environment", "problem", f"{name} holds no token", advice)
@@ -110,9 +110,9 @@ def keyring_judged(found: str | StoreError | None) -> Finding:
             return Finding("keyring", "note", f"KeyringStore cannot be used: {found}", unused)
 
 
-def findings(profile: str | None) -> Iterator[Finding]:
+def findings(profiles: Sequence[str]) -> Iterator[Finding]:
     """Look at everything in the environment."""
-    yield from variables_judged(os.environ, profile)
+    yield from variables_judged(os.environ, profiles)
     bundle = next((name for name in BUNDLES if os.environ.get(name)), None)
     if bundle is not None:
         path = os.environ[bundle]
