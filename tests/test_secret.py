@@ -157,7 +157,7 @@ REVEALERS = {
     "core/client.py": 1,  # an id that came with a grant
     "core/resume.py": 2,  # a device code that another process goes on with; a verifier is hashed
     "core/codec.py": 3,  # what a store keeps
-    "shell/auth/placing.py": 2,  # the header that carries the token
+    "shell/auth/placing.py": 3,  # the header that carries the token
     "shell/keys.py": 5,  # a key is read
     "shell/auth/proofs.py": 1,  # the header of a call
     "shell/signing.py": 1,  # a proof names the token that it goes with
