@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 
-from grantflow import Authorized, Client, DeviceFlow, Pending
+from grantflow import Authorized, Client, DeviceFlow, Pending, Request, Response
 from grantflow.core.states import DeviceState
 from grantflow.core.states import Final as Ending
 from grantflow.shell import aio
@@ -121,3 +121,42 @@ def test_two_hundred_over_real_sockets(
         assert server.server.counts == {"device": 200, "poll": 200}
     assert counted.most == most, "the rest waited their turn outside of httpx"
     assert counted.under_way == 0
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_who_is_cancelled_leaves_the_turn_to_others(
+    loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way = answered = 0
+
+    async def hang(_: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        nonlocal under_way
+        under_way += 1
+        await anyio.sleep(60)
+        return httpx.Response(200, request=request)
+
+    async def answer(_: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, request=request)
+
+    async def main() -> None:
+        nonlocal answered
+        transport = over_httpx.AsyncHttpxTransport()
+        request = Request("https://as.example/token")
+        monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", hang)
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(10):
+                    tasks.start_soon(transport, request)
+                while under_way < 4:
+                    await anyio.sleep(0.001)
+                tasks.cancel_scope.cancel()
+        assert under_way == 4, "six waited"
+        monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", answer)
+        with anyio.fail_after(5):
+            for _ in range(10):
+                answered += isinstance(await transport(request), Response)
+        await transport.aclose()
+
+    monkeypatch.setattr(over_httpx, "_PATIENCE", 60)
+    anyio.run(main, backend=loop)
+    assert answered == 10
