@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from traceback import TracebackException, walk_tb
+from pathlib import Path
+from traceback import walk_tb
+from types import FrameType
+
+import grantflow
+
+_OURS = (str(Path(grantflow.__file__).parent), "<attrs generated")
 
 
 def reported(error: BaseException, test: str) -> str:
     """Return an error's report with all that led to it, and every frame but those of a test."""
-    return "\n".join(part for each in _chain(error) for part in _parts(each, test))
+    return "\n".join(
+        f"{place}\n{text}" for place, text in _texts(error) if not place.startswith(test)
+    )
+
+
+def shown(error: BaseException, *words: str) -> list[str]:
+    """Return where an error, what led to it, or a frame of grantflow shows one of the words."""
+    return [
+        place
+        for place, text in _texts(error)
+        if place.startswith(("the message", *_OURS)) and any(word in text for word in words)
+    ]
+
+
+def _texts(error: BaseException) -> Iterator[tuple[str, str]]:
+    for each in _chain(error):
+        yield "the message", f"{each!s} {each!r} {vars(each)!r}"  # notes are among its variables
+        for frame, line in walk_tb(each.__traceback__):
+            for name, text in _locals(frame):
+                yield f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}: {name}", text
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -20,15 +45,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
             yield from _chain(error.__context__)
 
 
-def _parts(error: BaseException, test: str) -> Iterator[str]:
-    yield f"{error!s} {error!r} {vars(error)!r}"
-    for told in TracebackException.from_exception(error, capture_locals=True).stack:
-        if told.filename != test:
-            yield f"{told.filename}:{told.name}"
-            yield from (told.locals or {}).values()
-    for frame, _ in walk_tb(error.__traceback__):
-        if frame.f_code.co_filename != test:
-            yield from _walked(frame.f_locals)
+def _locals(frame: FrameType) -> Iterator[tuple[str, str]]:
+    for name, value in frame.f_locals.items():
+        yield name, repr(value)
+        for text in _walked(value):
+            yield name, text
 
 
 def _walked(value: object) -> Iterator[str]:
