@@ -242,17 +242,19 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name on first use and keep it."""
-    from importlib import import_module
+if not TYPE_CHECKING:  # else a checker would take any name for a public one
 
-    if name == "providers":  # a submodule, which the import itself keeps
-        return import_module("grantflow.providers")
-    if name not in _HOME:
-        raise AttributeError(f"module 'grantflow' has no attribute {name!r}")
-    value: object = getattr(import_module(f"grantflow.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """Load a public name on first use and keep it."""
+        from importlib import import_module
+
+        if name == "providers":  # a submodule, which the import itself keeps
+            return import_module("grantflow.providers")
+        if name not in _HOME:
+            raise AttributeError(f"module 'grantflow' has no attribute {name!r}")
+        value: object = getattr(import_module(f"grantflow.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

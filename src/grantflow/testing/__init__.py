@@ -42,13 +42,15 @@ __all__ = [
 _LATE = {"Loopback": "loopback", "ScriptedServer": "scripted", "serve": "loopback"}
 
 
-def __getattr__(name: str) -> object:
-    """Load on first use what most tests of a flow do not need: ``http.server``, the stores."""
-    if name not in _LATE:
-        raise AttributeError(f"module 'grantflow.testing' has no attribute {name!r}")
-    value: object = getattr(import_module(f"grantflow.testing.{_LATE[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # else a checker would take any name for a public one
+
+    def __getattr__(name: str) -> object:
+        """Load on first use what most tests of a flow do not need: ``http.server``, the stores."""
+        if name not in _LATE:
+            raise AttributeError(f"module 'grantflow.testing' has no attribute {name!r}")
+        value: object = getattr(import_module(f"grantflow.testing.{_LATE[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
