@@ -81,7 +81,7 @@ def test_the_tokens_are_bound_to_a_key_that_is_kept(stage: Stage) -> None:
     status = stage.run("status")
     assert "bound to       a key of this machine (DPoP)" in status.out.splitlines()
     assert json.loads(stage.run("status", "--json").out)["dpop"] is True
-    assert stage.run("doctor").code == 0
+    assert "server.test: the key of its tokens is there" in stage.run("doctor").out
     assert private_part(stage) not in ran.err + status.out + stage.run("list", "--json").out
     assert stage.run("logout").code == 0
     assert stage.tokens() == []
@@ -159,6 +159,11 @@ def test_a_key_that_is_lost_or_damaged_is_told(stage: Stage, damage: str | None,
         path.write_text(damage)
         path.chmod(0o600)
     assert stage.run("token").code == 0, "what is stored needs no key"
+    examined = stage.run("doctor", "--json")
+    [found] = [each for each in json.loads(examined.out)["checks"] if each["check"] == "key"]
+    assert (examined.code, found["level"]) == (1, "problem")
+    assert str(path) in found["said"]
+    assert found["advice"].startswith("put ")
     stage.clock.advance(HOURS)
     asked = dict(stage.counts)
     ran = stage.run("token")

@@ -6,6 +6,7 @@ a file of its owner's, one for each profile, and is read only where something is
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from attrs import evolve
@@ -13,6 +14,7 @@ from attrs import evolve
 from grantflow.cli.failure import CommandError, usage
 from grantflow.cli.profiles import Profile
 from grantflow.core.dpop import DPoP
+from grantflow.core.secret import Secret
 from grantflow.shell.environment import home
 
 _FOLDER: Final = "keys"
@@ -37,20 +39,52 @@ def key_of(profile: Profile) -> DPoP | None:
     """Return the key that proves what a profile sends, if its tokens are bound to one."""
     if not profile.dpop:
         return None
-    file = profile.dpop_key_file or f"dpop-{profile.name}.json"
-    path = home() / _FOLDER / file
+    path = _path(profile)
     if not path.exists():
-        raise CommandError(
-            f"the key that the tokens of {profile.name} are bound to is gone: {path}; put it back, "
-            "or sign in again"
-        )
-    key = _kept(file)
+        raise _gone(profile)
+    key = _kept(path.name)
     if key.public != profile.dpop:
-        raise CommandError(
-            f"{path} holds another key than the tokens of {profile.name} are bound to; put the "
-            "former one back, or sign in again"
-        )
+        raise _another(profile)
     return key
+
+
+def key_problem(profile: Profile) -> CommandError | None:
+    """Say what a use of a profile's key would come to, if to no good; nothing is touched."""
+    if not profile.dpop:
+        return None
+    # Loaded here: few profiles have a key.
+    from grantflow.shell.keys import dpop_key
+
+    try:
+        text = Secret(_path(profile).read_bytes().decode("utf-8", "replace"))
+        public = dpop_key(text).public
+    except FileNotFoundError:
+        return _gone(profile)
+    except OSError:
+        return None  # whoever looks at the files tells it
+    except ImportError as error:
+        return CommandError(f"{profile.name}: {error}; install it")
+    except ValueError:
+        return CommandError(f"{_path(profile)} holds no private key; put the key back")
+    return None if public == profile.dpop else _another(profile)
+
+
+def _path(profile: Profile) -> Path:
+    return home() / _FOLDER / (profile.dpop_key_file or f"dpop-{profile.name}.json")
+
+
+def _gone(profile: Profile) -> CommandError:
+    return CommandError(
+        f"the key that the tokens of {profile.name} are bound to is gone: {_path(profile)}; put it "
+        "back, or sign in again"
+    )
+
+
+def _another(profile: Profile) -> CommandError:
+    return CommandError(
+        f"{_path(profile)} holds another key than the tokens of {profile.name} are bound to; put "
+        "the former one back, or sign in again"
+    )
 
 
 def _kept(file: str) -> DPoP:

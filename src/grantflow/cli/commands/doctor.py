@@ -107,3 +107,6 @@ def _of(profile: Profile, *, default: bool) -> Iterator[Finding]:
     )
     if secret is not None:
         yield secret
+    key = signin.key_judged(profile)
+    if key is not None:
+        yield key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from grantflow.cli import profiles
+from grantflow.cli import profiles, proofs
 from grantflow.cli.again import login_command
 from grantflow.cli.client import AUTH_NAMES, key_of_profile
 from grantflow.cli.failure import CommandError
@@ -110,6 +110,17 @@ def secret_judged(profile: Profile, missing: str | None, *, in_environment: bool
         return Finding("secret", "problem", said, advice)
     where = "GRANTFLOW_CLIENT_SECRET" if file is None else file
     return Finding("secret", "ok", f"{profile.name}: it is in {where}")
+
+
+def key_judged(profile: Profile) -> Finding | None:
+    """Judge the key that the tokens are bound to; nothing is said where they are not."""
+    if not profile.dpop:
+        return None
+    error = proofs.key_problem(profile)
+    if error is None:
+        return Finding("key", "ok", f"{profile.name}: the key of its tokens is there")
+    said, _, advice = str(error).rpartition("; ")
+    return Finding("key", "problem", said, advice)
 
 
 def proof_file(profile: Profile) -> str | None:
