@@ -422,6 +422,29 @@ def test_a_home_that_cannot_be_written_is_known_before_a_person_is_asked(
     assert "device" not in stage.counts
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+def test_where_nothing_can_be_written_no_refresh_token_is_spent(stage: Stage) -> None:
+    """Its lock is there from before, so the lock alone would not tell."""
+    stage.plays()
+    stage.login()
+    tokens = stage.home / "tokens"
+    for each in (stage.home, tokens, *stage.home.glob("*"), *tokens.glob("*")):
+        os.chown(each, 65534 if os.geteuid() == 0 else -1, -1)
+    tokens.chmod(0o500)
+    stage.clock.advance(timedelta(hours=2))
+    with unprivileged(stage.folder):
+        ran = stage.run("token")
+        out = stage.run("logout", "--all")
+    assert (ran.code, out.code) == (3, 1)
+    assert f"nothing can be written into {tokens}" in ran.err
+    [said] = out.err.splitlines()
+    assert said.startswith(f"grantflow: nothing can be written into {tokens}; check the folder")
+    assert stage.counts.keys().isdisjoint({"refresh", "revoke"})
+    tokens.chmod(0o700)
+    assert stage.run("token").code == 0
+    assert stage.counts["refresh"] == 1
+
+
 def test_a_full_disk_after_the_sign_in(stage: Stage) -> None:
     stage.plays()
 

@@ -172,6 +172,8 @@ def test_a_key_that_is_lost_or_damaged_is_told(stage: Stage, damage: str | None,
     assert str(path) in ran.complaint()
     assert stage.counts == asked
     assert stage.run("status").code == 0
+    ran = stage.run("logout")
+    assert (ran.code, ran.complaint().endswith("here with --local-only")) == (1, True)
     assert stage.run("logout", "--local-only").code == 0
     assert stage.tokens() == []
 

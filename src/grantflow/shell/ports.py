@@ -65,7 +65,7 @@ class Store(Protocol):
 class TryingStore(Store, Protocol):
     """A store that can tell that a lock is taken, and whose ``read`` is as good as its ``claim``.
 
-    All of ours are. With one that is not, every look into the store is a claim, and who renews a
+    The four of ours are. With one that is not, every look into the store is a claim, and who renews a
     token early waits where another process does so already.
     """
 

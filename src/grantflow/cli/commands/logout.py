@@ -9,7 +9,7 @@ from typing import Final
 
 from grantflow.cli import outside, profiles, starts
 from grantflow.cli.client import key_of_profile, proven_client_of
-from grantflow.cli.failure import FAILED, CommandError, usage
+from grantflow.cli.failure import FAILED, CommandError, usage, verdict
 from grantflow.cli.output import tell
 from grantflow.cli.parser import Parser
 from grantflow.cli.profiles import Profile, Profiles
@@ -17,6 +17,7 @@ from grantflow.cli.quoted import quoted
 from grantflow.cli.traced import Traced
 from grantflow.core.display import sentence
 from grantflow.core.tokens import Grant
+from grantflow.shell.ports import StoreError
 
 
 class Options(Namespace):
@@ -51,8 +52,8 @@ def main(argv: Sequence[str]) -> int:
     for name in _names(known, options):
         try:
             _left(name, known, local_only=options.local_only)
-        except CommandError as error:  # with --all, the others are still signed out
-            tell(f"grantflow: {error}")
+        except (CommandError, StoreError) as error:  # with --all, the others still go
+            tell(f"grantflow: {verdict(error)[0]}")
             failed = True
     _tell_of_default(known)
     if os.environ.get("GRANTFLOW_TOKEN"):
@@ -116,6 +117,8 @@ def _signed_out(name: str, known: Profiles, *, local_only: bool) -> str:
     if profile.revocation_endpoint is None:
         store.forget(key)
         return f"{_HERE_ONLY.format(name=name)} Its provider offers no revocation."
+    with store.claim(key):  # what cannot be removed here is not ended there
+        pass
     _revoked(profile, profile.grant)
     return f"Signed out of {name}, at the server and here."
 
@@ -133,8 +136,12 @@ def _revoked(profile: Profile, grant: Grant) -> None:
     from grantflow.shell.source import TokenSource
 
     send = Traced(outside.transport())
+    try:
+        client = proven_client_of(profile)
+    except CommandError as error:
+        raise CommandError(f"{error}; or remove the token here with --local-only") from None
     source = TokenSource(
-        proven_client_of(profile),
+        client,
         grant,
         store=outside.store(),
         transport=send,

@@ -6,7 +6,8 @@ Rules:
 2. A damaged file is moved aside and reported; the others live on.
 3. A lock of the operating system is held over claim, request and save. It ends with its owner, and
    nothing else ends it; a thread that has it may take it again, through any store of the folder.
-4. Nothing but ``keys`` and ``clear`` looks at more than one key's files.
+4. Where nothing can be written, nothing is claimed: who refreshed then would lose what comes.
+5. Nothing but ``keys`` and ``clear`` looks at more than one key's files.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from grantflow.shell.stores.entry import Found, key_of, mended, name_of, token_i
 from grantflow.shell.stores.private import (
     TEMPORARY,
     NotAFileError,
+    check_writable,
     locked,
     read_private,
     remove_private,
@@ -63,6 +65,7 @@ class FileStore:
     def claim(self, key: str, /) -> Iterator[Token | None]:
         """Hold the key's lock among all processes and threads, and give what is stored."""
         with locked(self._path(key)):
+            check_writable(self.directory)
             yield self.read(key)
 
     @contextmanager
@@ -71,6 +74,7 @@ class FileStore:
         with locked(self._path(key), wait=False) as taken:
             if not taken:
                 raise LockedError(key)
+            check_writable(self.directory)
             yield self.read(key)
 
     def read(self, key: str, /) -> Token | None:

@@ -83,6 +83,12 @@ def private_directory(path: Path) -> None:
         _tell_once(f"everybody may write in {path}: chmod 700 {path}")
 
 
+def check_writable(folder: Path) -> None:
+    """Raise ``StoreError`` where a file could not be replaced, before anything depends on it."""
+    if not os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise StoreError(f"nothing can be written into {folder}")
+
+
 def write_private(path: Path, data: bytes | Secret) -> None:
     """Replace ``path`` by ``data``: 0600 from creation, on disk before the old content is gone.
 
