@@ -114,6 +114,47 @@ def test_a_secret_file_that_is_no_secret_is_usage(
     assert "secret.txt" in ran.complaint()
 
 
+@pytest.mark.parametrize("given", ["hunter2hunter2", "hunter2/hunter2hunter2", "x" * 300])
+def test_a_secret_in_the_place_of_its_file_is_not_repeated(stage: Stage, given: str) -> None:
+    ran = stage.run("login", "--issuer", ISSUER, *ROBOT, "--client-secret-file", given)
+    assert ran.code == 2
+    assert given not in ran.err
+    assert "which is never an argument" in ran.complaint()
+    assert ran.complaint().endswith("; check --client-secret-file")
+
+
+@pytest.mark.parametrize("flag", ["--client-secret-file", "--client-key-file", "--token-stdin"])
+def test_half_a_secret_is_none(stage: Stage, flag: str) -> None:
+    long = "x" * (64 * 1024 + 1)
+    (stage.folder / "long.txt").write_text(long)
+    argv = ("login", "--issuer", ISSUER, *ROBOT, flag, "long.txt")
+    if flag == "--token-stdin":
+        argv = ("login", flag, "--profile", "ci")
+    ran = stage.run(*argv, stdin=long)
+    assert ran.code == 2
+    assert "it holds more than 65536 characters" in ran.complaint()
+    assert stage.tokens() == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        ("--client-secret-file --client-assertion-file", "a client has one proof"),
+        ("--client-key-file --client-secret-file", "a client has one proof"),
+        ("--client-secret-file --client-auth=none", "--client-auth none and --client-secret-file"),
+        ("--client-secret-file --client-auth=private_key_jwt", "--client-auth private_key_jwt and"),
+        ("--client-key-file --client-auth=client_secret_post", "and --client-key-file contradict"),
+        ("--client-assertion-file --client-auth=none", "--client-assertion-file contradict"),
+    ],
+)
+def test_a_proof_that_would_not_be_used_is_usage(stage: Stage, flags: str, hint: str) -> None:
+    (stage.folder / "proof.txt").write_text(SECRET)
+    argv = [word for each in flags.split() for word in (each, "proof.txt")[: 2 - ("=" in each)]]
+    ran = stage.run("login", "--issuer", ISSUER, *ROBOT, *argv)
+    assert ran.code == 2
+    assert hint in ran.complaint()
+
+
 @contextmanager
 def unprivileged(folder: Path) -> Iterator[None]:
     """Stop being root for a while, for root may read and write everything."""

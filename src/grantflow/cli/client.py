@@ -9,18 +9,20 @@ Rules:
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from grantflow.cli import proofs
 from grantflow.cli.again import login_command
 from grantflow.cli.failure import usage
 from grantflow.cli.output import is_terminal
 from grantflow.cli.profiles import Profile
+from grantflow.cli.quoted import quoted
 from grantflow.cli.spelt import plain_provider, remembered
 from grantflow.core.client import Client
 from grantflow.core.client_auth import (
@@ -47,13 +49,13 @@ WITH_SECRET: Final[Mapping[str, Callable[[Secret], ClientAuthentication]]] = {
     "client_secret_jwt": ClientSecretJwt,
     "client_secret_headers": ClientSecretHeaders,
 }
-_WITH_KEY: Final = ("private_key_jwt", "tls_client_auth")
+WITH_KEY: Final = ("private_key_jwt", "tls_client_auth")
 ASSERTION: Final = "client_assertion"
 """An assertion that somebody else signs, in a file (RFC 7521); no registered name."""
 _ALGORITHMS: Final = ("ES256", "RS256", "EdDSA", "ES384", "ES512")
 """Tried in this order: what a key is for, is written in it."""
 
-AUTH_NAMES: Final = ("none", *WITH_SECRET, *_WITH_KEY, ASSERTION)
+AUTH_NAMES: Final = ("none", *WITH_SECRET, *WITH_KEY, ASSERTION)
 
 STDIN: Final = "-"
 _LARGEST_SECRET: Final = 64 * 1024
@@ -97,7 +99,7 @@ def authentication(
     """Return the authentication that ``name``, one of ``AUTH_NAMES``, stands for."""
     if name == "none":
         return _PUBLIC
-    if name in _WITH_KEY:
+    if name in WITH_KEY:
         return _by_key(name, key_file)
     if name == ASSERTION:
         return _by_assertion(assertion_file)
@@ -128,7 +130,7 @@ def _by_key(name: str, file: str | None) -> ClientAuthentication:
     try:
         text = _read(Path(file))
     except (OSError, UnicodeDecodeError) as error:
-        problem = getattr(error, "strerror", None) or "it is not text"
+        problem = (error.strerror or error) if isinstance(error, OSError) else "it is not text"
         raise usage(
             f"cannot read the key file {file}: {problem}; check --client-key-file"
         ) from None
@@ -156,7 +158,7 @@ def secret_of(file: str | None) -> Secret | None:
     """Return the client's secret from ``file`` (``-`` is standard input) or the environment."""
     if file is None:
         return client_secret_given()
-    where = "standard input" if file == STDIN else f"the secret file {file}"
+    where = "standard input" if file == STDIN else f"the secret file {_named(file)}"
     try:
         text = standard_input("Client secret") if file == STDIN else _read(Path(file))
     except OSError as error:
@@ -170,12 +172,19 @@ def secret_of(file: str | None) -> Secret | None:
     return Secret(secret)
 
 
+def _named(file: str) -> str:
+    """Return a path as a message names it: what is no file may be the secret itself."""
+    folder = os.path.dirname(file)
+    known = os.path.exists(file) or (folder and os.path.isdir(folder))
+    return file if known else quoted(file)
+
+
 def standard_input(what: str) -> str:
     """Return all of standard input; at a terminal, ask for ``what`` without showing it."""
     if sys.stdin is None:
         raise OSError("it is closed")
     if not is_terminal(sys.stdin):
-        return sys.stdin.read(_LARGEST_SECRET)
+        return _whole(sys.stdin)
     from getpass import getpass
 
     try:
@@ -186,7 +195,15 @@ def standard_input(what: str) -> str:
 
 def _read(path: Path) -> str:
     with path.open(encoding="utf-8", newline="") as file:
-        return file.read(_LARGEST_SECRET)
+        return _whole(file)
+
+
+def _whole(file: TextIO) -> str:
+    # Half a secret would be refused somewhere else, where nobody knows why.
+    text = file.read(_LARGEST_SECRET + 1)
+    if len(text) > _LARGEST_SECRET:
+        raise OSError(f"it holds more than {_LARGEST_SECRET} characters")
+    return text
 
 
 def client_of(
@@ -224,7 +241,7 @@ def _proof_of(profile: Profile) -> ClientAuthentication:
             f"profile {profile.name!r} uses the client authentication {profile.client_auth!r}, "
             "which this grantflow does not know; update it, or sign in again with --client-auth"
         )
-    if profile.client_auth in _WITH_KEY:
+    if profile.client_auth in WITH_KEY:
         return _by_key(profile.client_auth, profile.client_key_file)
     if profile.client_auth == ASSERTION:
         return _by_assertion(profile.client_assertion_file)

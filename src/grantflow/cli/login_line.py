@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
 
-from grantflow.cli.client import ASSERTION, AUTH_NAMES, STDIN
+from grantflow.cli.client import ASSERTION, AUTH_NAMES, STDIN, WITH_KEY, WITH_SECRET
 from grantflow.cli.failure import CommandError, usage
 from grantflow.cli.parser import Parser, pair, positive_span, setting
 from grantflow.cli.profiles import Profile
@@ -159,22 +160,31 @@ def check(options: Options) -> None:
     named = options.provider is not None and options.client_id is None  # it may have one of its own
     if not named and not (options.client_id or "").strip():
         raise no_client()
-    if options.client_auth == "none" and options.client_secret_file is not None:
-        raise usage("--client-auth none and --client-secret-file contradict each other")
-    if options.client_assertion_file is not None and options.client_auth not in (None, ASSERTION):
-        raise usage(
-            f"--client-auth {options.client_auth} and --client-assertion-file contradict each other"
-        )
+    _check_proof(options)
+
+
+def _check_proof(options: Options) -> None:
+    """Refuse a file that would not be used: whoever gives one thinks that it is."""
+    given = [flag for flag, (file, _) in _proofs(options).items() if file is not None]
+    if len(given) > 1:
+        raise usage(f"{given[0]} and {given[1]} contradict each other: a client has one proof")
+    auth = options.client_auth
+    if given and auth is not None and auth not in _proofs(options)[given[0]][1]:
+        raise usage(f"--client-auth {auth} and {given[0]} contradict each other")
 
 
 def proof_flag(options: Options) -> str | None:
     """Return the flag of a file with which the client proves itself, if one is given."""
-    files = {
-        "--client-secret-file": options.client_secret_file,
-        "--client-key-file": options.client_key_file,
-        "--client-assertion-file": options.client_assertion_file,
+    return next((flag for flag, (file, _) in _proofs(options).items() if file is not None), None)
+
+
+def _proofs(options: Options) -> Mapping[str, tuple[str | None, Collection[str]]]:
+    """Return each flag of such a file with what it says, and what the file is good for."""
+    return {
+        "--client-secret-file": (options.client_secret_file, WITH_SECRET),
+        "--client-key-file": (options.client_key_file, WITH_KEY),
+        "--client-assertion-file": (options.client_assertion_file, (ASSERTION,)),
     }
-    return next((flag for flag, file in files.items() if file is not None), None)
 
 
 def no_client() -> CommandError:

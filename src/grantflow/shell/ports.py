@@ -65,8 +65,8 @@ class Store(Protocol):
 class TryingStore(Store, Protocol):
     """A store that can tell that a lock is taken, and whose ``read`` is as good as its ``claim``.
 
-    The four of ours are. With one that is not, every look into the store is a claim, and who renews a
-    token early waits where another process does so already.
+    The four of ours are. With one that is not, every look into the store is a claim, and who renews
+    a token early waits where another process does so already.
     """
 
     def try_claim(self, key: str, /) -> AbstractContextManager[Token | None]:
