@@ -184,7 +184,7 @@ def test_plain_lines_say_what_is_waited_for(stage: Stage) -> None:
     assert "The code lives for 10 minutes." in lines
     assert [line for line in lines if line.endswith("...")] == [
         "Waiting for approval ...",
-        "No answer; trying again in 10 seconds ...",
+        "No usable answer; trying again in 10 seconds ...",
         "Waiting for approval ...",
     ]
 

@@ -93,7 +93,7 @@ def test_the_code_comes_first_and_then_what_is_waited_for(stage: Stage) -> None:
 def test_a_server_that_does_not_answer_at_first_is_told(stage: Stage) -> None:
     shown = watched(stage, LATE, Terminal())
     first = alive(shown)[0]
-    assert re.fullmatch(r". no answer; trying again in \d seconds?", first)
+    assert re.fullmatch(r". no usable answer; trying again in \d seconds?", first)
     # The invitation has the lines for itself: what lived before it is gone.
     assert "To sign in, open this link in any browser, on any device:" in lines(shown)
 
@@ -146,7 +146,7 @@ def test_where_no_line_can_live_there_are_plain_ones(stage: Stage, term: str) ->
     assert "\x1b" not in shown
     assert not alive(shown)
     waits = [line for line in lines(shown) if line.endswith(" ...")]
-    assert re.fullmatch(r"No answer; trying again in \d seconds? \.\.\.", waits[0])
+    assert re.fullmatch(r"No usable answer; trying again in \d seconds? \.\.\.", waits[0])
     assert waits[-1] == "Waiting for approval ..."
     assert "The code lives for 10 minutes." in lines(shown)
 
@@ -159,10 +159,12 @@ def test_each_state_has_its_words(stage: Stage) -> None:
     code = DeviceAuthorization("dc", "WDJB", "https://a.example", later)
     words = {
         Started(now): None,
-        Started(later, faults=1): "no answer; trying again in 5 seconds",
-        Started(now, faults=1): "no answer; trying again now",
+        Started(later, faults=1): "no usable answer; trying again in 5 seconds",
+        Started(now, faults=1): "no usable answer; trying again now",
         Pending(code, SECOND, later): "waiting for approval",
-        Pending(code, SECOND, later, faults=2): "no answer; trying again in 5 seconds",
+        Pending(None, SECOND, now): None,
+        Pending(None, SECOND, later, faults=1): "no usable answer; trying again in 5 seconds",
+        Pending(code, SECOND, later, faults=2): "no usable answer; trying again in 5 seconds",
         SlowDown(code, 10 * SECOND, later): (
             "waiting for approval; asking every 10 seconds, as the server wants"
         ),

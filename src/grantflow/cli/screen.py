@@ -62,8 +62,10 @@ class Screen(ABC):
                 left = self.until(state.not_before)
                 again = f"in {spoken(left)}" if left >= _SOON else "now"
                 asked = isinstance(state, SlowDown) and state.authorization is None
-                why = "the server asks to wait" if asked else "no answer"
+                why = "the server asks to wait" if asked else "no usable answer"
                 return f"{why}; trying again {again}"
+            case Pending(authorization=None):
+                return None  # a machine's request, which goes out again at once with a nonce
             case SlowDown():
                 often = spoken(state.interval)
                 return f"waiting for approval; asking every {often}, as the server wants"
