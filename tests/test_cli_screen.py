@@ -87,6 +87,7 @@ def alive(shown: str) -> list[str]:
 def test_the_code_comes_first_and_then_what_is_waited_for(stage: Stage) -> None:
     shown = watched(stage, Script(approve_after=9 * SECOND), Terminal())
     [first, *_] = alive(shown)
+    assert "\x1b[1m" in shown
     assert re.fullmatch(r". code [A-Z]{4}-[A-Z]{4}  10:00 left  waiting for approval", first)
 
 
@@ -127,7 +128,7 @@ def test_no_color_has_none(stage: Stage) -> None:
     stage.monkeypatch.setenv("NO_COLOR", "1")
     shown = watched(stage, LATE, Terminal())
     assert alive(shown)
-    assert not re.search(r"\x1b\[(3|4|9|10)\d", shown)
+    assert not re.search(r"\x1b\[(3|4|9|10)?\dm", shown), "neither colours nor bold text"
 
 
 def test_the_line_is_gone_in_the_end_and_the_cursor_back(stage: Stage) -> None:

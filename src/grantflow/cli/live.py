@@ -12,6 +12,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from grantflow.cli.invite import Invite
+from grantflow.cli.output import has_bold
 from grantflow.cli.screen import AnyState, Screen
 from grantflow.core.display import escaped
 from grantflow.core.values import DeviceAuthorization
@@ -28,6 +29,7 @@ class Live(Screen):
         self._state: AnyState | None = None
         self._console = Console(file=sys.stderr, highlight=False)
         self._plain = not self._console.encoding.startswith("utf")
+        self._strong = "bold" if has_bold(sys.stderr) else ""
         self._spinner = Spinner("line" if self._plain else "dots")
         self._line = live.Live(
             get_renderable=self._drawn,
@@ -56,7 +58,7 @@ class Live(Screen):
         parts: list[str | tuple[str, str]] = [self._frame(), " "]
         if self.code is not None:
             if self.code.user_code:
-                parts += ["code ", (escaped(self.code.user_code), "bold"), "  "]
+                parts += ["code ", (escaped(self.code.user_code), self._strong), "  "]
             parts.append(f"{_clocked(self.until(self.code.expires_at))} left  ")
         if self._state is not None:
             parts.append(self.waiting(self._state) or "")

@@ -12,7 +12,7 @@ from grantflow.core.display import escaped
 def tell(line: str = "", *, strong: bool = False) -> None:
     """Print one line to standard error, at once; ``strong`` is bold where a terminal can."""
     text = escaped(line)
-    _print(f"\x1b[1m{text}\x1b[0m" if strong and _has_bold(sys.stderr) else text, sys.stderr)
+    _print(f"\x1b[1m{text}\x1b[0m" if strong and has_bold(sys.stderr) else text, sys.stderr)
 
 
 def answer(line: str) -> None:
@@ -36,6 +36,7 @@ def _print(text: str, stream: TextIO | None) -> None:
         print(f"{shown}\n", end="", file=stream, flush=True)
 
 
-def _has_bold(stream: TextIO | None) -> bool:
+def has_bold(stream: TextIO | None) -> bool:
+    """Tell whether bold text may be shown there."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return is_terminal(stream) and not plain and sys.platform != "win32"
