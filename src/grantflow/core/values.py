@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal, NewType, TypeAlias, final
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 from attrs.validators import instance_of
 
 from grantflow.core.checks import one_of
@@ -28,10 +28,21 @@ Pairs: TypeAlias = tuple[tuple[str, str | Secret], ...]
 """Parameters or headers in order; a name may come twice (RFC 8707 allows several resources)."""
 
 
-def _aware(_: object, __: object, value: datetime) -> None:
+def _aware(_: object, attribute: Attribute[datetime], value: datetime) -> None:
+    _check_aware(attribute.name, value)
+
+
+def _aware_if_known(
+    _: object, attribute: Attribute[datetime | None], value: datetime | None
+) -> None:
+    if value is not None:
+        _check_aware(attribute.name, value)
+
+
+def _check_aware(name: str, value: datetime) -> None:
     if value.tzinfo is None:
         raise ValueError(
-            "wall: an aware datetime is needed, for example datetime.now(timezone.utc)"
+            f"{name}: an aware datetime is needed, for example datetime.now(timezone.utc)"
         )
 
 
@@ -204,7 +215,8 @@ class DeviceAuthorization:
 class Token:
     """A token answer (RFC 6749 section 5.1).
 
-    ``expires_at`` is ``None`` when the server did not say. ``token_type`` is kept as sent.
+    ``expires_at`` is ``None`` when the server did not say, and has a time zone (``ValueError``), as
+    ``issued_at`` has. ``token_type`` is kept as sent.
     ``scope`` is what was granted: where the server omits it, what was requested.
     ``extra`` keeps the members that the RFC does not name.
 
@@ -216,12 +228,12 @@ class Token:
 
     access_token: Secret = field(converter=secret)
     token_type: str = "Bearer"
-    expires_at: datetime | None = None
+    expires_at: datetime | None = field(default=None, validator=_aware_if_known)
     refresh_token: Secret | None = field(default=None, converter=maybe_secret)
     scope: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
     id_token: Secret | None = field(default=None, converter=maybe_secret)
     extra: Members = field(factory=Members, converter=Members)
-    issued_at: datetime | None = None
+    issued_at: datetime | None = field(default=None, validator=_aware_if_known)
 
     @property
     def authorization(self) -> Secret:
