@@ -130,6 +130,28 @@ def test_without_a_default_profile_all_are_looked_at(stage: Stage) -> None:
     assert [each.said for each in problems(stage)] == ["one: there is no token"]
 
 
+def test_providers_of_ones_own_are_read(stage: Stage) -> None:
+    given(stage)
+    path = stage.home / "providers.toml"
+    path.write_text('[acme]\ntoken_endpoint = "https://a.example/t"\n')
+    path.chmod(0o600)
+    assert f"providers     {path} is understood" in stage.run("doctor").out
+    path.write_text("[acme]\nlike = 5\n")
+    found = problem(stage)
+    assert found.check == "providers"
+    assert found.said.startswith(f"{path}: [acme] ")
+    assert "move it away" in found.advice
+
+
+def test_a_home_that_is_relative_is_told(stage: Stage) -> None:
+    stage.monkeypatch.chdir(stage.folder)
+    stage.monkeypatch.setenv("GRANTFLOW_HOME", "here")
+    given(stage)
+    ran = stage.run("doctor")
+    assert ran.code == 0
+    assert "GRANTFLOW_HOME is relative: in another folder there are other files" in ran.out
+
+
 def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
     return {
         path: (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")

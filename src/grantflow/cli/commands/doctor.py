@@ -77,6 +77,7 @@ def _findings(remembered: Profiles | str, name: str | None) -> Iterator[Finding]
     yield from files.findings(home())
     yield from locks.findings(home())
     yield from signin.profiles_judged(remembered)
+    yield from surroundings.providers_judged()
     known = Profiles() if isinstance(remembered, str) else remembered
     names = list(known.documents) if name is None else [name]
     yield from surroundings.findings(names)

@@ -11,7 +11,7 @@ from typing import Final, Literal, final
 
 from attrs import evolve, frozen
 
-from grantflow.cli.health.finding import Finding
+from grantflow.cli.health.finding import Finding, counted
 from grantflow.core.errors import Garbled
 from grantflow.shell.stores.entry import token_in
 from grantflow.shell.stores.private import TEMPORARY
@@ -174,4 +174,5 @@ def findings(home: Path) -> Iterator[Finding]:
     found = [finding for finding in map(file_judged, places) if finding is not None]
     yield from found
     if not any(each.level == "problem" for each in found):
-        yield Finding("file", "ok", f"{len(places)} files, each its owner's alone and readable")
+        said = f"{counted(len(places), 'file')}, each its owner's alone and readable"
+        yield Finding("file", "ok", said)

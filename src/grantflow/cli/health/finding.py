@@ -19,3 +19,12 @@ class Finding:
     level: Level
     said: str
     advice: str = ""
+
+
+def counted(number: int, what: str) -> str:
+    """Return how many there are of something.
+
+    >>> counted(1, "lock"), counted(2, "lock")
+    ('1 lock', '2 locks')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"

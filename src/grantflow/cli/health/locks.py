@@ -10,7 +10,7 @@ from typing import Final, Literal, final
 
 from attrs import frozen
 
-from grantflow.cli.health.finding import Finding
+from grantflow.cli.health.finding import Finding, counted
 from grantflow.cli.words import spoken
 from grantflow.shell.stores.locks import holder, take
 
@@ -88,4 +88,4 @@ def findings(home: Path) -> Iterator[Finding]:
     found = [finding for finding in map(lock_judged, locks) if finding is not None]
     yield from found
     if not found:
-        yield Finding("lock", "ok", f"{len(locks)} locks, each free and to be had")
+        yield Finding("lock", "ok", f"{counted(len(locks), 'lock')}, each free and to be had")

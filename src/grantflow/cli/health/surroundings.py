@@ -10,12 +10,14 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from grantflow.cli.failure import CommandError
 from grantflow.cli.health.finding import Finding
 from grantflow.core.members import sendable
 from grantflow.core.values import Members
 from grantflow.core.wire import either
 from grantflow.shell.environment import variables_of
 from grantflow.shell.ports import StoreError
+from grantflow.shell.provider_file import own_file
 
 
 def variables_judged(environment: Mapping[str, str], profiles: Sequence[str]) -> Iterator[Finding]:
@@ -34,8 +36,28 @@ def variables_judged(environment: Mapping[str, str], profiles: Sequence[str]) ->
     if environment.get("GRANTFLOW_CLIENT_SECRET"):
         said = "GRANTFLOW_CLIENT_SECRET is set: profiles without a secret file use it"
         yield Finding("environment", "note", said)
-    if environment.get("GRANTFLOW_HOME"):
+    named = environment.get("GRANTFLOW_HOME")
+    if named and Path(named).expanduser().is_absolute():
         yield Finding("environment", "note", "GRANTFLOW_HOME is set: all files are there")
+    elif named:
+        said = "GRANTFLOW_HOME is relative: in another folder there are other files"
+        yield Finding("environment", "note", said, "set it to an absolute path")
+
+
+def providers_judged() -> Iterator[Finding]:
+    """Judge the user's own providers, if there are any."""
+    if not os.path.lexists(own_file()):
+        return
+    # Loaded here: the table of providers is not small.
+    from grantflow.cli import known
+
+    try:
+        known.catalog(None)
+    except CommandError as error:
+        advice = "mend it, or move it away: until then no provider is found by its name"
+        yield Finding("providers", "problem", str(error), advice)
+    else:
+        yield Finding("providers", "ok", f"{own_file()} is understood")
 
 
 BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
