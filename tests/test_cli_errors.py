@@ -295,6 +295,7 @@ def test_a_closed_port(stage: Stage) -> None:
         (Response(200, {}, b'{"issuer": "https://server.test/"}'), "token_endpoint is missing"),
         (Fault("name", "no", "server.test"), "could not be resolved: server.test; check"),
         (Fault("timeout", "no"), "did not answer in time"),
+        (Fault("tls", "no", "wrong version number"), "; no https is spoken there: check the add"),
         (Fault("too_large", "maybe"), "too large"),
     ],
 )

@@ -135,6 +135,8 @@ def _advice(error: Error) -> str:
         case Unreachable(fault):
             if "CA certificate bundle" in fault.detail:
                 return "set REQUESTS_CA_BUNDLE to a file that is there, or unset it"
+            if "wrong version number" in fault.detail:  # OpenSSL's words for plain http
+                return "no https is spoken there: check the address and its port"
             return _AFTER_FAULT[fault.kind]
         case Cancelled():
             return ""
