@@ -253,6 +253,25 @@ def test_a_server_that_wants_to_be_asked_later_is() -> None:
     assert source.token() != first
 
 
+def test_a_pause_that_is_longer_than_all_patience_is_kept_too() -> None:
+    """The token is about to end, so its source is patient; the server wants more than that."""
+    stage = Stage()
+    source = stage.source("client_credentials")
+    first = source.token()
+    stage.clock.advance(HOUR - seconds(25))
+    now = stage.clock.now().mono
+    later = Response(503, {"Retry-After": "3600"}, b"")
+    stage.script(outages=(Outage(now, now + HOUR, later),))
+    for _ in range(25):
+        assert source.token() == first
+        stage.clock.advance(seconds(1))
+    assert stage.counts["outage"] == 1
+    with pytest.raises(GrantError) as caught:
+        source.token()
+    assert isinstance(caught.value.problem, Expired)
+    assert caught.value.problem.retry_after == HOUR
+
+
 @pytest.mark.parametrize("trying", [True, False])
 def test_who_has_a_token_does_not_wait_for_somebody_who_renews_it(trying: bool) -> None:
     stage = Stage(store=None if trying else Simple())

@@ -105,7 +105,7 @@ def _waiting(
             # A fleet that was told to wait must not come back in one instant: spread upwards.
             after = legal(at, law, law + longer * roll / 2, state.deadline)
             if after is None:
-                return Expired(ASKED_TO_WAIT)
+                return Expired(ASKED_TO_WAIT, retry_after=pause)
             return SlowDown(None, longer, after, faults, faults, state.deadline)
         case Unanswered(at, fault, pause, roll):
             spent = fault.reached == "maybe" and not twice
@@ -114,7 +114,7 @@ def _waiting(
             law = max(interval, pause or timedelta())
             after = legal(at, law, max(law, backoff.wait(faults, roll)), state.deadline)
             if after is None:
-                return Expired(fault)
+                return Expired(fault, retry_after=pause)
             return Pending(None, interval, after, faults, faults, state.deadline)
         case NonceAsked(at, _, roll):
             first = known(state) is None

@@ -313,7 +313,7 @@ class Session:
 
 def _pause(problem: Expired | Failed) -> timedelta | None:
     match problem:
-        case Failed(Unreachable(retry_after=pause)):
+        case Failed(Unreachable(retry_after=pause)) | Expired(retry_after=pause):
             return pause
         case _:
             return None

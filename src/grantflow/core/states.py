@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Final as Constant
 from typing import Generic, TypeAlias, TypeVar, final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from grantflow.core.errors import Error
 from grantflow.core.values import DeviceAuthorization, Fault, Instant, Members, Token
@@ -83,9 +83,13 @@ class Authorized:
 @final
 @frozen
 class Expired:
-    """The time ran out. ``fault`` is the trouble that used it up, if the last reply was trouble."""
+    """The time ran out. ``fault`` is the trouble that used it up, if the last reply was trouble.
+
+    ``retry_after`` is the pause that the server then asked for, as in ``Unreachable``.
+    """
 
     fault: Fault | None = None
+    retry_after: timedelta | None = field(default=None, kw_only=True)
 
 
 @final
