@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 
 from compat_wire import Says, Wire, wire
 from frames import shown
-from grantflow import Denied, Expired, Failed, Garbled, Token, Unreachable
+from grantflow import Denied, DeviceAuthorization, Expired, Failed, Garbled, Token, Unreachable
 from grantflow.compat.bitfount import (
     APIKeys,
     AuthenticatedUserError,
@@ -376,6 +376,35 @@ def test_b11_somebody_else_signs_in(auth: Wire, clock: VirtualClock) -> None:
     assert not one.authenticated
     assert one.access_token == "at-2"  # asked again, and it is bob now
     assert kept(one)["access_token"] == "at-2"
+
+
+def test_b11_somebody_else_makes_no_request(auth: Wire, hub: Wire, clock: VirtualClock) -> None:
+    """Neither the first one nor the one after a 401."""
+    auth.script(TOKEN, [granted(username="mallory")])
+    one = session(auth, clock, hub, username="bob")
+    with pytest.raises(AuthenticatedUserError, match="'mallory' signed in"):
+        one.get(f"{hub.url}/api")
+    assert hub.heard == []
+
+    auth.script(TOKEN, [Says(403, {"error": "invalid_grant"}), granted(username="mallory")])
+    hub.script("/api", [Says(401)])
+    one = session(auth, clock, hub, username="bob")
+    stored(one, auth, minutes_left=60, id_token=id_token("bob"))
+    with pytest.raises(AuthenticatedUserError, match="'mallory' signed in"):
+        one.get(f"{hub.url}/api")
+    assert [each.headers["authorization"] for each in hub.heard] == ["Bearer at-0"]
+    assert not kept(one)["access_token"]
+
+
+def test_b11_a_refresh_that_names_somebody_else(auth: Wire, clock: VirtualClock) -> None:
+    auth.script(TOKEN, [granted(username="mallory"), granted(2, username="bob")])
+    one = session(auth, clock, username="bob")
+    stored(one, auth, minutes_left=-1, id_token=id_token("bob"))
+    with pytest.raises(AuthenticatedUserError, match="'mallory' signed in"):
+        one.authenticate()
+    assert auth.at(CODE) == []
+    assert one.access_token == "at-2"  # the person is asked, and it is bob
+    assert len(auth.at(CODE)) == 1
 
 
 def test_b12_nobody_else_gets_the_token(
@@ -813,6 +842,37 @@ def test_no_frame_of_ours_shows_a_secret(
     fails(lambda: session(auth, clock, hub).get(f"{hub.url}/api"), HTTPAdapter, "send")
     words = (*SECRETS, "at-0", "rt-0", "id-secret", "key-secret", id_token("alice"))
     assert {place for error in failed for place in shown(error, *words)} == set()
+
+
+def test_a_caller_s_own_screen_takes_the_place_of_ours(
+    auth: Wire, clock: VirtualClock, opened: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    auth.script(TOKEN, [PENDING, SLOW, granted()])
+    shown: list[DeviceAuthorization] = []
+    one = BitfountSession(auth.url, clock=clock, prompt=shown.append)
+    one.authenticate()
+    assert [each.user_code for each in shown] == ["ABCD-EFGH"]
+    assert one.token_request_interval == 10
+    said = capsys.readouterr()
+    assert (said.out, said.err, opened) == ("", "", [])
+
+
+@pytest.mark.parametrize("trouble", [webbrowser.Error("no browser"), OSError(2, "no such file")])
+def test_a_browser_that_does_not_open_ends_no_sign_in(
+    trouble: Exception,
+    auth: Wire,
+    clock: VirtualClock,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(url: str) -> bool:
+        raise trouble
+
+    monkeypatch.setattr(webbrowser, "open", broken)
+    one = session(auth, clock)
+    one.authenticate()
+    assert one.access_token == "at-1"
+    assert f"{auth.url}/activate?user_code=ABCD-EFGH" in capsys.readouterr().out.splitlines()
 
 
 def test_what_a_terminal_would_obey_is_escaped(
