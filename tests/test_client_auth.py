@@ -156,6 +156,19 @@ def test_headers_carry_id_and_secret_and_the_body_neither() -> None:
     assert (other.header_map()["X-Id"], other.header_map()["X-Key"]) == (ID, "s3cret")
 
 
+@pytest.mark.parametrize("text", ["line\n", " blank", "a\r\nb", "\u2603", "a\x00b"])
+def test_what_no_header_can_hold_is_told_before_it_is_sent(text: str) -> None:
+    with pytest.raises(ValueError, match="^secret: no header can hold it") as caught:
+        ClientSecretHeaders(text)
+    assert text not in str(caught.value)
+    with pytest.raises(ValueError, match="^client_id: no header can hold it"):
+        Client(provider=ACME, client_id=text, authentication=ClientSecretHeaders("s3cret"))
+    with pytest.raises(ValueError, match="^client_id: no header can hold it"):
+        Client(provider=evolve(ACME, client_id_header="x-api-key"), client_id=text)
+    assert Client(provider=ACME, client_id=text).client_id == text  # elsewhere it is encoded
+    assert ClientSecretHeaders("s3cr\u00e9t")
+
+
 @pytest.mark.parametrize("name", ["", "a b", "x:y", "x\n", "é"])
 def test_a_header_has_a_name(name: str) -> None:
     with pytest.raises(ValueError, match="secret_header: .* is no header name"):

@@ -223,8 +223,9 @@ def test_scopes_that_came_as_the_text_of_a_list() -> None:
     with wired(TOKEN) as wire:
         get_token(wire.url, scopes=["['a'", "'b']"], client_id="app")
         get_token(wire.url, scopes="read write", client_id="app")
-        get_token(wire.url, scopes=[], client_id="app")
+        get_token(wire.url, scopes=[], audience="", client_id="app")
     assert [asked.form.get("scope") for asked in wire.asked] == ["a b", "read write", None]
+    assert wire.asked[-1].body == "grant_type=client_credentials&client_id=app"
 
 
 def test_f11_a_machine_s_own_token() -> None:
@@ -423,7 +424,7 @@ def test_what_the_rfc_lets_a_server_leave_out() -> None:
 
 
 def test_numbers_as_text_and_fractions() -> None:
-    loose = {**CODE, "expires_in": "600.9", "interval": "1.5"}
+    loose = {**CODE, "expires_in": "600.9", "interval": "1.2"}
     with wired(Said(200, loose), Said(200, {"access_token": "at-1", "expires_in": "60"})) as wire:
         found = get_device_code(wire.url, "app")
         assert (found.expires_in, found.interval) == (600, 2)
@@ -514,6 +515,14 @@ def test_an_argument_that_is_missing() -> None:
         get_token("https://idp.example", client_id="app", grant_type=GrantType.REFRESH_TOKEN)
     with pytest.raises(ValueError, match="password"):
         get_token("https://idp.example", client_id="app", grant_type="password")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["Basic s3cret-word\n", "Basic s3cret-word\u2603"])
+def test_a_header_that_cannot_be_sent(text: str) -> None:
+    with wired(TOKEN) as wire, pytest.raises(ValueError, match="^authorization_header: ") as caught:
+        get_token(wire.url, authorization_header=text)
+    assert wire.asked == []
+    assert "s3cret-word" not in reported(caught.value, __file__)
 
 
 class Marked(requests.Session):
@@ -631,7 +640,7 @@ def test_a_code_that_was_decoded_already() -> None:
     [
         ({"interval": 7, "expires_in": 600}, (600, 7)),
         ({"interval": "5.0", "expires_in": "600"}, (600, 5)),
-        ({"interval": 1.5, "expires_in": 599.9}, (599, 2)),
+        ({"interval": 1.1, "expires_in": 599.9}, (599, 2)),
         ({"interval": "1.5", "expires_in": "599.9"}, (599, 2)),
         ({"interval": None, "expires_in": None}, (1800, 5)),
         ({"interval": 0, "expires_in": 0}, (1800, 5)),
