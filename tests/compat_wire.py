@@ -101,7 +101,7 @@ def wire() -> Iterator[Wire]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         if not isinstance(sys.exception(), ConnectionError):  # a process that ended hangs up
             super().handle_error(request, client_address)
 

@@ -362,6 +362,7 @@ def test_b10_api_keys(
     assert "authorization" not in hub.heard[0].headers
     assert one.access_token is None
     assert auth.heard == []
+    monkeypatch.delenv("BITFOUNT_API_KEY")  # they were read once
     assert one.api_keys == APIKeys("h:am", "k:amk")
     assert "amk" not in repr(one.api_keys)
 

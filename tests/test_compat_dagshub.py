@@ -29,6 +29,7 @@ from requests.adapters import HTTPAdapter
 
 from compat_wire import Heard, Says, wire
 from dagshub_stage import (
+    ALICE,
     EXCHANGE,
     ISSUED,
     MIDDLEMAN,
@@ -462,6 +463,19 @@ def test_a_refused_request_and_trouble_in_asking_keep_the_token_and_use_the_next
     assert get(authenticator, hub.cats) == 200
     assert authenticator.token_text == "second-token"
     assert "good-token" in text_of(file)
+
+
+def test_a_token_is_judged_without_the_cookies_of_another(
+    hub: DagsHub, storage: TokenStorage
+) -> None:
+    def user(heard: Heard) -> Says:
+        if hub.takes(heard) or "session=alice" in heard.headers.get("cookie", ""):
+            return Says(200, ALICE.body, {"Set-Cookie": "session=alice; Path=/"})
+        return REFUSED
+
+    hub.wire.script(USER, [user])
+    assert storage.is_valid_token(GOOD)
+    assert not storage.is_valid_token(FAKE)
 
 
 def test_a_resource_that_refuses_a_good_token_costs_no_token(
