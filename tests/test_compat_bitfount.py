@@ -222,6 +222,25 @@ def test_b2_a_denial(auth: Wire, clock: VirtualClock, capsys: pytest.CaptureFixt
     assert "access_denied" not in capsys.readouterr().out
 
 
+def test_b2_a_denial_while_a_request_waits(auth: Wire, hub: Wire, clock: VirtualClock) -> None:
+    auth.script(TOKEN, [DENIED])
+    with pytest.raises(ConnectionError, match="the sign-in was denied") as caught:
+        session(auth, clock, hub).get(f"{hub.url}/api")
+    assert isinstance(caught.value, AuthenticationFailedError)
+    assert hub.heard == []
+
+
+@pytest.mark.parametrize("access_token", [5.5, True, "two\nlines", ["at-0"]])
+def test_a_file_whose_tokens_are_none_is_kept_aside(
+    auth: Wire, clock: VirtualClock, access_token: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = session(auth, clock)
+    stored(one, auth, 60, access_token=access_token)
+    one.authenticate()
+    assert one.access_token == "at-1"
+    assert "its tokens cannot be read; kept as .token.damaged-" in caplog.text
+
+
 def test_an_error_survives_a_pickle(auth: Wire, clock: VirtualClock) -> None:
     """Task runners send exceptions from process to process."""
     auth.script(TOKEN, [DENIED])
@@ -376,6 +395,7 @@ def test_b11_somebody_else_signs_in(auth: Wire, clock: VirtualClock) -> None:
     assert [each.name for each in one.user_storage_path.iterdir()] == [".token.lock"]
     assert not one.authenticated
     assert one.access_token == "at-2"  # asked again, and it is bob now
+    assert one.username == "bob"
     assert kept(one)["access_token"] == "at-2"
 
 
