@@ -64,7 +64,7 @@ def main(folder: str, kills: int) -> None:
         child = os.fork()
         if child == 0:
             write(store, acknowledged, start)
-        time.sleep(dice.uniform(0.002, 0.05))
+        time.sleep(dice.uniform(0.001, 0.02))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         for problem in problems(store, list(SAVED.unpack(acknowledged[:]))):

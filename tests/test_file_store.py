@@ -80,6 +80,22 @@ def test_a_file_is_private_before_it_holds_anything(
     assert seen == [0o600, 0o600]  # the lock, and the token
 
 
+def test_a_lock_file_is_never_cut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is cut to nothing and written again is put to disk at each close, which is slow."""
+    sizes: list[int] = []
+    written = os.pwrite
+
+    def spy(file: int, data: bytes, offset: int) -> int:
+        sizes.append(os.fstat(file).st_size)
+        return written(file, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", spy)
+    for _ in range(2):
+        with FileStore(folder).claim("key"):
+            assert locks.holder(folder / "key.json.lock") == os.getpid()
+    assert sizes == [0, len(f"{os.getpid():10}")]
+
+
 def test_a_file_that_was_opened_to_others_is_closed_again(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -190,6 +206,7 @@ def test_what_a_crash_left_half_written_is_used_by_nobody_and_removed(folder: Pa
     assert not half.exists()
 
 
+@pytest.mark.long
 def test_300_kills_lose_and_damage_nothing(folder: Path) -> None:
     ran = subprocess.run(
         [sys.executable, CRASHES, folder, "300"], capture_output=True, text=True, check=True
