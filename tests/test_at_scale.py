@@ -27,8 +27,6 @@ SIZE = 150
 MINUTE = timedelta(minutes=1)
 
 ALONE = "each alone, without windows and jitter"
-pytestmark = pytest.mark.xdist_group("at scale")
-
 WINDOWS = "each alone, as the library does"
 OWN = "each alone, with a window of its own"
 FILE = "a `FileStore` for 50 on each machine"

@@ -206,7 +206,6 @@ def test_what_a_crash_left_half_written_is_used_by_nobody_and_removed(folder: Pa
     assert not half.exists()
 
 
-@pytest.mark.long
 def test_300_kills_lose_and_damage_nothing(folder: Path) -> None:
     ran = subprocess.run(
         [sys.executable, CRASHES, folder, "300"], capture_output=True, text=True, check=True

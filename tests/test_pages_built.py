@@ -23,8 +23,6 @@ from grantflow.core.provider import Provider
 from grantflow.core.spelling import Answering, Asking
 from grantflow.core.states import DEVICE_EDGES, GRANT_EDGES, Edges
 
-pytestmark = pytest.mark.xdist_group("pages")
-
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "grantflow"

@@ -27,6 +27,8 @@ from worker import awaiting as awaiting_source
 from worker import source as worker_source
 from worker import tokens_of
 
+pytestmark = pytest.mark.long
+
 THREADS = 50
 TASKS = 200
 LOOPS = ["asyncio", "trio"]

@@ -15,7 +15,8 @@ import grantflow.testing
 from test_docs import blocks, speaking
 from test_examples import ELSEWHERE, EXAMPLES
 
-pytestmark = pytest.mark.xdist_group("mypy")
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parent.parent
 API = ROOT / "tests" / "typing" / "api.py"
 
