@@ -82,6 +82,15 @@ class WatchedStore:
             self._points.there("to leave")
         self._points.there("left")
 
+    @contextmanager
+    def try_claim(self, key: str, /) -> Iterator[Token | None]:
+        self._points.there("to try to claim")
+        with self._store.try_claim(key) as stored:
+            self._points.there("claimed")
+            yield stored
+            self._points.there("to leave")
+        self._points.there("left")
+
     def read(self, key: str, /) -> Token | None:
         self._points.there("to read")
         return self._store.read(key)

@@ -82,7 +82,7 @@ EVENTS: dict[str, Callable[[Instant], Event]] = {
     "pending": StillPending,
     "pending, retry after 9": lambda at: StillPending(at, seconds(9)),
     "slow down": SlowDownAsked,
-    "slow down to 7": lambda at: SlowDownAsked(at, seconds(7)),
+    "slow down to 7": lambda at: SlowDownAsked(at, seconds(7), roll=0.4),
     "slow down to 20": lambda at: SlowDownAsked(at, seconds(20)),
     "slow down, retry after 12": lambda at: SlowDownAsked(at, None, seconds(12), 0.5),
     "slow down, retry after 60": lambda at: SlowDownAsked(at, None, seconds(60)),
@@ -215,7 +215,8 @@ def _polling_laws(before: Waiting, after: DeviceState, at: Instant, event: Event
         yield from _nonce_law(before, after, event)
         asked = isinstance(event, NonceAsked)
         if not isinstance(event, (Unanswered, NonceAsked)) or (asked and before.nonce is None):
-            due = max(at + interval, min(at + wish, end - SECOND))
+            jitter = interval * event.roll / 2 if isinstance(event, SlowDownAsked) else timedelta()
+            due = max(at + interval, min(at + wish + jitter, end - SECOND))
             yield from _law(after.not_before == due, "no wait is longer than asked for")
             yield from _law(
                 after.faults == (before.faults + 1 if asked else 0), "an answer ends the faults"
@@ -303,7 +304,7 @@ def _common_laws(
         yield from _law(after.interval >= SECOND, "never under a second")
     if isinstance(event, Unanswered):
         if isinstance(after, Failed):
-            problem = Unreachable(event.fault, before.faults + 1)
+            problem = Unreachable(event.fault, before.faults + 1, event.retry_after)
             yield from _law(after.error == problem, "Failed says what could not be reached")
         if isinstance(after, (Started, Pending, SlowDown)):
             yield from _law(after.faults == before.faults + 1, "a fault is counted")

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from grantflow import Token
 from grantflow.core.values import Members
-from grantflow.shell.ports import Store
+from grantflow.shell.ports import LockedError, Store, TryingStore
 from strategies import objects
 from values import WALL
 
@@ -268,6 +268,28 @@ class StoreContract:
         with ThreadPoolExecutor(1) as pool, store.claim("key"):
             assert pool.submit(store.read, "key").result(SOON) == FULL
 
+    def test_a_lock_that_is_taken_is_told_at_once(self, place: Place) -> None:
+        store = place.open()
+        assert isinstance(store, TryingStore)
+        store.save("key", FULL)
+
+        def refused() -> str:
+            with pytest.raises(LockedError) as caught, store.try_claim("key"):
+                pass
+            return str(caught.value)
+
+        with ThreadPoolExecutor(1) as pool:
+            with store.claim("key"):
+                assert "somebody else has the lock" in pool.submit(refused).result(SOON)
+                with store.try_claim("key") as again:
+                    assert again == FULL, "a thread may claim again what it has"
+                pool.submit(refused).result(SOON)
+            with store.try_claim("key") as found:
+                assert found == FULL
+                pool.submit(refused).result(SOON)
+                store.save("key", token("new"))
+            assert pool.submit(claimed, store, "key").result(SOON) == token("new")
+
     def test_two_keys_do_not_wait_for_each_other(self, place: Place) -> None:
         store = place.open()
         meeting = threading.Barrier(2, timeout=SOON)
@@ -309,6 +331,19 @@ class SharedContract:
                 child.say("count key 10")
             assert [child.heard(60) for child in children] == ["done"] * 3
         assert place.open().read("key") == token("30")
+
+    def test_a_lock_that_another_process_has_is_told_at_once(self, place: Place) -> None:
+        store = place.open()
+        assert isinstance(store, TryingStore)
+        with place.process() as child:
+            child.say("claim key")
+            assert child.heard() == "-"
+            with pytest.raises(LockedError), store.try_claim("key"):
+                pass
+            child.say("release")
+            assert child.heard() is not None
+            with store.try_claim("key") as found:
+                assert found is None
 
     def test_another_process_waits_and_then_sees_what_was_saved(self, place: Place) -> None:
         store = place.open()

@@ -46,6 +46,8 @@ def test_a_refresh_is_waited_for_and_saved(way: Way, twice: bool) -> None:
 
     assert each_point(play, twice=twice) == [
         "to make a client",
+        "to read",  # what is stored, and an app token, without a lock
+        "to read",
         "to claim",
         "claimed",
         "to read",
@@ -78,14 +80,15 @@ def test_a_token_that_ages_is_renewed_and_saved(way: Way) -> None:
     def play(points: Points) -> None:
         stage = Stage(points)
         old = stage.signed_in(timedelta(minutes=57))
-        points.loop = None
         played(way, points, stage.source.token)  # finds it in the store
-        still = stage.another()
-        played(way, points, still.token, still.token)
+        stage.clock.advance(seconds(46))
+        points.loop = None
+        played(way, points, stage.source.token)
+        stored = stage.store.read(stage.source.key)
+        assert stage.counts.get("refresh", 0) == (stored != old), "what was sent was saved"
         still_signed_in(stage)
-        assert old is not None
 
-    assert "claimed" in each_point(play)
+    assert {"to try to claim", "claimed", "answered", "saved"} <= set(each_point(play))
 
 
 @ways
@@ -111,7 +114,7 @@ def test_trouble_during_a_refresh_loses_nothing(way: Way, reply: Reply, asked: i
 
     names = each_point(play)
     assert names.count("to send") == asked
-    assert names.count("to read") == (1 if asked == 2 else 3), "the store is looked at again"
+    assert names.count("to read") == (3 if asked == 2 else 5), "the store is looked at again"
 
 
 @ways

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import pickle
-import traceback
+import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 import requests
 
-from compat_wire import Says, Wire, wire
-from grantflow import Failed, Garbled, GrantError, Refused
+from compat_wire import Heard, Says, Wire, wire
+from frames import reported
+from grantflow import (
+    Client,
+    Failed,
+    Fault,
+    Garbled,
+    GrantError,
+    MemoryStore,
+    Refused,
+    Secret,
+    TokenSource,
+    Unreachable,
+    providers,
+)
 from grantflow.compat.dvc_studio_client import (
     AVAILABLE_SCOPES,
     AuthorizationDeniedError,
@@ -27,6 +41,10 @@ from grantflow.compat.dvc_studio_client import (
     get_access_token,
     start_device_login,
 )
+from grantflow.compat.dvc_studio_client import (
+    studio as wiring,
+)
+from grantflow.compat.dvc_studio_client.errors import error_of
 from grantflow.testing import VirtualClock
 
 START = "/api/device-login"
@@ -238,14 +256,25 @@ def test_d10_teams_and_lifetimes_are_told_as_what_they_are(studio: Wire) -> None
     ]
 
 
-def test_d10_the_default_is_the_studio_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda: start_device_login(client_name="test"),
+        lambda: start_device_login(client_name="test", base_url=""),
+        lambda: get_access_token(hostname=None),
+        lambda: get_access_token(hostname=""),
+    ],
+)
+def test_d10_the_default_is_the_studio_of_today(
+    start: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("ALL_PROXY", "HTTPS_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     with wire() as proxy:  # it opens no tunnel, but hears where one was to lead
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with pytest.raises(requests.ConnectionError, match="the proxy did not connect"):
-            start_device_login(client_name="test")
+            start()
         assert [each.host for each in proxy.heard] == ["studio.datachain.ai:443"]
 
 
@@ -413,6 +442,52 @@ def test_a_form_is_no_answer_although_it_could_be_read(studio: Wire) -> None:
         start_device_login(base_url=studio.url, client_name="dvc")
 
 
+def test_the_answer_is_read_as_the_code_was(
+    studio: Wire, clock: VirtualClock, opened: list[str]
+) -> None:
+    """A byte too many at the start, or a stray one in a name, hides nothing."""
+    text = json.dumps(login(studio, token_name="na?me")).encode()
+    body = b"\xef\xbb\xbf" + text.replace(b"?", b"\xff")
+    studio.script(START, [Says(200, body)])
+    studio.script(POLL, [GRANTED])
+    assert get_access_token(hostname=studio.url, clock=clock) == ("na\ufffdme", TOKEN)
+
+
+def test_a_client_has_a_name(studio: Wire) -> None:
+    for name in ("", " "):
+        with pytest.raises(ValueError, match="^client_name: it is empty$"):
+            start_device_login(base_url=studio.url, client_name=name)
+    assert studio.heard == []
+
+
+def test_a_silent_studio_is_not_waited_for_without_end(
+    studio: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five seconds are the original's, and shorter in this test."""
+    over = threading.Event()
+
+    def silent(_: Heard) -> Says:
+        over.wait(5)
+        return DROPPED
+
+    assert wiring._TIMEOUT == (5.0, 5.0)
+    monkeypatch.setattr(wiring, "_TIMEOUT", (1.0, 0.05))
+    studio.script(START, [silent])
+    with pytest.raises(requests.ReadTimeout, match="in time"):
+        start_device_login(base_url=studio.url, client_name="dvc")
+    over.set()
+    assert len(studio.heard) == 1
+
+
+def test_the_errors_of_the_network_are_told_apart(studio: Wire) -> None:
+    with pytest.raises(requests.exceptions.SSLError, match="certificate"):
+        start_device_login(base_url=studio.url.replace("http:", "https:"), client_name="dvc")
+    late = Fault("timeout", "no", "no connection in time")  # no machine of a test is that far away
+    assert isinstance(
+        error_of(Failed(Unreachable(late, 1)), late), requests.exceptions.ConnectTimeout
+    )
+
+
 def test_the_problem_is_behind_every_error(studio: Wire, clock: VirtualClock) -> None:
     with pytest.raises(requests.HTTPError) as caught:
         polled(studio, Says(400, {"detail": "code_unknown"}), clock=clock)
@@ -526,10 +601,86 @@ def test_nothing_tells_a_secret(
     said = capsys.readouterr()
     for secret in (DEVICE_CODE, TOKEN):
         assert secret not in caplog.text + said.out + said.err
-    echo = Says(400, {"detail": f"no such code: {DEVICE_CODE}"})
-    with pytest.raises(requests.HTTPError) as caught:
-        polled(studio, echo, clock=clock)
-    assert DEVICE_CODE not in "".join(traceback.format_exception(caught.value))
+
+
+ENDS = [
+    Says(400, {"detail": f"no such code: {DEVICE_CODE}"}),
+    EXPIRED,
+    DENIED,
+    DROPPED,
+    Says(200, {}),
+    Says(200, b"<html>"),
+    Says(503, {"detail": "no"}),
+]
+
+
+@pytest.mark.parametrize("last", ENDS)
+def test_no_report_of_an_error_shows_a_secret(
+    last: Says, studio: Wire, clock: VirtualClock, opened: list[str]
+) -> None:
+    """Not where it keeps the locals of every frame, either."""
+    studio.script(POLL, [PENDING, last])
+    with pytest.raises((StudioAuthError, requests.RequestException)) as caught:
+        get_access_token(hostname=studio.url, clock=clock)
+    with pytest.raises((StudioAuthError, requests.RequestException)) as alone:
+        polled(studio, last, clock=clock)
+    for error in (caught.value, alone.value):
+        report = reported(error, __file__)
+        assert "token_for" in report
+        assert DEVICE_CODE not in report
+
+
+def test_no_report_of_a_start_that_fails_shows_a_secret(studio: Wire, opened: list[str]) -> None:
+    spoilt = [
+        login(studio, token_uri="https://elsewhere.example"),
+        login(studio, verification_uri="javascript:alert(1)"),
+        login(studio, user_code=None),
+    ]
+    link = f"verification_uri={studio.url}&token_uri={studio.url}{POLL}"
+    answers: list[Says] = [Says(200, each) for each in spoilt]
+    answers.append(Says(200, f"device_code={DEVICE_CODE}&user_code=u&{link}".encode()))
+    for answer in answers:
+        studio.script(START, [answer])
+        for start in (
+            lambda: start_device_login(base_url=studio.url, client_name="dvc"),
+            lambda: get_access_token(hostname=studio.url),
+        ):
+            with pytest.raises(UnusableAnswerError) as caught:
+                start()
+            report = reported(caught.value, __file__)
+            assert "code_for" in report
+            assert DEVICE_CODE not in report
+    assert opened == []
+
+
+def test_no_report_of_an_unusable_argument_shows_a_secret() -> None:
+    with pytest.raises(ValueError, match="uri: must be") as caught:
+        check_token_authentication(uri="http://studio.example.com", device_code=DEVICE_CODE)
+    report = reported(caught.value, __file__)
+    assert "known_code" in report
+    assert DEVICE_CODE not in report
+
+
+def test_no_report_of_a_broken_prompt_shows_a_secret(
+    studio: Wire, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(url: str) -> bool:
+        raise webbrowser.Error("no display")
+
+    monkeypatch.setattr(webbrowser, "open", broken)
+    with pytest.raises(webbrowser.Error) as caught:
+        get_access_token(hostname=studio.url, clock=clock)
+    report = reported(caught.value, __file__)
+    assert "get_access_token" in report
+    assert DEVICE_CODE not in report
+
+
+def test_a_device_code_may_come_as_a_secret(studio: Wire, clock: VirtualClock) -> None:
+    studio.script(POLL, [GRANTED])
+    uri = f"{studio.url}{POLL}"
+    got = check_token_authentication(uri=uri, device_code=Secret(DEVICE_CODE), clock=clock)
+    assert got == TOKEN
+    assert studio.heard[0].json == {"code": DEVICE_CODE}
 
 
 @pytest.mark.parametrize("last", [EXPIRED, DENIED, Says(500, {"detail": "no"}), Says(200, "x")])
@@ -541,6 +692,43 @@ def test_an_error_survives_a_pickle(last: Says, studio: Wire, clock: VirtualCloc
     assert (type(again), str(again)) == (type(caught.value), str(caught.value))
     cause = pickle.loads(pickle.dumps(caught.value.__cause__))  # no pickle carries a cause along
     assert cause.problem == problem(caught.value)
+
+
+# What stands in for its config: which token counts.
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable", "kept", "used"),
+    [
+        ("of-an-argument", "of-the-environment", "of-a-file", "of-an-argument"),
+        (None, "of-the-environment", "of-a-file", "of-the-environment"),
+        (None, "", "of-a-file", "of-a-file"),
+        (None, "", None, None),
+    ],
+)
+def test_which_token_counts(
+    argument: str | None,
+    variable: str,
+    kept: str | None,
+    used: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DVC_STUDIO_TOKEN", variable)
+    source = TokenSource(
+        Client(provider=providers.find("dvc-studio"), client_id="client"),
+        store=MemoryStore(),
+        environment="DVC_STUDIO_TOKEN",
+        interactive=False,
+        token=argument,
+    )
+    if kept is not None:
+        source.keep(kept)
+    if used is None:
+        with pytest.raises(GrantError, match="a person has to sign in"):
+            source.token()
+    else:
+        assert source.token().access_token.reveal() == used
+    assert source.scheme == "token"
 
 
 # The names and signatures of the original.

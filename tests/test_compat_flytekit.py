@@ -1,6 +1,6 @@
 """flytekit's token client: its own scenarios, and what was wrong with it, on real sockets.
 
-F1 to F8, F11 and F12 are the tests of ``token_client`` and of what is told it.
+F1 to F8, F11, F12, F21 and a half of F20 are the tests of ``token_client`` and of what is told it.
 ``test_compat_flytekit_callers`` has those of its callers, by what stands in for them here.
 """
 
@@ -11,20 +11,30 @@ import dataclasses
 import pickle
 import ssl
 import subprocess
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import requests
 
+from frames import reported
 from grantflow import (
+    Client,
     Denied,
     Expired,
     Failed,
     Garbled,
+    GrantError,
+    MemoryStore,
+    Provider,
     Refused,
+    Secret,
     SlowDownAsked,
     StillPending,
+    TokenSource,
+    Unreachable,
 )
 from grantflow.compat.flytekit import (
     AccessTokenNotFoundError,
@@ -212,9 +222,9 @@ def test_scope_and_audience_go_with_every_request() -> None:
 def test_scopes_that_came_as_the_text_of_a_list() -> None:
     with wired(TOKEN) as wire:
         get_token(wire.url, scopes=["['a'", "'b']"], client_id="app")
+        get_token(wire.url, scopes="read write", client_id="app")
         get_token(wire.url, scopes=[], client_id="app")
-    assert wire.asked[0].form["scope"] == "a b"
-    assert "scope" not in wire.asked[1].form
+    assert [asked.form.get("scope") for asked in wire.asked] == ["a b", "read write", None]
 
 
 def test_f11_a_machine_s_own_token() -> None:
@@ -271,14 +281,41 @@ def test_pending_and_slow_down_are_told_apart(
     assert isinstance(got.value.event, event)
 
 
+MACHINES = (GrantType.CLIENT_CREDS, GrantType.REFRESH_TOKEN)
+
+
+@pytest.mark.parametrize("grant_type", MACHINES)
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_server_that_wants_to_be_asked_later(status: int) -> None:
+def test_a_server_that_wants_to_be_asked_later(status: int, grant_type: GrantType) -> None:
+    """Nobody is waited for, so nothing is pending."""
     busy = Said(status, HTML, {"Retry-After": "7"})
+    with wired(busy) as wire, pytest.raises(AuthenticationError) as caught:
+        get_token(wire.url, client_id="app", grant_type=grant_type, refresh_token="rt-1")
+    assert str(caught.value) == (
+        "the server has trouble: the server asked to be asked later; ask again in 7 s"
+    )
+    assert isinstance(caught.value.problem, Failed)
+    assert isinstance(caught.value.problem.error, Unreachable)
+    assert caught.value.problem.error.retry_after == seconds(7)
+    assert len(wire.asked) == 1
+
+
+@pytest.mark.parametrize("grant_type", MACHINES)
+@pytest.mark.parametrize("error", ["authorization_pending", "slow_down"])
+def test_only_a_person_is_waited_for(error: str, grant_type: GrantType) -> None:
+    with wired(Said(400, {"error": error})) as wire, pytest.raises(AuthenticationError):
+        get_token(wire.url, client_id="app", grant_type=grant_type, refresh_token="rt-1")
+    assert len(wire.asked) == 1
+
+
+def test_a_busy_server_is_one_to_ask_again_for_a_person_s_decision() -> None:
+    busy = Said(429, HTML, {"Retry-After": "7"})
     with wired(busy) as wire, pytest.raises(AuthenticationPending) as caught:
-        get_token(wire.url, client_id="app")
+        get_token(
+            wire.url, client_id="app", device_code="dc-secret", grant_type=GrantType.DEVICE_CODE
+        )
     assert isinstance(caught.value.event, SlowDownAsked)
     assert caught.value.event.retry_after == seconds(7)
-    assert len(wire.asked) == 1
 
 
 def test_slow_down_slows_down(clock: VirtualClock) -> None:
@@ -463,10 +500,11 @@ def test_f12_a_client_without_an_id_or_a_secret() -> None:
 def test_an_endpoint_that_must_not_be_told_a_secret(endpoint: str) -> None:
     with pytest.raises(ValueError, match="token_endpoint: must"):
         get_token(endpoint, client_id="app")
-    with pytest.raises(ValueError, match="device_authorization_endpoint: must"):
-        get_device_code(endpoint, "app")
     with pytest.raises(ValueError, match="token_endpoint: must"):
         poll_token_endpoint(code(), endpoint, "app")
+    if endpoint:  # F13 is about none
+        with pytest.raises(ValueError, match="device_authorization_endpoint: must"):
+            get_device_code(endpoint, "app")
 
 
 def test_an_argument_that_is_missing() -> None:
@@ -542,19 +580,75 @@ def test_f20_whose_certificates_are_believed(certificate: Path) -> None:
             assert get_token(wire.url, client_id="app", verify=False)[0] == "at-1"
 
 
+@pytest.mark.parametrize("grant", ["device", "client_credentials"])
+def test_f20_a_source_believes_whom_its_session_does(
+    grant: Literal["device", "client_credentials"], certificate: Path, clock: VirtualClock
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+
+    def token(url: str, verify: bool | str) -> str:
+        provider = Provider(name="f", token_endpoint=url, device_authorization_endpoint=url)
+        client = Client(provider=provider, client_id="app")
+        with requests.Session() as session:
+            session.verify = verify
+            source = TokenSource(
+                client,
+                grant,
+                store=MemoryStore(),
+                transport=RequestsTransport(session),
+                clock=clock,
+                prompt=lambda _: None,
+            )
+            return source.token().access_token.reveal()
+
+    answers = (Said(200, CODE), TOKEN) if grant == "device" else (TOKEN,)
+    with wired(*answers, context=context) as wire:
+        with pytest.raises(GrantError, match="certificate was not accepted"):
+            token(wire.url, verify=True)
+        assert wire.asked == []
+        assert token(wire.url, verify=str(certificate)) == "at-1"
+        assert len(wire.asked) == len(answers)
+    with wired(*answers, context=context) as wire, pytest.warns(Warning, match="Unverified HTTPS"):
+        assert token(wire.url, verify=False) == "at-1"
+
+
 def test_a_code_that_was_decoded_already() -> None:
     found = DeviceCodeResponse.from_json_response({**CODE, "verification_uri": "url"})
     assert dataclasses.astuple(found) == ("dc-secret", "BNDJJFXL", "url", 600, 5, None)
     told = {**CODE, "interval": "7", "verification_uri_complete": "https://a.example/?c=1"}
     found = DeviceCodeResponse.from_json_response(told)
     assert (found.interval, found.verification_uri_complete) == (7, "https://a.example/?c=1")
-    without = {name: value for name, value in CODE.items() if name != "interval"}
-    assert DeviceCodeResponse.from_json_response(without).interval == 5
-    for name in ("device_code", "user_code", "verification_uri", "expires_in"):
-        with pytest.raises(KeyError, match=name):
-            DeviceCodeResponse.from_json_response(
-                {key: value for key, value in CODE.items() if key != name}
-            )
+    for name in ("device_code", "user_code", "verification_uri"):
+        without = {key: value for key, value in CODE.items() if key != name}
+        for answer in (without, {**without, name: None}):
+            with pytest.raises(KeyError, match=name):
+                DeviceCodeResponse.from_json_response(answer)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ({"interval": 7, "expires_in": 600}, (600, 7)),
+        ({"interval": "5.0", "expires_in": "600"}, (600, 5)),
+        ({"interval": 1.5, "expires_in": 599.9}, (599, 2)),
+        ({"interval": "1.5", "expires_in": "599.9"}, (599, 2)),
+        ({"interval": None, "expires_in": None}, (1800, 5)),
+        ({"interval": 0, "expires_in": 0}, (1800, 5)),
+        ({"interval": -3, "expires_in": "soon"}, (1800, 5)),
+        ({"interval": True, "expires_in": [1]}, (1800, 5)),
+        ({}, (1800, 5)),
+    ],
+)
+def test_spans_are_read_as_those_of_an_answer_are(
+    said: dict[str, object], seconds: tuple[int, int]
+) -> None:
+    answer = {**{name: CODE[name] for name in ("device_code", "user_code")}, **said}
+    answer["verification_uri"] = "https://idp.example/device"
+    found = DeviceCodeResponse.from_json_response(answer)
+    assert (found.expires_in, found.interval) == seconds
+    with wired(Said(200, answer)) as wire:
+        assert get_device_code(wire.url, "app") == found
 
 
 def test_nothing_shows_a_secret(
@@ -582,6 +676,107 @@ def test_nothing_shows_a_secret(
     told += [*capfd.readouterr(), *caplog.messages]
     for text in ("dc-secret", "rt-secret", "at-secret", "s3cret-word", header):
         assert text not in "".join(told)
+
+
+SECRETS = ("dc-secret", "rt-secret", "s3cret-word", "proxy-secret")
+DEAD_PROXY = "http://me:proxy-secret@127.0.0.1:9"
+
+
+def get_with_all_secrets(url: str, grant_type: GrantType, proxy: str | None) -> object:
+    return get_token(
+        url,
+        ["read"],
+        "Bearer s3cret-word",
+        "app",
+        "dc-secret",
+        grant_type=grant_type,
+        refresh_token="rt-secret",
+        http_proxy_url=proxy,
+    )
+
+
+def get_code(url: str, proxy: str | None) -> object:
+    return get_device_code(url, "app", http_proxy_url=proxy)
+
+
+def poll(url: str, proxy: str | None) -> object:
+    return poll_token_endpoint(code(), url, "app", http_proxy_url=proxy, clock=VirtualClock())
+
+
+CALLS: dict[str, Callable[[str, str | None], object]] = {
+    **{
+        each.name: lambda url, proxy, each=each: get_with_all_secrets(url, each, proxy)
+        for each in GrantType
+    },
+    "get_device_code": get_code,
+    "poll_token_endpoint": poll,
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_report_of_an_error_shows_a_secret(call: str) -> None:
+    """Not where it keeps the locals of every frame, either."""
+    raised: list[BaseException] = []
+
+    def fails(url: str, proxy: str | None = None) -> None:
+        with pytest.raises(Exception) as caught:
+            CALLS[call](url, proxy)
+        raised.append(caught.value)
+
+    for answer in (
+        Said(400, {"error": "invalid_grant"}),
+        Said(400, {"error": "access_denied"}),
+        Said(400, {"error": "expired_token"}),
+        Said(429, HTML),
+        Said(200, HTML),
+        Said(200, {**CODE, "user_code": None}),
+        HANGS_UP,
+    ):
+        with wired(answer) as wire:
+            fails(wire.url)
+    fails("http://127.0.0.1:9/token")
+    fails("https://idp.example/token", DEAD_PROXY)
+    fails("http://idp.example/token", DEAD_PROXY)
+    for error in raised:
+        report = reported(error, __file__)
+        assert "compat/flytekit" in report
+        assert [secret for secret in SECRETS if secret in report] == []
+
+
+def test_no_report_of_an_unusable_argument_shows_a_secret() -> None:
+    def header() -> object:
+        return get_basic_authorization_header("", "s3cret-word")
+
+    def decoded() -> object:
+        told = {**CODE, "user_code": None, "of_its_own": "s3cret-word"}
+        return DeviceCodeResponse.from_json_response(told)
+
+    def without_a_code() -> object:
+        told = {**CODE, "device_code": None, "of_its_own": "s3cret-word"}
+        return DeviceCodeResponse.from_json_response(told)
+
+    for call in (header, decoded, without_a_code):
+        with pytest.raises((ValueError, KeyError)) as caught:
+            call()
+        report = reported(caught.value, __file__)
+        assert "compat/flytekit" in report
+        assert [secret for secret in SECRETS if secret in report] == []
+
+
+def test_a_secret_may_come_as_one() -> None:
+    header = Secret(get_basic_authorization_header("machine", Secret("s3cret-word")))
+    with wired(TOKEN) as wire:
+        for grant_type in GrantType:
+            get_token(
+                wire.url,
+                authorization_header=header,
+                device_code=Secret("dc-secret"),
+                grant_type=grant_type,
+                refresh_token=Secret("rt-secret"),
+            )
+    assert [asked.headers["authorization"] for asked in wire.asked] == [header.reveal()] * 3
+    assert wire.asked[1].form["device_code"] == "dc-secret"
+    assert wire.asked[2].form["refresh_token"] == "rt-secret"
 
 
 def test_an_error_survives_a_pickle() -> None:

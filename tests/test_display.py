@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from attrs import evolve
 from hypothesis import given
@@ -90,6 +92,10 @@ def test_the_complete_link_still_shows_the_code() -> None:
         (
             Failed(Unreachable(Fault("name", "no", "as.example"), 5)),
             "the server's name could not be resolved: as.example after 5 tries",
+        ),
+        (
+            Failed(Unreachable(Fault("http", "maybe", "HTTP 503"), 5, timedelta(seconds=6.5))),
+            "the server has trouble: HTTP 503 after 5 tries; ask again in 7 s",
         ),
         (Failed(Cancelled()), "the sign-in was cancelled"),
         (

@@ -19,7 +19,7 @@ SOURCE = TESTS.parent / "src" / "grantflow"
 RUNNER = TESTS / "mutated.py"
 
 COUNT = "            faults = state.faults + 1\n"
-TIRED = "                return Failed(Unreachable(fault, faults))\n"
+TIRED = "                return Failed(Unreachable(fault, faults, pause))\n"
 WISH = "            wish = max(pause"
 FINAL = "            case Authorized() | Expired() | Failed():\n                "
 NEVER = "\n            case _:\n                assert_never(state)\n\n    def _ask"

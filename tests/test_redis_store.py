@@ -100,7 +100,7 @@ def test_a_renewal_under_way_does_not_bring_a_released_lock_back() -> None:
             order.append("taken" if "SET" in str(command[1]) else "released")
         return 1
 
-    with leased(ask, "lock", timedelta(seconds=1)):
+    with leased(ask, "lock", timedelta(seconds=1), wait=True):
         under_way.wait(SOON)
         threading.Timer(0.1, goes_on.set).start()
     assert order == ["taken", "renewed", "released"]

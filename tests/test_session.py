@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from grantflow import (
     Backoff,
@@ -26,6 +26,7 @@ from grantflow import (
     Token,
 )
 from grantflow.core.errand import (
+    Busy,
     Claim,
     Claimed,
     Clearing,
@@ -35,6 +36,9 @@ from grantflow.core.errand import (
     Heard,
     Keeping,
     Kept,
+    Look,
+    Looked,
+    Looking,
     NotClaimed,
     NotKept,
     Obtaining,
@@ -125,12 +129,19 @@ def at(now: Instant) -> Moment:
     return Moment(now, WALL + now)
 
 
-def events(node: Node, due: Claim | Send | Save | Forget) -> list[SessionEvent]:
+def events(node: Node, due: Look | Claim | Send | Save | Forget) -> list[SessionEvent]:
     now = node.now
     match due:
+        case Look():
+            return [
+                *(Looked(each, app, at(now)) for each in STORED for app in (None, APP)),
+                NotClaimed("no store", at(now)),
+                GaveUp(now),
+            ]
         case Claim():
             looks = (node.in_store, *LATER) if node.claimed else STORED
             return [
+                *([] if due.wait else [Busy()]),
                 *(Claimed(each, app, at(now)) for each in looks for app in (None, APP)),
                 NotClaimed("no store", at(now)),
                 GaveUp(now),
@@ -146,7 +157,8 @@ def events(node: Node, due: Claim | Send | Save | Forget) -> list[SessionEvent]:
 
 def follow(session: Session, node: Node, event: SessionEvent) -> Node:
     state, after = node.state, session.step(node.state, event)
-    now = event.now.mono if isinstance(event, (Claimed, NotClaimed, Heard, Forgotten)) else node.now
+    timed = (Looked, Claimed, NotClaimed, Heard, Forgotten)
+    now = event.now.mono if isinstance(event, timed) else node.now
     claimed = node.claimed or isinstance(event, (Claimed, NotClaimed))
     in_store = event.stored if isinstance(event, Claimed) else node.in_store
     looked, refreshed, invalid = (
@@ -171,6 +183,17 @@ def laws(session: Session, node: Node, event: SessionEvent, after: Node) -> list
     before, state = node.state, after.state
     broken = []
     given = session.given or session.environment
+    if isinstance(before, Looking) and isinstance(state, Ready) and isinstance(event, Looked):
+        if state.token not in (event.stored, event.app):
+            broken.append("without the lock, nothing is handed out but what is stored")
+        if state.token in (STALE, DEAD) or (session.early and state.token == AGING):
+            broken.append("what has to be renewed waits for the lock")
+    if isinstance(before, Looking) and not isinstance(state, (Ready, Looking, Consulting, Stuck)):
+        lost = isinstance(event, NotClaimed)
+        broken += [] if lost else ["whoever looks only looks"]
+    if isinstance(event, Busy) and not isinstance(state, type(before)):
+        served = isinstance(state, Ready) and state.token == AGING and session.early
+        broken += [] if served else ["who renews early goes on with the old token"]
     if isinstance(before, Obtaining) and not node.claimed and given is None:
         broken.append("nothing is sent before the claim")
     if isinstance(state, Obtaining):
@@ -261,7 +284,7 @@ def test_every_law_holds_on_every_step(name: str) -> None:
     print(seen.nodes, seen.steps)
     assert broken == []
     assert seen.nodes > 100
-    assert {"Claim", "Send", "Save", "Ready", "Stuck"} <= seen.dues
+    assert {"Look", "Claim", "Send", "Save", "Ready", "Stuck"} <= seen.dues
     assert (
         "the token was not renewed: the server's answer is not usable: HTTP 200: HTML"
         in (seen.notes | ({""} if SESSIONS[name].refused else set()))
@@ -284,7 +307,10 @@ def test_what_was_given_needs_no_store() -> None:
 
 
 def play(session: Session, *events: SessionEvent) -> SessionState:
+    """Return the state after the events; who looks before a claim sees the same."""
     state = session.start(moment())
+    if events and isinstance(first := events[0], Claimed):
+        state = session.step(state, Looked(first.stored, first.app, first.now))
     for event in events:
         state = session.step(state, event)
     return state
@@ -332,6 +358,41 @@ def test_trouble_forgets_nothing(reply: Reply) -> None:
     assert isinstance(end.problem, (Failed, Expired))
 
 
+EARLY = Session(
+    client=CLIENT, grant="device", key="k", early=True, may_ask=False, backoff=Backoff(tries=1)
+)
+
+
+def test_a_good_token_needs_no_lock() -> None:
+    for session, token in ((DEVICE, FRESH), (DEVICE, AGING), (EARLY, FRESH)):
+        assert play(session, Looked(token, None, NOW)) == Ready(token)
+    assert DEVICE.due(play(DEVICE, Looked(STALE, None, NOW))) == Claim("k")
+
+
+def test_who_renews_early_waits_for_nobody() -> None:
+    state = play(EARLY, Looked(AGING, None, NOW))
+    assert EARLY.due(state) == Claim("k", wait=False)
+    assert EARLY.step(state, Busy()) == Ready(AGING)
+    waits = play(EARLY, Looked(None, None, NOW))
+    assert EARLY.due(waits) == Claim("k")
+    assert EARLY.step(waits, Busy()) == waits
+
+
+def test_what_a_server_asks_for_is_told_with_the_old_token() -> None:
+    later = Heard(Response(503, {"Retry-After": "90"}, b""), NOW)
+    state = play(EARLY, Claimed(AGING, None, NOW), later, Claimed(AGING, None, NOW))
+    assert isinstance(state, Ready)
+    assert (state.token, state.pause) == (AGING, seconds(90))
+    machine = evolve(EARLY, grant="client_credentials")
+    spent = evolve(AGING, refresh_token=None)
+    state = play(machine, Claimed(spent, None, NOW), later)
+    assert isinstance(state, Ready)
+    assert (state.token, state.pause) == (spent, seconds(90))
+    state = play(machine, Claimed(spent, None, NOW), Heard(Fault("refused", "no"), NOW))
+    assert isinstance(state, Ready)
+    assert state.pause is None
+
+
 def test_giving_up_cancels_but_keeps_a_token_that_is_there() -> None:
     assert play(DEVICE, GaveUp(instant(0))) == Stuck(Failed(Cancelled()))
     state = play(DEVICE, Claimed(DEAD, None, NOW), Heard(NEW, NOW))
@@ -365,7 +426,7 @@ def test_a_store_that_never_says_the_same_twice_is_not_followed_for_ever() -> No
 def test_an_event_that_answers_nothing_changes_nothing() -> None:
     obtaining = play(DEVICE, Claimed(DEAD, None, NOW))
     clearing = play(DEVICE, Claimed(DEAD, None, NOW), INVALID, Claimed(DEAD, None, NOW))
-    for state in (Consulting(), obtaining, clearing):
+    for state in (Looking(), Consulting(), obtaining, clearing):
         assert DEVICE.step(state, Kept()) == state
     keeping = DEVICE.step(obtaining, Heard(NEW, NOW))
     assert isinstance(keeping, Keeping)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from datetime import timedelta
@@ -217,6 +218,88 @@ def test_a_token_that_is_still_good_is_served_when_renewal_fails() -> None:
     problem = value(source.obtain())
     assert isinstance(problem, Failed)
     assert isinstance(problem.error, Unreachable)
+
+
+def test_processes_whose_tokens_end_together_do_not_renew_together() -> None:
+    begun = []
+    for roll in (0.0, 0.5, 0.999):
+        stage = Stage()
+        stage.clock = VirtualClock(roll=roll)
+        stage.transport = ServerTransport(stage.transport.server, stage.clock)
+        source = stage.source("client_credentials")
+        first = source.token()
+        stage.clock.advance(HOUR - seconds(301))
+        while source.token() == first:
+            stage.clock.advance(seconds(1))
+        end = first.expires_at
+        assert end is not None
+        begun.append(round((end - stage.clock.now().wall).total_seconds()))
+    assert begun == [300, 232, 165], "spread over half of the time in which the token ages"
+
+
+def test_a_server_that_wants_to_be_asked_later_is() -> None:
+    stage = Stage()
+    source = stage.source("client_credentials")
+    first = source.token()
+    stage.clock.advance(HOUR - seconds(290))
+    now = stage.clock.now().mono
+    later = Response(503, {"Retry-After": "90"}, b"")
+    stage.script(outages=(Outage(now, now + seconds(85), later),))
+    for _ in range(89):
+        assert source.token() == first
+        stage.clock.advance(seconds(1))
+    assert stage.counts["outage"] == 1, "no second request while the server wants peace"
+    stage.clock.advance(seconds(1))
+    assert source.token() != first
+
+
+@pytest.mark.parametrize("trying", [True, False])
+def test_who_has_a_token_does_not_wait_for_somebody_who_renews_it(trying: bool) -> None:
+    stage = Stage(store=None if trying else Simple())
+    source = stage.source("client_credentials")
+    first = source.token()
+    stage.clock.advance(HOUR - seconds(200))
+    with ThreadPoolExecutor(1) as pool:
+        with stage.store.claim(source.key):
+            asked = pool.submit(source.token)
+            if trying:
+                assert asked.result(5) == first
+            else:  # a store that cannot tell is waited for
+                with pytest.raises(TimeoutError):
+                    asked.result(0.2)
+            second = evolve(first, access_token="second", expires_at=None)
+            stage.store.save(source.key, second)
+        asked.result(5)
+    stage.clock.advance(seconds(46))
+    assert source.token() == second
+    assert stage.counts == {"client_credentials": 1}
+
+
+class Simple:
+    """A store of somebody's own, with what ``Store`` asks for and no more."""
+
+    def __init__(self) -> None:
+        store = MemoryStore()
+        self.claim, self.read, self.save = store.claim, store.read, store.save
+        self.forget, self.keys, self.clear = store.forget, store.keys, store.clear
+
+
+def test_a_token_that_is_stored_and_good_needs_no_lock() -> None:
+    stage = Stage()
+    first = stage.source().token()
+    with ThreadPoolExecutor(1) as pool, stage.store.claim(stage.source().key):
+        assert pool.submit(stage.source().token).result(5) == first
+
+
+def test_a_store_that_is_no_more_than_that_is_claimed_before_it_is_read() -> None:
+    stage = Stage(store=Simple())
+    first = stage.source().token()
+    with ThreadPoolExecutor(1) as pool:
+        with stage.store.claim(stage.source().key):
+            asked = pool.submit(stage.source().token)
+            with pytest.raises(TimeoutError):
+                asked.result(0.2)
+        assert asked.result(5) == first
 
 
 def test_nobody_is_asked_where_nobody_may_be() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
 from random import Random
-from typing import Final, Literal, TypeAlias, assert_never
+from typing import Final, TypeAlias
 
 from virtual import Shared, Town
 
@@ -41,7 +41,7 @@ UNANSWERED: Final = timedelta(seconds=10)
 """Until a connection that nobody accepts is given up: the connect timeout of the drivers."""
 FILE: Final = timedelta(milliseconds=0.1)
 REDIS: Final = timedelta(milliseconds=2)
-"""To look into a store under its lock, or to save: in Redis, four round trips."""
+"""To look into a store under its lock, or to save: in Redis, four round trips. One to read."""
 
 EPOCH: Final = Server().epoch
 LIBRARY: Final = Skew()
@@ -54,35 +54,23 @@ Outages: TypeAlias = tuple[Outage, ...]
 
 @dataclass(frozen=True)
 class Case:
-    """How a fleet is run: which windows before a token's end it has, and who shares a store.
+    """How a fleet is run: with windows before a token's end and jitter or not, and who shares.
 
     ``ask`` is what it takes to look into the store; ``looks`` as in ``Shared``.
     """
 
     name: str
-    windows: Literal["none", "library", "own"] = "library"
+    windows: bool = True
+    jitter: bool = True
     sharing: int = 1
     ask: timedelta = timedelta()
     looks: bool = False
     down: bool = False
 
-    def skew(self, dice: Random) -> Skew:
-        """Return when a process renews: as all do, or at a moment of its own."""
-        match self.windows:
-            case "none":
-                return NONE
-            case "library":
-                return LIBRARY
-            case "own":
-                span = LIBRARY.soft.span * dice.uniform(0.5, 1)
-                return Skew(soft=Window(span, LIBRARY.soft.fraction))
-            case _:
-                assert_never(self.windows)
-
     @property
     def begins(self) -> timedelta:
         """Return when the first process may renew."""
-        return LIFE if self.windows == "none" else LIFE - LIBRARY.soft.span
+        return LIFE - LIBRARY.soft.span if self.windows else LIFE
 
 
 @dataclass
@@ -110,7 +98,7 @@ class Fleet:
     def __init__(self, case: Case, size: int, outages: Outages, seed: int) -> None:
         self.load = Load()
         self._dice = Random(seed)
-        self._jitter = case.windows != "none"
+        self._jitter = case.jitter
         self._town = Town(case.begins - 2 * SECOND)
         self._server = Server(Script(token_lifetime=LIFE, outages=outages))
         self._client = Client(provider=self._server.provider, client_id="app")
@@ -120,7 +108,7 @@ class Fleet:
         ]
         for number in range(size):
             store = self._stores[number // case.sharing]
-            self._start(store, case.skew(self._dice))
+            self._start(store, LIBRARY if case.windows else NONE)
         for store in self._stores:
             store.ask, store.down = case.ask, case.down
 
@@ -202,12 +190,12 @@ def played(case: Case, size: int, outages: Outages = (), seed: int = 6749) -> Lo
 ALL: Final = 1_000_000_000
 
 CASES: Final = (
-    Case("each alone, without windows and jitter", "none"),
+    Case("each alone, without windows and jitter", windows=False, jitter=False),
+    Case("each alone, without jitter", jitter=False),
     Case("each alone, as the library does"),
-    Case("each alone, with a window of its own", "own"),
     Case("a `FileStore` for 50 on each machine", sharing=50, ask=FILE),
+    Case("one `RedisStore`, without jitter", jitter=False, sharing=ALL, ask=REDIS, looks=True),
     Case("one `RedisStore`", sharing=ALL, ask=REDIS, looks=True),
-    Case("one `RedisStore`, windows of their own", "own", sharing=ALL, ask=REDIS, looks=True),
     Case("one `RedisStore` that is down", sharing=ALL, down=True),
 )
 

@@ -17,6 +17,7 @@ from threading import Lock, Thread, stack_size
 from typing import Final
 
 from grantflow import StoreError, Token
+from grantflow.shell.ports import LockedError
 
 LOOKS: Final = 0.025
 LATER_LOOKS: Final = 0.15
@@ -146,8 +147,20 @@ class Shared:
         finally:
             self._give()
 
+    @contextmanager
+    def try_claim(self, key: str, /) -> Iterator[Token | None]:
+        """Hold the lock, unless somebody else has it."""
+        self._asked()
+        if self._taken:
+            self._town.sleep_until(self._town.at + self.ask / 4)
+            raise LockedError(key)
+        with self.claim(key) as stored:
+            yield stored
+
     def read(self, key: str, /) -> Token | None:
         """Return what is stored."""
+        self._asked()
+        self._town.sleep_until(self._town.at + self.ask / 4)
         return self._tokens.get(key)
 
     def save(self, key: str, token: Token, /) -> None:

@@ -64,7 +64,15 @@ if TYPE_CHECKING:
     from grantflow.shell.auth.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import resume, run
     from grantflow.shell.clock import SystemClock
-    from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
+    from grantflow.shell.ports import (
+        Clock,
+        LockedError,
+        Prompt,
+        Store,
+        StoreError,
+        Transport,
+        TryingStore,
+    )
     from grantflow.shell.registration import Registration
     from grantflow.shell.source import GrantError, TokenSource
     from grantflow.shell.stores import FileStore, KeyringStore, MemoryStore, RedisStore
@@ -103,6 +111,7 @@ __all__ = [
     "GrantState",
     "Instant",
     "KeyringStore",
+    "LockedError",
     "MemoryStore",
     "MiddlemanFlow",
     "Moment",
@@ -140,6 +149,7 @@ __all__ = [
     "TokenSession",
     "TokenSource",
     "Transport",
+    "TryingStore",
     "TwoStepFlow",
     "Unanswered",
     "Unreachable",
@@ -214,7 +224,15 @@ _HOMES = {
     ),
     "shell.blocking": ("resume", "run"),
     "shell.clock": ("SystemClock",),
-    "shell.ports": ("Clock", "Prompt", "Store", "StoreError", "Transport"),
+    "shell.ports": (
+        "Clock",
+        "LockedError",
+        "Prompt",
+        "Store",
+        "StoreError",
+        "Transport",
+        "TryingStore",
+    ),
     "shell.registration": ("Registration",),
     "shell.source": ("GrantError", "TokenSource"),
     "shell.auth.requests": ("TokenAuth", "TokenSession"),

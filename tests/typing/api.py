@@ -51,6 +51,7 @@ from grantflow import (
     GrantState,
     Instant,
     KeyringStore,
+    LockedError,
     MemoryStore,
     MiddlemanFlow,
     Moment,
@@ -88,6 +89,7 @@ from grantflow import (
     TokenSession,
     TokenSource,
     Transport,
+    TryingStore,
     TwoStepFlow,
     Unanswered,
     Unreachable,
@@ -629,8 +631,10 @@ def front_door(client: Client, transport: Transport, clock: Clock) -> None:
     TokenSource(client, transport=late)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     prompt: Prompt = show
     plain: tuple[Store, ...] = (MemoryStore(), FileStore("/tmp/tokens"), Drawer())
+    trying: tuple[TryingStore, ...] = (MemoryStore(), FileStore(), KeyringStore(), RedisStore("r:"))
+    only_a_store: TryingStore = Drawer()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     fancy: tuple[Store, ...] = (KeyringStore("app"), RedisStore("redis://localhost", prefix="app:"))
-    print(prompt, plain, fancy)
+    print(prompt, plain, fancy, trying, only_a_store)
 
 
 async def awaiting_front_door(
@@ -714,6 +718,8 @@ def testing(client: Client, request: Request, span: timedelta) -> None:
 def windows() -> Skew:
     try:
         return Skew(soft=Window(timedelta(minutes=10), 0.5))
+    except LockedError:
+        return Skew(soft=Window(timedelta(), 0.0))
     except StoreError as error:
         assert_type(error.errno, int | None)
         raise

@@ -43,10 +43,10 @@ def problem_of(happened: Happened) -> Expired | Failed:
             return Expired()
         case Rejected(_, error):
             return Failed(error)
-        case Unanswered(_, fault):
-            return Failed(Unreachable(fault, 1))
-        case SlowDownAsked():
-            return Failed(Unreachable(_LATER, 1))
+        case Unanswered(_, fault, pause):
+            return Failed(Unreachable(fault, 1, pause))
+        case SlowDownAsked(retry_after=pause):
+            return Failed(Unreachable(_LATER, 1, pause))
         case _:
             return Failed(Garbled("an answer to another question"))
 

@@ -211,7 +211,7 @@ class DeviceFlow:
             case Unanswered(at, fault, pause, roll):
                 faults = state.faults + 1
                 if faults >= self.backoff.tries:
-                    return Failed(Unreachable(fault, faults))
+                    return Failed(Unreachable(fault, faults, pause))
                 law = max(SECOND, pause or timedelta())
                 if law > LONGEST_PAUSE:
                     return Expired(fault)
@@ -251,16 +251,18 @@ def _waiting(state: Waiting, event: Event, backoff: Backoff) -> Waiting | Ended:
             if after is None:
                 return Expired()
             return Pending(code, state.interval, after, polls, 0, state.deadline)
-        case SlowDownAsked(at, asked, pause):
+        case SlowDownAsked(at, asked, pause, roll):
             longer = grown(state.interval, asked)
-            after = legal(at, longer, pause or longer, end)
+            # A crowd that was told to wait must not come back in one instant: spread upwards.
+            wish = max(longer, pause or timedelta()) + longer * roll / 2
+            after = legal(at, longer, wish, end)
             if after is None:
                 return Expired()
             return SlowDown(code, longer, after, polls, 0, state.deadline)
         case Unanswered(at, fault, pause, roll):
             faults = state.faults + 1
             if faults >= backoff.tries:
-                return Failed(Unreachable(fault, faults))
+                return Failed(Unreachable(fault, faults, pause))
             wish = max(pause or timedelta(), backoff.wait(faults, roll, state.interval))
             after = legal(at, state.interval, wish, end)
             if after is None:

@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+from math import ceil
 from typing import assert_never
 
 from grantflow.core.errors import Cancelled, Denied, Error, Garbled, Refused, Unreachable
@@ -82,9 +83,10 @@ def _why(error: Error) -> str:
             return f"the server refused: {escaped(code)}{_beside(description)}"
         case Garbled(problem):
             return f"the server's answer is not usable: {escaped(problem)}"
-        case Unreachable(fault, tries):
+        case Unreachable(fault, tries, pause):
             times = "" if tries == 1 else f" after {tries} tries"
-            return f"{_trouble(fault)}{times}"
+            when = "" if pause is None else f"; ask again in {ceil(pause.total_seconds())} s"
+            return f"{_trouble(fault)}{times}{when}"
         case Cancelled():
             return "the sign-in was cancelled"
         case _:

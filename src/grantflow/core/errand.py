@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TypeAlias, final
 
 from attrs import frozen
@@ -9,7 +10,7 @@ from attrs import frozen
 from grantflow.core.effects import Send
 from grantflow.core.events import GaveUp
 from grantflow.core.flow import Run
-from grantflow.core.precedence import Origin, Sources
+from grantflow.core.precedence import Origin, Sources, Use
 from grantflow.core.problems import Problem
 from grantflow.core.states import DeviceState, Expired, Failed, GrantState
 from grantflow.core.values import Moment, Reply, Token
@@ -28,11 +29,22 @@ class Tried:
 
 @final
 @frozen
+class Looking:
+    """About to look into the store without a lock: most often, a token is there and good."""
+
+
+@final
+@frozen
 class Consulting:
-    """About to look into the store; ``tried`` is the refresh that failed before."""
+    """About to look into the store under the lock.
+
+    ``spare`` is what serves instead while somebody else has the lock; ``tried`` is the refresh
+    that failed before.
+    """
 
     tried: Tried | None = None
     notes: Notes = ()
+    spare: Use | None = None
 
 
 @final
@@ -72,11 +84,15 @@ class Clearing:
 @final
 @frozen
 class Ready:
-    """A token that may be used, where it came from, and what there is to know about it."""
+    """A token that may be used, where it came from, and what there is to know about it.
+
+    ``pause`` is for how long the server asked to be left alone, where renewing failed.
+    """
 
     token: Token
     origin: Origin = "stored"
     notes: Notes = ()
+    pause: timedelta | None = None
 
 
 @final
@@ -88,15 +104,27 @@ class Stuck:
     notes: Notes = ()
 
 
-SessionState: TypeAlias = Consulting | Obtaining | Keeping | Clearing | Ready | Stuck
+SessionState: TypeAlias = Looking | Consulting | Obtaining | Keeping | Clearing | Ready | Stuck
+
+
+@final
+@frozen
+class Look:
+    """Read what is stored, without a lock."""
+
+    key: str
 
 
 @final
 @frozen
 class Claim:
-    """Hold the key's lock until the session ends, unless it is held already; then read."""
+    """Hold the key's lock until the session ends, unless it is held already; then read.
+
+    Without ``wait``, a lock that somebody else has is ``Busy``, where the store can tell.
+    """
 
     key: str
+    wait: bool = True
 
 
 @final
@@ -116,7 +144,23 @@ class Forget:
     key: str
 
 
-SessionDue: TypeAlias = Claim | Send | Save | Forget | Ready | Stuck
+SessionDue: TypeAlias = Look | Claim | Send | Save | Forget | Ready | Stuck
+
+
+@final
+@frozen
+class Looked:
+    """This is stored, as far as one sees without the lock: a token of this ask, an app token."""
+
+    stored: Token | None
+    app: Token | None
+    now: Moment
+
+
+@final
+@frozen
+class Busy:
+    """Somebody else has the lock, and was not waited for."""
 
 
 @final
@@ -170,4 +214,6 @@ class Forgotten:
     problem: str | None = None
 
 
-SessionEvent: TypeAlias = Claimed | NotClaimed | Heard | Kept | NotKept | Forgotten | GaveUp
+SessionEvent: TypeAlias = (
+    Looked | Busy | Claimed | NotClaimed | Heard | Kept | NotKept | Forgotten | GaveUp
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TypeAlias, final
 
 from attrs import frozen
@@ -47,10 +48,14 @@ class Garbled:
 @final
 @frozen
 class Unreachable:
-    """No usable answer came: the last ``fault``, after ``tries`` requests."""
+    """No usable answer came: the last ``fault``, after ``tries`` requests.
+
+    ``retry_after`` is the wait that the last answer asked for by a ``Retry-After`` header.
+    """
 
     fault: Fault
     tries: int
+    retry_after: timedelta | None = None
 
 
 @final

@@ -99,7 +99,7 @@ def _waiting(
             return Failed(Cancelled())
         case SlowDownAsked(at, asked, pause, roll):
             if faults >= backoff.tries:
-                return Failed(Unreachable(ASKED_TO_WAIT, faults))
+                return Failed(Unreachable(ASKED_TO_WAIT, faults, pause))
             longer = grown(interval, asked)
             law = max(longer, pause or timedelta())
             # A fleet that was told to wait must not come back in one instant: spread upwards.
@@ -110,7 +110,7 @@ def _waiting(
         case Unanswered(at, fault, pause, roll):
             spent = fault.reached == "maybe" and not twice
             if spent or faults >= backoff.tries:
-                return Failed(Unreachable(fault, faults))
+                return Failed(Unreachable(fault, faults, pause))
             law = max(interval, pause or timedelta())
             after = legal(at, law, max(law, backoff.wait(faults, roll)), state.deadline)
             if after is None:

@@ -3,7 +3,8 @@
 Rules:
 
 1. The interval is the server's law: it only grows, ``slow_down`` adds at least 5 s or takes the
-   server's larger number, and it is never under 1 s (RFC 8628 section 3.5).
+   server's larger number, and it is never under 1 s (RFC 8628 section 3.5). The wait right after
+   it has up to half an interval of jitter on top, so that a crowd does not come back as one.
 2. Backoff and ``Retry-After`` are manners: they lengthen a wait, never undercut the interval, and
    yield to the last poll that is still legal. Where nobody waits for a person, ``Retry-After``
    is law as well: a grant whose budget ends before it is ``Expired`` at once.

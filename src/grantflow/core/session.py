@@ -3,19 +3,21 @@
 ``step(state, event) -> state``, and what is due is a function of the state: ``Claim``, ``Send``,
 ``Save``, ``Forget``, or an end. Rules:
 
-1. Nothing is asked of a server before the key is claimed and the store was read: whoever held the
-   lock before may have left a token.
-2. A new token is saved before anyone sees it. One that cannot be saved is still handed out, with a
+1. A token that is stored and good costs no lock. Nothing is asked of a server before the key is
+   claimed and the store was read again: whoever held the lock before may have left a token.
+2. Who has a token that serves meanwhile does not wait for a lock: somebody renews it already.
+3. A new token is saved before anyone sees it. One that cannot be saved is still handed out, with a
    note: a rotated token is never thrown away.
-3. After a refresh that failed, for whatever reason, the store is looked at again first: a sibling
+4. After a refresh that failed, for whatever reason, the store is looked at again first: a sibling
    without our lock may have renewed, and its token is adopted.
-4. Only ``invalid_grant`` with nothing newer in the store forgets a token. Trouble never does.
-5. A token that has not ended is handed out where renewing it failed.
-6. Where nobody may be asked, no device flow begins (``precedence``).
+5. Only ``invalid_grant`` with nothing newer in the store forgets a token. Trouble never does.
+6. A token that has not ended is handed out where renewing it failed.
+7. Where nobody may be asked, no device flow begins (``precedence``).
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final, assert_never, final
 
 from attrs import evolve, field, frozen
@@ -25,6 +27,7 @@ from grantflow.core.client_credentials import ClientCredentialsFlow
 from grantflow.core.display import sentence
 from grantflow.core.effects import Send
 from grantflow.core.errand import (
+    Busy,
     Claim,
     Claimed,
     Clearing,
@@ -34,6 +37,9 @@ from grantflow.core.errand import (
     Heard,
     Keeping,
     Kept,
+    Look,
+    Looked,
+    Looking,
     NotClaimed,
     Notes,
     NotKept,
@@ -46,7 +52,7 @@ from grantflow.core.errand import (
     Stuck,
     Tried,
 )
-from grantflow.core.errors import Cancelled, Garbled, Refused
+from grantflow.core.errors import Cancelled, Garbled, Refused, Unreachable
 from grantflow.core.events import GaveUp
 from grantflow.core.flow import Run, begin
 from grantflow.core.pacing import Backoff
@@ -106,13 +112,15 @@ class Session:
         if self.given is not None or self.environment is not None:
             found = self._sources(None, None)
             return self._planned(choose(found, now.wall, self.skew), found, (), now)
-        return Consulting()
+        return Looking()
 
     def due(self, state: SessionState) -> SessionDue:
         """Return what is due, a function of the state."""
         match state:
-            case Consulting():
-                return Claim(self.key)
+            case Looking():
+                return Look(self.key)
+            case Consulting(spare=spare):
+                return Claim(self.key, wait=spare is None)
             case Obtaining():
                 return state.send
             case Keeping(token):
@@ -127,6 +135,8 @@ class Session:
     def step(self, state: SessionState, event: SessionEvent) -> SessionState:
         """Return the state after an event; an event that answers nothing changes nothing."""
         match state:
+            case Looking():
+                return self._looked(event)
             case Consulting():
                 return self._consulted(state, event)
             case Obtaining():
@@ -152,23 +162,40 @@ class Session:
             early=self.early,
         )
 
+    def _looked(self, event: SessionEvent) -> SessionState:
+        match event:
+            case Looked(stored, app, now):
+                found = self._sources(stored, app)
+                match choose(found, now.wall, self.skew):
+                    case Use(token, origin):
+                        return Ready(token, origin)
+                    case _:
+                        spare = choose(evolve(found, early=False), now.wall, self.skew)
+                        return Consulting(spare=spare if isinstance(spare, Use) else None)
+            case NotClaimed(problem, now):
+                return self._told(None, self._sources(None, None), (problem,), now)
+            case GaveUp():
+                return Stuck(Failed(Cancelled()))
+            case _:
+                return Looking()
+
     def _consulted(self, state: Consulting, event: SessionEvent) -> SessionState:
         match event:
             case Claimed(stored, app, now):
                 found = self._sources(stored, app)
-                return self._looked(state.tried, found, state.notes, now)
+                return self._told(state.tried, found, state.notes, now)
             case NotClaimed(problem, now):
                 known = None if state.tried is None else state.tried.token
                 found = self._sources(known, None)
-                return self._looked(state.tried, found, (*state.notes, problem), now)
+                return self._told(state.tried, found, (*state.notes, problem), now)
+            case Busy() if state.spare is not None:
+                return Ready(state.spare.token, state.spare.origin, state.notes)
             case GaveUp():
                 return Stuck(Failed(Cancelled()), state.notes)
             case _:
                 return state
 
-    def _looked(
-        self, tried: Tried | None, found: Sources, notes: Notes, now: Moment
-    ) -> SessionState:
+    def _told(self, tried: Tried | None, found: Sources, notes: Notes, now: Moment) -> SessionState:
         if tried is None:
             return self._planned(choose(found, now.wall, self.skew), found, notes, now)
         changed = found.stored is not None and found.stored != tried.token
@@ -184,7 +211,8 @@ class Session:
             case Failed(Refused()) if found.can_use_secret:
                 return self._planned(UseSecret(), found, notes, now)
             case _ if good:
-                return Ready(tried.token, "stored", (*notes, f"the token was not renewed: {why}"))
+                told = (*notes, f"the token was not renewed: {why}")
+                return Ready(tried.token, "stored", told, _pause(tried.problem))
             case problem:
                 return Stuck(problem, notes)
 
@@ -239,7 +267,7 @@ class Session:
                     return Consulting(Tried(old, problem), notes)
                 if found.stored is not None and self._good(found.stored, now):
                     why = f"the token was not renewed: {sentence(problem)}"
-                    return Ready(found.stored, "stored", (*notes, why))
+                    return Ready(found.stored, "stored", (*notes, why), _pause(problem))
                 return Stuck(problem, notes)
             case _:
                 assert_never(run.due)
@@ -281,6 +309,14 @@ class Session:
         if is_refused(state.token, self.refused):  # some servers repeat a token while it lives
             return Stuck(Failed(Garbled("the server gave the refused token again")), notes)
         return Ready(state.token, "stored", notes)
+
+
+def _pause(problem: Expired | Failed) -> timedelta | None:
+    match problem:
+        case Failed(Unreachable(retry_after=pause)):
+            return pause
+        case _:
+            return None
 
 
 def _what_was_refused(found: Sources) -> str | None:

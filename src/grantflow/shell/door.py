@@ -98,6 +98,7 @@ class FrontDoor:
         self._placed(made)
         self.notes: list[str] = []
         self._store = FileStore() if store is None else store
+        self._now = (clock or clocks.SystemClock()).now
         self._seconds = clocks.seconds if clock is None else lambda: clock.now().wall.timestamp()
         self._prompt = prompt or plain_prompt
         self._watch = watch
@@ -180,7 +181,7 @@ class FrontDoor:
         for note in end.notes:
             self._note(note)
         if isinstance(end, Ready):
-            self._held = taken(end, self._seconds(), self._skew)
+            self._held = taken(end, self._now(), self._skew)
         return end
 
     def _shown(self) -> Callable[[SessionState], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import TypeAlias, assert_never, final
 
@@ -11,12 +11,15 @@ from attrs import frozen
 
 from grantflow.core.effects import Send
 from grantflow.core.errand import (
+    Busy,
     Claim,
     Claimed,
     Forget,
     Forgotten,
     Heard,
     Kept,
+    Look,
+    Looked,
     NotClaimed,
     NotKept,
     Ready,
@@ -26,8 +29,15 @@ from grantflow.core.errand import (
     Stuck,
 )
 from grantflow.core.session import Session
-from grantflow.core.values import Moment
-from grantflow.shell.ports import Clock, Store, StoreError, Transport
+from grantflow.core.values import Moment, Token
+from grantflow.shell.ports import (
+    Clock,
+    LockedError,
+    Store,
+    StoreError,
+    Transport,
+    TryingStore,
+)
 
 
 @final
@@ -55,13 +65,15 @@ def settle(session: Session, ports: Ports) -> Ready | Stuck:
             state = session.step(state, _performed(due, ports, custody))
 
 
-def _performed(due: Claim | Send | Save | Forget, ports: Ports, custody: Custody) -> SessionEvent:
+def _performed(
+    due: Look | Claim | Send | Save | Forget, ports: Ports, custody: Custody
+) -> SessionEvent:
     match due:
         case Send(request=request, not_before=not_before):
             ports.clock.sleep_until(not_before)
             reply = ports.transport(request)
             return Heard(reply, ports.clock.now())
-        case Claim() | Save() | Forget():
+        case Look() | Claim() | Save() | Forget():
             return custody.perform(due)(ports.clock.now())
         case _:
             assert_never(due)
@@ -84,11 +96,13 @@ class Custody:
         self._held = held
         self._tried = False
 
-    def perform(self, due: Claim | Save | Forget) -> Told:
+    def perform(self, due: Look | Claim | Save | Forget) -> Told:
         """Do once what a session has due in the store."""
         match due:
-            case Claim(key):
-                return self._claimed(key)
+            case Look(key):
+                return self._looked(key)
+            case Claim(key, wait):
+                return self._claimed(key, wait=wait)
             case Save(key, token):
                 try:
                     self._store.save(key, token)
@@ -105,14 +119,33 @@ class Custody:
             case _:
                 assert_never(due)
 
-    def _claimed(self, key: str) -> Told:
-        # The claim is the first thing that a session does, if it does anything.
+    def _looked(self, key: str) -> Told:
+        # Others may do in ``claim`` what makes a token good, so they are claimed first.
+        if not isinstance(self._store, TryingStore):
+            return partial(Looked, None, None)
+        try:
+            return partial(Looked, self._store.read(key), self._store.read(self._app_key))
+        except StoreError as error:
+            return _unusable(error)
+
+    def _claimed(self, key: str, *, wait: bool) -> Told:
         first, self._tried = not self._tried, True
         try:
             if first:
-                stored = self._held.enter_context(self._store.claim(key))
+                stored = self._held.enter_context(self._lock(key, wait=wait))
             else:
                 stored = self._store.read(key)
             return partial(Claimed, stored, self._store.read(self._app_key))
+        except LockedError:
+            return lambda _: Busy()
         except StoreError as error:
-            return partial(NotClaimed, f"the store cannot be used: {error}")
+            return _unusable(error)
+
+    def _lock(self, key: str, *, wait: bool) -> AbstractContextManager[Token | None]:
+        if not wait and isinstance(self._store, TryingStore):
+            return self._store.try_claim(key)
+        return self._store.claim(key)
+
+
+def _unusable(error: StoreError) -> Told:
+    return partial(NotClaimed, f"the store cannot be used: {error}")

@@ -3,8 +3,10 @@
 Rules:
 
 1. While a token ages, one caller renews it and the others go on with it; renewing that failed is
-   not tried again for a while.
-2. Times are seconds since 1970, as ``time.time`` gives them: this is the path that costs what it
+   not tried again for a while, and not before the server wants to be asked.
+2. Processes whose tokens end together do not renew them together: each draws its moment, from the
+   first half of the time in which the token ages.
+3. Times are seconds since 1970, as ``time.time`` gives them: this is the path that costs what it
    costs.
 """
 
@@ -20,13 +22,13 @@ from grantflow.core.errand import Ready, Stuck
 from grantflow.core.precedence import Origin, is_refused
 from grantflow.core.problems import Problem
 from grantflow.core.tokens import Skew, fresh_until
-from grantflow.core.values import Token
+from grantflow.core.values import Moment, Token
 
 BETWEEN_EARLY_TRIES: Final = 30.0
-"""Seconds until a token that ages is tried to be renewed again after that failed."""
+"""Seconds until a token that ages is tried to be renewed again after that failed, on average."""
 
 _BETWEEN_LATE_TRIES: Final = 5.0
-"""The same for a token that is about to end."""
+"""Seconds, exactly, for a token that is about to end."""
 
 
 @final
@@ -69,9 +71,9 @@ class Wish:
                 return None
 
 
-def taken(end: Ready, now: float, skew: Skew) -> Held:
+def taken(end: Ready, now: Moment, skew: Skew) -> Held:
     """Return what is held after a session; what could not be renewed is not tried at once."""
-    return Held(end.token, end.origin, _until(end.token, now, skew), Success(end.token))
+    return Held(end.token, end.origin, _until(end, now, skew), Success(end.token))
 
 
 def ages(held: Held, now: float, skew: Skew) -> bool:
@@ -80,14 +82,18 @@ def ages(held: Held, now: float, skew: Skew) -> bool:
     return end is None or now < end.timestamp()
 
 
-def _until(token: Token, now: float, skew: Skew) -> float:
-    if token.expires_at is None:
+def _until(end: Ready, now: Moment, skew: Skew) -> float:
+    ages, ends = fresh_until(end.token, skew), fresh_until(end.token, _hard(skew))
+    if end.token.expires_at is None or ages is None or ends is None:
         return math.inf
-    for window, pause in ((skew, math.inf), (_hard(skew), BETWEEN_EARLY_TRIES)):
-        end = fresh_until(token, window)
-        if end is not None and now < end.timestamp():
-            return min(end.timestamp(), now + pause)
-    return min(token.expires_at.timestamp(), now + _BETWEEN_LATE_TRIES)
+    if now.wall < ages:
+        return (ages + (ends - ages) * now.roll / 2).timestamp()
+    asked = 0.0 if end.pause is None else end.pause.total_seconds()
+    if now.wall < ends:
+        pause = max(BETWEEN_EARLY_TRIES * (0.5 + now.roll), asked + BETWEEN_EARLY_TRIES * now.roll)
+        return min(ends.timestamp(), now.wall.timestamp() + pause)
+    pause = max(_BETWEEN_LATE_TRIES, asked)
+    return min(end.token.expires_at.timestamp(), now.wall.timestamp() + pause)
 
 
 def _hard(skew: Skew) -> Skew:

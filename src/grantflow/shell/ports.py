@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, final, runtime_checkable
 
 from grantflow.core.request import Request
 from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
@@ -61,5 +61,26 @@ class Store(Protocol):
         ...
 
 
+@runtime_checkable
+class TryingStore(Store, Protocol):
+    """A store that can tell that a lock is taken, and whose ``read`` is as good as its ``claim``.
+
+    All of ours are. With one that is not, every look into the store is a claim, and who renews a
+    token early waits where another process does so already.
+    """
+
+    def try_claim(self, key: str, /) -> AbstractContextManager[Token | None]:
+        """Like ``claim``, but raise ``LockedError`` at once if somebody else has the lock."""
+        ...
+
+
 class StoreError(OSError):
     """A store could not be used; the message says which, why and what to do."""
+
+
+@final
+class LockedError(StoreError):
+    """Somebody else has the lock of the key that it was made with."""
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}: somebody else has the lock"

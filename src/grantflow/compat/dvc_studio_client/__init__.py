@@ -5,7 +5,8 @@ Rules:
 1. Pending waits, ``slow_down`` waits longer. Any other answer that brings no token ends the
    sign-in; a server that gives no answer at all is asked again, five times in a row.
 2. A code ends when the server said so. Where nobody knows when, it ends after 30 minutes.
-3. A device code goes to the origin that issued it, over https or on this machine. It is not logged.
+3. A device code goes to the origin that issued it, over https or on this machine. It is not logged,
+   and no frame here holds it as plain text, for tracebacks may show what a frame holds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import webbrowser
 from typing import Final
 
-from grantflow import Clock, DeviceAuthorization, DeviceFlow
+from grantflow import Clock, DeviceAuthorization, DeviceFlow, Secret, SystemClock
 from grantflow.compat.dvc_studio_client.errors import (
     AuthorizationDeniedError,
     AuthorizationExpiredError,
@@ -30,7 +31,7 @@ from grantflow.compat.dvc_studio_client.studio import (
     token_for,
 )
 from grantflow.core.display import escaped
-from grantflow.shell.clock import SystemClock
+from grantflow.core.secret import secret
 
 __all__ = [
     "AVAILABLE_SCOPES",
@@ -87,13 +88,14 @@ def get_access_token(
         never_expires=never_expires,
     )
     time = clock or SystemClock()
-    issued, told = code_for(flow, time)
+    login = code_for(flow, time)
     _show(
-        issued.authorization,
+        login.issued.authorization,
         post_login_message or _WELCOME,
         browser=open_browser and not use_device_code,
     )
-    return told.get("token_name") or token_name or "", token_for(flow, issued, time)
+    name = login.answer.get("token_name") or token_name or ""
+    return name, token_for(flow, login.issued, time)
 
 
 def start_device_login(
@@ -123,16 +125,19 @@ def start_device_login(
         expires_in_days=expires_in_days,
         never_expires=never_expires,
     )
-    return code_for(flow, SystemClock())[1]
+    return code_for(flow, SystemClock()).answer
 
 
-def check_token_authentication(*, uri: str, device_code: str, clock: Clock | None = None) -> str:
+def check_token_authentication(
+    *, uri: str, device_code: str | Secret, clock: Clock | None = None
+) -> str:
     """Wait until the person has approved, and return the access token.
 
     Raises ``AuthorizationExpiredError``, ``AuthorizationDeniedError``, a ``requests.HTTPError`` for
     every other answer but a 200, ``UnusableAnswerError`` for a 200 without a token, and another
     ``requests.RequestException`` where there is no answer.
     """
+    device_code = secret(device_code)
     time = clock or SystemClock()
     return token_for(*known_code(uri, device_code, time), time)
 
@@ -148,6 +153,8 @@ def _login(
     expires_in_days: int | None,
     never_expires: bool | None,
 ) -> DeviceFlow:
+    if not client_name.strip():
+        raise ValueError("client_name: it is empty")
     unknown = [each for each in scopes if each.upper() not in AVAILABLE_SCOPES]
     if unknown:
         raise InvalidScopesError(f"Following scopes are not valid: {', '.join(unknown)}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Final, TypedDict, assert_never
+from contextlib import suppress
+from typing import Final, TypedDict, assert_never, final
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 from requests.exceptions import InvalidURL
 
 from grantflow import (
@@ -25,6 +26,7 @@ from grantflow import (
     Rejected,
     Response,
     Run,
+    Secret,
     Send,
     Unanswered,
     Unreachable,
@@ -45,6 +47,15 @@ class DeviceLoginResponse(TypedDict):
     token_uri: str
     token_name: str
     expires_in: int
+
+
+@final
+@frozen
+class Login:
+    """A code that Studio issued, and its answer as it came, which holds the code in plain text."""
+
+    issued: CodeIssued
+    answer: DeviceLoginResponse = field(repr=False)
 
 
 def login_at(
@@ -70,16 +81,16 @@ def login_at(
     return DeviceFlow(client)
 
 
-def known_code(uri: str, device_code: str, clock: Clock) -> tuple[DeviceFlow, CodeIssued]:
+def known_code(uri: str, device_code: Secret, clock: Clock) -> tuple[DeviceFlow, CodeIssued]:
     """Return the flow of a login that somebody else started; when its code ends is not known."""
     at = clock.now().mono
-    provider = evolve(_studio("uri", uri), poll_at=None)
+    provider = _studio("uri", uri)
     code = DeviceAuthorization(device_code, "", uri, Instant(at + provider.lifetime))
     return DeviceFlow(Client(provider=provider, client_id="client")), CodeIssued(at, code)
 
 
-def code_for(flow: DeviceFlow, clock: Clock) -> tuple[CodeIssued, DeviceLoginResponse]:
-    """Ask for a code, once; return it, and the answer as it came."""
+def code_for(flow: DeviceFlow, clock: Clock) -> Login:
+    """Ask for a code, once."""
     match flow.due(flow.start(clock.now())):
         case Send() as send:
             reply = RequestsTransport(timeout=_TIMEOUT)(send.request)
@@ -87,7 +98,7 @@ def code_for(flow: DeviceFlow, clock: Clock) -> tuple[CodeIssued, DeviceLoginRes
             raise AssertionError(f"a login starts with a request, not with {ended}")
     match send.read(reply, clock.now()), reply:
         case CodeIssued() as issued, Response():
-            return issued, _told(reply)
+            return Login(issued, _told(reply))
         case Rejected(_, error), _:
             raise error_of(Failed(error), reply)
         case Unanswered(_, fault), _:
@@ -133,8 +144,7 @@ def _studio(argument: str, endpoint: str) -> Provider:
 
 
 def _told(reply: Response) -> DeviceLoginResponse:
-    try:
-        told: DeviceLoginResponse = json.loads(reply.body)
-    except ValueError:
-        raise error_of(Failed(Garbled("HTTP 200: a body that is no JSON", 200)), reply) from None
-    return told
+    with suppress(ValueError):  # whose own frames hold the body
+        told: DeviceLoginResponse = json.loads(reply.body.decode("utf-8-sig", "replace"))
+        return told
+    raise error_of(Failed(Garbled("HTTP 200: a body that is no JSON", 200)), reply)

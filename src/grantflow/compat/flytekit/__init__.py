@@ -4,9 +4,11 @@ Rules:
 
 1. One call is one request. Only ``poll_token_endpoint`` asks again, by the rules of the device
    flow: the interval, ``slow_down``, backoff and the end of the code are honoured.
-2. What a server says is an ``AuthenticationPending`` or an ``AuthenticationError``, told by its
-   error code and never by its body. Trouble on the network is ``requests``' own exception.
+2. What a server says is an ``AuthenticationError``, told by its error code and never by its body;
+   only who waits for a person may be told ``AuthenticationPending``. Trouble on the network is
+   ``requests``' own exception.
 3. The caller's session is used for every request, and never changed.
+4. A secret that comes as text is wrapped at once: tracebacks may show what a frame holds.
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ from grantflow import (
     Pending,
     RefreshFlow,
     Run,
+    Secret,
     Send,
     SlowDownAsked,
     StillPending,
+    SystemClock,
     TokenIssued,
     begin,
 )
@@ -49,7 +53,7 @@ from grantflow.compat.flytekit.words import (
     utf_8,
 )
 from grantflow.compat.once import Happened, once, problem_of
-from grantflow.shell.clock import SystemClock
+from grantflow.core.secret import maybe_secret, secret
 
 __all__ = [
     "AccessTokenNotFoundError",
@@ -67,12 +71,13 @@ __all__ = [
 ]
 
 
-def get_basic_authorization_header(client_id: str, client_secret: str) -> str:
+def get_basic_authorization_header(client_id: str, client_secret: str | Secret) -> str:
     """Return the ``Authorization`` header of a client; id and secret are URL-encoded first.
 
     >>> get_basic_authorization_header("client_id", "abc")
     'Basic Y2xpZW50X2lkOmFiYw=='
     """
+    client_secret = secret(client_secret)
     proof = ClientSecretBasic(client_secret, encoding="plus")
     client = client_of(client_id, authentication=proof)
     return client.request(UNASKED, ()).header_map()["Authorization"]
@@ -81,22 +86,26 @@ def get_basic_authorization_header(client_id: str, client_secret: str) -> str:
 def get_token(
     token_endpoint: str,
     scopes: Iterable[str] | None = None,
-    authorization_header: str | None = None,
+    authorization_header: str | Secret | None = None,
     client_id: str | None = None,
-    device_code: str | None = None,
+    device_code: str | Secret | None = None,
     audience: str | None = None,
     grant_type: GrantType = GrantType.CLIENT_CREDS,
-    http_proxy_url: str | None = None,
+    http_proxy_url: str | Secret | None = None,
     verify: bool | str | None = None,
     session: requests.Session | None = None,
-    refresh_token: str | None = None,
+    refresh_token: str | Secret | None = None,
 ) -> Triple:
     """Ask for a token once; return it, its refresh token and its life in seconds.
 
     The last two may be ``None``. A refresh answer without a refresh token means that the old one
-    stays. Raises ``AuthenticationPending``, ``AuthenticationError`` or an exception of
-    ``requests``, and ``ValueError`` for an argument that is missing or unusable.
+    stays. Raises ``AuthenticationError`` or an exception of ``requests``, for a device code also
+    ``AuthenticationPending``, and ``ValueError`` for an argument that is missing or unusable.
     """
+    authorization_header = maybe_secret(authorization_header or None)
+    device_code = maybe_secret(device_code or None)
+    http_proxy_url = maybe_secret(http_proxy_url or None)
+    refresh_token = maybe_secret(refresh_token or None)
     client = client_of(
         client_id or None,
         scopes,
@@ -116,22 +125,29 @@ def get_token(
             case GrantType.DEVICE_CODE:
                 code, now = _given("device_code", device_code), clock.now().mono
                 waiting = Pending(DeviceAuthorization(code, "", "", now), timedelta(), now)
-                return _token(once(Run(DeviceFlow(client), waiting), send, clock))
+                return _token(_decided(once(Run(DeviceFlow(client), waiting), send, clock)))
 
 
 def get_device_code(
-    device_auth_endpoint: str,
+    device_auth_endpoint: str | None,
     client_id: str,
     audience: str | None = None,
     scope: Iterable[str] | None = None,
-    http_proxy_url: str | None = None,
+    http_proxy_url: str | Secret | None = None,
     verify: bool | str | None = None,
     session: requests.Session | None = None,
 ) -> DeviceCodeResponse:
     """Ask for a code that a person approves in a browser, on any device.
 
-    Raises ``AuthenticationError`` or an exception of ``requests``.
+    Raises ``AuthenticationError``, also where no endpoint is known, or an exception of
+    ``requests``, and ``ValueError`` for an argument that is unusable.
     """
+    http_proxy_url = maybe_secret(http_proxy_url or None)
+    what = f"Unable to retrieve Device Authentication Code for {client_id}, Reason"
+    if not device_auth_endpoint:
+        raise AuthenticationError(
+            f"{what} no device_auth_endpoint is known: the server may have no device grant"
+        )
     client = client_of(
         client_id, scope, audience, device_authorization_endpoint=device_auth_endpoint
     )
@@ -141,7 +157,6 @@ def get_device_code(
         happened = once(begin(flow, clock.now()), send, clock)
     if isinstance(happened, CodeIssued):
         return DeviceCodeResponse.of(happened.authorization, happened.at)
-    what = f"Unable to retrieve Device Authentication Code for {client_id}, Reason"
     raise error_of(problem_of(happened), what)
 
 
@@ -151,7 +166,7 @@ def poll_token_endpoint(
     client_id: str,
     audience: str | None = None,
     scopes: Iterable[str] | None = None,
-    http_proxy_url: str | None = None,
+    http_proxy_url: str | Secret | None = None,
     verify: bool | str | None = None,
     *,
     session: requests.Session | None = None,
@@ -161,6 +176,7 @@ def poll_token_endpoint(
 
     Returns and raises what ``get_token`` does, but for ``AuthenticationPending``.
     """
+    http_proxy_url = maybe_secret(http_proxy_url or None)
     time = clock or SystemClock()
     flow = DeviceFlow(client_of(client_id, scopes, audience, token_endpoint=token_endpoint))
     with sending(session, http_proxy_url, verify) as send:
@@ -180,15 +196,20 @@ def _token(happened: Happened) -> Triple:
     match happened:
         case TokenIssued(_, token):
             return triple_of(token)
-        case StillPending():
-            raise AuthenticationPending(f"{_LATER} {error_auth_pending}", happened)
-        case SlowDownAsked():
-            raise AuthenticationPending(f"{_LATER} {error_slow_down}", happened)
         case _:
             raise error_of(problem_of(happened))
 
 
-_LATER = "Token not yet available, try again in some time"
+def _decided(happened: Happened) -> Happened:
+    """Return what happened to a code that a person has decided on."""
+    later = "Token not yet available, try again in some time"
+    match happened:
+        case StillPending():
+            raise AuthenticationPending(f"{later} {error_auth_pending}", happened)
+        case SlowDownAsked():
+            raise AuthenticationPending(f"{later} {error_slow_down}", happened)
+        case _:
+            return happened
 
 
 def _waiting(resp: DeviceCodeResponse, now: Moment) -> Pending[DeviceAuthorization] | Expired:
@@ -201,7 +222,7 @@ def _waiting(resp: DeviceCodeResponse, now: Moment) -> Pending[DeviceAuthorizati
     return Pending(code, interval, first) if first < end else Expired()
 
 
-def _given(name: str, value: str | None) -> str:
-    if not value:
+def _given(name: str, value: Secret | None) -> Secret:
+    if value is None:
         raise ValueError(f"{name}: this grant_type needs it")
     return value

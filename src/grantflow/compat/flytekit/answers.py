@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
-from grantflow import DeviceAuthorization, Instant, Token
+from grantflow import DeviceAuthorization, Instant, Secret, Token
+from grantflow.core.members import span
+from grantflow.core.values import Members
 
 Triple: TypeAlias = tuple[str, str | None, int | None]
 """An access token, a refresh token, and a life in seconds; ``None`` where none was told."""
 
 _SECOND = timedelta(seconds=1)
+_INTERVAL = timedelta(seconds=5)  # RFC 8628 section 3.2
+_LIFETIME = timedelta(minutes=30)  # as of a provider that does not say
 
 
 @dataclass
@@ -32,18 +36,25 @@ class DeviceCodeResponse:
         """Read an answer that was decoded already; ``KeyError`` names what is missing.
 
         >>> answer = {"device_code": "c", "user_code": "BNDJ", "verification_uri": "url"}
-        >>> DeviceCodeResponse.from_json_response(answer | {"expires_in": 600}).interval
-        5
+        >>> found = DeviceCodeResponse.from_json_response(answer | {"expires_in": "600.5"})
+        >>> found.expires_in, found.interval
+        (600, 5)
         """
+        secret = _code(j)
+        # Tracebacks may show what a frame holds: nothing but what a person is shown, from here on.
+        j = Members({name: j[name] for name in _SHOWN if name in j})
+        if secret is None:
+            raise KeyError("device_code")
         complete = j.get("verification_uri_complete")
-        return cls(
-            device_code=str(j["device_code"]),
-            user_code=str(j["user_code"]),
-            verification_uri=str(j["verification_uri"]),
-            expires_in=int(str(j["expires_in"])),
-            interval=int(str(j.get("interval", 5))),  # RFC 8628 section 3.2
+        code = DeviceAuthorization(
+            device_code=secret,
+            user_code=_text(j, "user_code"),
+            verification_uri=_text(j, "verification_uri"),
+            expires_at=Instant(span(j.get("expires_in")) or _LIFETIME),
+            interval=span(j.get("interval")) or _INTERVAL,
             verification_uri_complete=None if complete is None else str(complete),
         )
+        return cls.of(code, Instant(timedelta()))
 
     @classmethod
     def of(cls, code: DeviceAuthorization, at: Instant) -> DeviceCodeResponse:
@@ -56,6 +67,21 @@ class DeviceCodeResponse:
             interval=math.ceil(code.interval / _SECOND),
             verification_uri_complete=code.verification_uri_complete,
         )
+
+
+_SHOWN = ("user_code", "verification_uri", "verification_uri_complete", "expires_in", "interval")
+
+
+def _code(answer: Mapping[str, object]) -> Secret | None:
+    told = answer.get("device_code")
+    return None if told is None else Secret(str(told))
+
+
+def _text(found: Members, name: str) -> str:
+    value = found[name]
+    if value is None:
+        raise KeyError(name)
+    return str(value)
 
 
 def triple_of(token: Token) -> Triple:

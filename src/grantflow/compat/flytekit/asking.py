@@ -26,7 +26,7 @@ def client_of(
     *,
     token_endpoint: str = UNASKED,
     device_authorization_endpoint: str = UNASKED,
-    authorization_header: str | None = None,
+    authorization_header: Secret | None = None,
     authentication: Public | ClientSecretBasic | None = None,
 ) -> Client:
     """Return who asks; ``authorization_header`` goes with every request, as it is."""
@@ -35,7 +35,7 @@ def client_of(
     # flytekit says what it wants in every poll and refresh as well.
     wishes = {"scope": " ".join(words), "audience": audience or ""}
     again = Asking(drop=nameless, fixed={name: text for name, text in wishes.items() if text})
-    proof = {"Authorization": Secret(authorization_header)} if authorization_header else {}
+    proof = {} if authorization_header is None else {"Authorization": authorization_header}
     provider = Provider(
         name="flyte",
         token_endpoint=token_endpoint,
@@ -58,23 +58,24 @@ def client_of(
 def _words(scopes: Iterable[str] | None) -> tuple[str, ...]:
     """Return scopes as words, also where a list came as the text of a list.
 
-    >>> _words(["['a'", "'b']"])
-    ('a', 'b')
+    >>> _words(["['a'", "'b']"]), _words("read write")
+    (('a', 'b'), ('read', 'write'))
     """
-    return tuple(" ".join(each.strip("' ") for each in scopes or ()).strip("[]'").split())
+    several = (scopes,) if isinstance(scopes, str) else scopes or ()
+    return tuple(" ".join(each.strip("' ") for each in several).strip("[]'").split())
 
 
 @contextmanager
 def sending(
-    session: requests.Session | None, http_proxy_url: str | None, verify: bool | str | None
+    session: requests.Session | None, http_proxy_url: Secret | None, verify: bool | str | None
 ) -> Iterator[Transport]:
     """Give a transport over the caller's session, or one of its own that is closed at the end."""
     with ExitStack() as own:
         used = session or own.enter_context(requests.Session())
-        if http_proxy_url or verify is not None:
+        if http_proxy_url is not None or verify is not None:
             used = _twin(used)
-        if http_proxy_url:
-            used.proxies = {"http": http_proxy_url, "https": http_proxy_url}
+        if http_proxy_url is not None:  # it may hold a password
+            used.proxies = dict.fromkeys(("http", "https"), http_proxy_url.reveal())
         if verify is not None:
             used.verify = verify
         yield RequestsTransport(used)

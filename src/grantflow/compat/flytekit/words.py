@@ -37,7 +37,7 @@ class AccessTokenNotFoundError(RuntimeError):
 
 
 class AuthenticationError(RuntimeError):
-    """No token, and asking again would not help. ``problem`` is the value that says why."""
+    """No token. ``problem`` is the value that says why, ``None`` where no server was asked."""
 
     def __init__(self, message: str = "", problem: Expired | Failed | None = None) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class AuthenticationError(RuntimeError):
 
 
 class AuthenticationPending(RuntimeError):  # noqa: N818 - its name is given
-    """No token yet. Ask again, and less often where ``event`` is a ``SlowDownAsked``."""
+    """A person has not decided. Ask again, less often where ``event`` is a ``SlowDownAsked``."""
 
     def __init__(
         self, message: str = "", event: StillPending | SlowDownAsked | None = None

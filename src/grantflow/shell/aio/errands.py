@@ -22,6 +22,7 @@ from grantflow.core.errand import (
     Claim,
     Forget,
     Heard,
+    Look,
     Obtaining,
     Ready,
     Save,
@@ -70,10 +71,10 @@ async def settle(session: Session, ports: AsyncPorts) -> Ready | Stuck:
 
 
 async def _performed(
-    due: Claim | Send | Save | Forget, state: SessionState, ports: AsyncPorts
+    due: Look | Claim | Send | Save | Forget, state: SessionState, ports: AsyncPorts
 ) -> SessionEvent:
     match due:
-        case Claim():
+        case Look() | Claim():
             looked = ports.tenure.look(due)
             told = await ports.patiently(lambda: answered(looked))
             return told(ports.clock.now())

@@ -22,7 +22,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Final, Self, TypeVar, final
 
-from grantflow.core.errand import Claim, Forget, Save
+from grantflow.core.errand import Claim, Forget, Look, Save
 from grantflow.shell.aio.loops import running_loop
 from grantflow.shell.aio.threads import do, started, surely_answered
 from grantflow.shell.errands import Custody, Told
@@ -73,8 +73,10 @@ class Tenure:
         """Tell whether it waits for the lock."""
         return self._claiming is not None and not self._claiming.done()
 
-    def look(self, due: Claim) -> Future[Told]:
-        """Claim and read, or read; what an adopted thread waits for is not begun again."""
+    def look(self, due: Look | Claim) -> Future[Told]:
+        """Read, or claim and read; what an adopted thread waits for is not begun again."""
+        if isinstance(due, Look):
+            return self.do(partial(self._custody.perform, due))
         if self._claiming is None or self._claiming.done():
             self._claiming = self.do(partial(self._custody.perform, due))
         return self._claiming

@@ -22,6 +22,7 @@ from typing import Final, final
 from grantflow.core.errors import Garbled
 from grantflow.core.values import Token
 from grantflow.shell.environment import home
+from grantflow.shell.ports import LockedError
 from grantflow.shell.stores.entry import Found, key_of, mended, name_of, token_in, written
 from grantflow.shell.stores.private import (
     TEMPORARY,
@@ -61,6 +62,14 @@ class FileStore:
     def claim(self, key: str, /) -> Iterator[Token | None]:
         """Hold the key's lock among all processes and threads, and give what is stored."""
         with locked(self._path(key)):
+            yield self.read(key)
+
+    @contextmanager
+    def try_claim(self, key: str, /) -> Iterator[Token | None]:
+        """Like ``claim``, but raise ``LockedError`` if somebody else has the lock."""
+        with locked(self._path(key), wait=False) as taken:
+            if not taken:
+                raise LockedError(key)
             yield self.read(key)
 
     def read(self, key: str, /) -> Token | None:

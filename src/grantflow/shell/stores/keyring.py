@@ -24,6 +24,7 @@ from typing import Final, final
 from grantflow.core.errors import Garbled
 from grantflow.core.values import Token
 from grantflow.shell.environment import home
+from grantflow.shell.ports import LockedError
 from grantflow.shell.stores import parted
 from grantflow.shell.stores.entry import Found, mended, name_of, token_in, written
 from grantflow.shell.stores.keyring_entries import Backend, KeyringEntries, fit
@@ -54,6 +55,14 @@ class KeyringStore:
     def claim(self, key: str, /) -> Iterator[Token | None]:
         """Hold the key's lock among this user's processes and threads, and give what is stored."""
         with self._lock(key):
+            yield self.read(key)
+
+    @contextmanager
+    def try_claim(self, key: str, /) -> Iterator[Token | None]:
+        """Like ``claim``, but raise ``LockedError`` if somebody else has the lock."""
+        with self._lock(key, wait=False) as taken:
+            if not taken:
+                raise LockedError(key)
             yield self.read(key)
 
     def read(self, key: str, /) -> Token | None:

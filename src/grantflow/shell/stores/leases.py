@@ -54,12 +54,15 @@ class Ask(Protocol):
 
 
 @contextmanager
-def leased(ask: Ask, name: str, lease: timedelta) -> Iterator[None]:
-    """Hold the lock ``name``."""
+def leased(ask: Ask, name: str, lease: timedelta, *, wait: bool) -> Iterator[bool]:
+    """Hold the lock ``name``: ``True``, or ``False`` if it is taken and not waited for."""
     word = secrets.token_hex(16)
     length = round(lease / timedelta(milliseconds=1))
     started = time.monotonic()
     while not _have(ask, name, word, length):
+        if not wait:
+            yield False
+            return
         # A long claim is a person's sign-in, after which a quarter of a second is nothing.
         most = _QUICK if time.monotonic() - started < _LONG_WAIT else _SLOW
         time.sleep(_random.uniform(most / 4, most))
@@ -69,7 +72,7 @@ def leased(ask: Ask, name: str, lease: timedelta) -> Iterator[None]:
     )
     renewing.start()
     try:
-        yield
+        yield True
     finally:
         done.set()
         # A renewal that is still under way would bring the lock back.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import final
 
 from grantflow.core.values import Token
+from grantflow.shell.ports import LockedError
 from grantflow.shell.stores.turns import turn
 
 
@@ -24,6 +25,14 @@ class MemoryStore:
     def claim(self, key: str, /) -> Iterator[Token | None]:
         """Hold the key's lock, and give what is stored under it."""
         with turn((id(self), key)):
+            yield self.read(key)
+
+    @contextmanager
+    def try_claim(self, key: str, /) -> Iterator[Token | None]:
+        """Like ``claim``, but raise ``LockedError`` if another thread has the lock."""
+        with turn((id(self), key), wait=False) as taken:
+            if not taken:
+                raise LockedError(key)
             yield self.read(key)
 
     def read(self, key: str, /) -> Token | None:

@@ -32,6 +32,7 @@ from typing import Final, final
 
 from grantflow.core.errors import Garbled
 from grantflow.core.values import Token
+from grantflow.shell.ports import LockedError
 from grantflow.shell.stores.entry import key_of, name_of, token_in, written
 from grantflow.shell.stores.leases import leased
 from grantflow.shell.stores.redis_server import Commands, Server
@@ -97,6 +98,12 @@ class RedisStore:
         with self._claimed(key) as claim:
             yield self._token(key, claim.seen)
 
+    @contextmanager
+    def try_claim(self, key: str, /) -> Iterator[Token | None]:
+        """Like ``claim``, but raise ``LockedError`` if somebody else has the lock."""
+        with self._claimed(key, wait=False) as claim:
+            yield self._token(key, claim.seen)
+
     def read(self, key: str, /) -> Token | None:
         """Return what is stored under the key; what cannot be read is kept aside."""
         seen = self._server.get(self._name(key))
@@ -159,18 +166,23 @@ class RedisStore:
         return claims
 
     @contextmanager
-    def _claimed(self, key: str) -> Iterator[_Claim]:
+    def _claimed(self, key: str, *, wait: bool = True) -> Iterator[_Claim]:
         claims = self._claims()
         if key in claims:
             yield claims[key]
             return
         name = self._name(key)
-        with turn((id(self), key)), leased(self._server.ask, f"{name}:lock", self._lease):
-            claims[key] = _Claim(self._server.get(name))
-            try:
-                yield claims[key]
-            finally:
-                del claims[key]
+        with turn((id(self), key), wait=wait) as mine:
+            if not mine:
+                raise LockedError(key)
+            with leased(self._server.ask, f"{name}:lock", self._lease, wait=wait) as ours:
+                if not ours:
+                    raise LockedError(key)
+                claims[key] = _Claim(self._server.get(name))
+                try:
+                    yield claims[key]
+                finally:
+                    del claims[key]
 
     def _swap(self, key: str, seen: bytes, text: bytes, life: int = 0) -> bool:
         name = self._name(key)
