@@ -291,10 +291,13 @@ def grant_laws(
 
 
 def _common_laws(
-    step: Transition[S], edges: Edges, before: DeviceState | GrantState
+    step: Transition[DeviceState] | Transition[GrantState],
+    edges: Edges,
+    before: DeviceState | GrantState,
 ) -> Iterator[str]:
     after, at, event = step.after, step.at, step.event
-    yield from _law(type(after) in edges[type(before)], "no edge outside the declared ones")
+    kind: type = type(before)  # of any kind of authorization
+    yield from _law(type(after) in edges[kind], "no edge outside the declared ones")
     if isinstance(before, (Authorized, Expired, Failed)):
         yield from _law(after == before, "final states absorb everything")
         return
