@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import errno
 import inspect
 import json
 import logging
+import os
 import pickle
 import stat
 import subprocess
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import attrs
 import pytest
@@ -22,7 +25,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from compat_wire import Says, Wire, wire
-from grantflow import Denied, Expired, Failed, Garbled, Unreachable
+from grantflow import Denied, Expired, Failed, Garbled, Token, Unreachable
 from grantflow.compat.bitfount import (
     APIKeys,
     AuthenticatedUserError,
@@ -33,6 +36,7 @@ from grantflow.compat.bitfount import (
 )
 from grantflow.testing import VirtualClock
 from grantflow.testing.clock import EPOCH
+from our_frames import shown
 
 CODE = "/oauth/device/code"
 TOKEN = "/oauth/token"
@@ -40,6 +44,7 @@ PENDING = Says(403, {"error": "authorization_pending", "error_description": "not
 SLOW = Says(429, {"error": "slow_down"})
 DENIED = Says(403, {"error": "access_denied", "error_description": "the person said no"})
 SECRETS = ("at-1", "rt-1", "dc-1", "at-2", "rt-2")
+TOKENS = Token(access_token="at-2", refresh_token="rt-2")
 
 
 def id_token(username: str) -> str:
@@ -246,11 +251,12 @@ def test_b3_trouble_that_passes(auth: Wire, clock: VirtualClock) -> None:
     assert one.access_token == "at-1"
 
 
-def test_b4_a_page_instead_of_a_token(auth: Wire, clock: VirtualClock) -> None:
-    auth.script(TOKEN, [Says(200, b"<html>Welcome</html>")])
+@pytest.mark.parametrize("path", [TOKEN, CODE])
+def test_b4_a_page_instead_of_a_token_or_a_code(auth: Wire, clock: VirtualClock, path: str) -> None:
+    auth.script(path, [Says(200, b"<html>Welcome</html>")])
     with pytest.raises(ConnectionError, match="HTTP 200: HTML") as caught:
         session(auth, clock).authenticate()
-    assert len(auth.at(TOKEN)) == 1
+    assert len(auth.at(path)) == 1
     assert isinstance(caught.value, AuthenticationFailedError)
     assert isinstance(caught.value.problem, Failed)
     assert isinstance(caught.value.problem.error, Garbled)
@@ -743,6 +749,70 @@ def test_nothing_tells_a_secret(
         assert secret not in caplog.text + said.out + said.err + repr(one) + repr(vars(one))
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(one)
+
+
+class Boom(BaseException):
+    """What nobody expects, wherever it strikes: Ctrl-C, or a bug in a library."""
+
+
+def strikes(*_: object, **__: object) -> NoReturn:
+    raise Boom
+
+
+def disk_full(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_no_frame_of_ours_shows_a_secret(
+    auth: Wire, hub: Wire, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reporter of errors sends all local variables away, not only the messages."""
+    failed: list[BaseException] = []
+
+    def fails(
+        action: Callable[[], object], at: object = None, name: str = "", how: object = strikes
+    ) -> None:
+        with monkeypatch.context() as patch:
+            if at is not None:
+                patch.setattr(at, name, how)
+            with pytest.raises((Exception, Boom)) as caught:
+                action()
+        failed.append(caught.value)
+
+    echo = Says(403, {"error": "invalid_grant", "error_description": "rt-0, dc-1 and at-0 are bad"})
+    for said in (DENIED, Says(200, b"<html>at-1"), Says(403, {"error": "expired_token"}), echo):
+        auth.script(TOKEN, [said])
+        fails(session(auth, clock).authenticate)
+    auth.script(TOKEN, [PENDING, granted(id_token=id_token("mallory-secret"))])
+    fails(session(auth, clock, username="bob").authenticate)
+    io = ((HTTPAdapter, "send"), (os, "fsync"), (os, "open"), (VirtualClock, "sleep_until"))
+    for at, name in (*io, (webbrowser, "open")):
+        auth.script(TOKEN, [PENDING, granted()])
+        fails(session(auth, clock, username="bob").authenticate, at, name)
+
+    for at, name in io[:3]:
+        one = session(auth, clock, hub, username="alice")
+        stored(one, auth, minutes_left=-1, later={"token": "at-0"})
+        auth.script(TOKEN, [granted(2)])
+        fails(one.authenticate, at, name)
+    stored(one, auth, minutes_left=60)
+    fails(lambda: one.get(f"{hub.url}/api"), HTTPAdapter, "send")
+    fails(lambda: one._source.forget(revoke=False), os, "fsync")
+    other = session(auth, clock, username="alice", scopes="openid")
+    for how in (strikes, disk_full):
+        fails(lambda: other._file.save(other._source.key, TOKENS), Path, "replace", how)
+        fails(lambda: one._file.save(one._source.key, TOKENS), os, "fsync", how)
+    one.token_file.write_text('{"access_token": "at-0", "id')
+    fails(session(auth, clock, username="alice").authenticate, Path, "rename")
+
+    monkeypatch.setenv("BITFOUNT_API_KEY", "key-secret")
+    fails(session(auth, clock).authenticate)
+    monkeypatch.setenv("BITFOUNT_API_KEY_ID", "id-secret\n\x01")
+    fails(session(auth, clock).authenticate)
+    monkeypatch.setenv("BITFOUNT_API_KEY_ID", "id-secret")
+    fails(lambda: session(auth, clock, hub).get(f"{hub.url}/api"), HTTPAdapter, "send")
+    words = (*SECRETS, "at-0", "rt-0", "id-secret", "key-secret", id_token("alice"))
+    assert {place for error in failed for place in shown(error, *words)} == set()
 
 
 def test_what_a_terminal_would_obey_is_escaped(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
 import logging
+import os
 import pickle
 import re
 import subprocess
@@ -16,12 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import httpx
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from compat_wire import Heard, Says, wire
 from dagshub_stage import (
@@ -56,7 +60,7 @@ from grantflow.compat.dagshub import (
     tokens,
 )
 from grantflow.compat.dagshub.cache import TokensCache
-from grantflow.compat.dagshub.places import client_of, host_of
+from grantflow.compat.dagshub.places import client_of, host_of, timeout
 from grantflow.compat.dagshub.store import HostTokens, Known
 from grantflow.compat.dagshub.token_auth import (
     AppDagshubToken,
@@ -64,6 +68,7 @@ from grantflow.compat.dagshub.token_auth import (
     OAuthDagshubToken,
 )
 from grantflow.testing import VirtualClock
+from our_frames import shown
 
 LATER = datetime(2099, 1, 2, tzinfo=UTC)
 GOOD = AppDagshubToken("good-token")
@@ -376,6 +381,22 @@ def test_h14_a_sign_in_that_fails_says_how_and_not_with_what(
         storage.get_token()
 
 
+@pytest.mark.parametrize("path", [MIDDLEMAN, EXCHANGE])
+@pytest.mark.parametrize("body", [b"<html>secret page</html>", b"{}", b"[]", b"", b"\xff", b"7"])
+def test_h14_an_answer_that_is_none_is_told_and_asked_for_once(
+    path: str, body: bytes, hub: DagsHub, storage: TokenStorage, file: Path
+) -> None:
+    hub.wire.script(path, [Says(200, body)])
+    with pytest.raises(RuntimeError, match="HTTP 200|the server's answer is not usable") as caught:
+        storage.add_oauth_token()
+    assert isinstance(caught.value, NoTokenError)
+    assert isinstance(caught.value.problem, Failed)
+    assert isinstance(caught.value.problem.error, Garbled)
+    assert "secret page" not in str(caught.value)
+    assert len(hub.wire.at(path)) == 1
+    assert not file.exists()
+
+
 @pytest.mark.parametrize("path", [MIDDLEMAN, EXCHANGE, USER])
 def test_no_redirect_is_followed(path: str, hub: DagsHub, storage: TokenStorage) -> None:
     with wire() as elsewhere:
@@ -582,6 +603,17 @@ def test_how_long_an_answer_is_waited_for_is_read_at_each_call(
     late.set()
 
 
+@pytest.mark.parametrize(
+    ("said", "waits"),
+    [("", (10, 30)), ("60", (10, 60)), ("2.5", (2.5, 2.5)), (" 1e3 ", (10, 1000))],
+)
+def test_the_time_is_in_seconds_and_no_connection_takes_longer_than_ten(
+    said: str, waits: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSHUB_HTTP_TIMEOUT", said)
+    assert timeout() == waits
+
+
 @pytest.mark.parametrize("said", ["soon", "0", "-1", "nan", "inf"])
 def test_a_time_that_is_none_is_named(
     said: str, storage: TokenStorage, opened: list[str], monkeypatch: pytest.MonkeyPatch
@@ -599,6 +631,11 @@ def test_dagshub_itself_is_the_default(
     monkeypatch.setenv("DAGSHUB_CLIENT_HOST", "")
     storage.add_token(GOOD, skip_validation=True)
     assert "https://dagshub.com:\n" in text_of(file)
+
+
+def test_an_empty_host_is_none(storage: TokenStorage, hub: DagsHub, file: Path) -> None:
+    storage.add_token(GOOD, "", skip_validation=True)
+    assert f"{hub.url}:\n" in text_of(file)
 
 
 def test_the_file_may_be_elsewhere_in_each_call(hub: DagsHub, file: Path, tmp_path: Path) -> None:
@@ -924,6 +961,79 @@ def test_nothing_shows_a_secret(
     text = caplog.text + "".join(capfd.readouterr()) + "".join(map(repr, shown))
     for secret in ("secret-", ISSUED, "the-code", "good-token", "old-token"):
         assert secret not in text.replace("The token is not", "")
+
+
+class Boom(BaseException):
+    """What nobody expects, wherever it strikes: Ctrl-C, or a bug in a library."""
+
+
+def strikes(*_: object, **__: object) -> NoReturn:
+    raise Boom
+
+
+def disk_full(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_no_frame_of_ours_shows_a_secret(
+    hub: DagsHub, storage: TokenStorage, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reporter of errors sends all local variables away, not only the messages."""
+    failed: list[BaseException] = []
+
+    def fails(
+        action: Callable[[], object], at: object = None, name: str = "", how: object = strikes
+    ) -> None:
+        with monkeypatch.context() as patch:
+            if at is not None:
+                patch.setattr(at, name, how)
+            with pytest.raises((Exception, Boom)) as caught:
+                action()
+        failed.append(caught.value)
+
+    def damaged() -> None:
+        file.write_text("[secret-damage")
+        storage.add_token("secret-new", skip_validation=True)
+
+    fails(lambda: auth.add_app_token("secret-bad"))
+    fails(lambda: storage.add_token("secret-\n-lines"))
+    fails(lambda: storage.add_token("secret-bad", "ftp://x"))
+    fails(lambda: storage.is_valid_token("secret-bad", "ftp://x"))
+    for at, name in ((HTTPAdapter, "send"), (cache, "read_private"), (os, "fsync")):
+        fails(lambda: auth.add_app_token("good-token"), at, name)
+        fails(lambda: storage.add_token(Secret("good-token")), at, name)
+    fails(lambda: auth.add_oauth_token(), webbrowser, "open")
+    fails(lambda: auth.add_oauth_token(), HTTPAdapter, "send")
+    fails(lambda: auth.add_oauth_token(), os, "fsync", disk_full)
+
+    storage.add_token("secret-first", skip_validation=True)
+    hub.good.add("secret-first")
+    fails(lambda: storage.add_token("good-token"), os, "fsync", disk_full)
+    fails(storage.remove_expired_tokens, VirtualClock, "now")
+    fails(lambda: storage.invalidate_token(AppDagshubToken("secret-first")), os, "fsync", disk_full)
+    fails(TokenStorage().get_token, HTTPAdapter, "send")
+    authenticator = storage.get_authenticator(fail_if_no_token=True)
+    fails(lambda: by_requests(authenticator, hub.cats), HTTPAdapter, "send")
+    fails(lambda: by_httpx(authenticator, hub.cats), httpx.HTTPTransport, "handle_request")
+    over = httpx.AsyncHTTPTransport
+    fails(lambda: by_async_httpx(authenticator, hub.cats), over, "handle_async_request")
+    hub.good.clear()
+    for get in (by_requests, by_httpx, by_async_httpx):
+        fails(lambda get=get: get(authenticator, hub.cats), TokensCache, "tokens")
+    fails(lambda: storage.get_token(fail_if_no_token=True))
+    fails(damaged, Path, "rename", disk_full)
+    file.write_text(f"{hub.url}: {{secret-no: list}}")
+    fails(lambda: storage.add_token("secret-new", skip_validation=True))
+    file.write_text("{version: 2, secret-later: secret-x}")
+    fails(lambda: storage.add_token("secret-new", skip_validation=True))
+    monkeypatch.setenv("DAGSHUB_USER_TOKEN", "secret-env")
+    for call in (storage.get_token, storage.get_authenticator):
+        fails(call)
+        fails(call, HTTPAdapter, "send")
+    monkeypatch.setenv("DAGSHUB_CLIENT_HOST", "ftp://x")
+    fails(storage.get_token)
+    words = ("secret-", "good-token", ISSUED, "the-code")
+    assert {place for error in failed for place in shown(error, *words)} == set()
 
 
 def answered(text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:

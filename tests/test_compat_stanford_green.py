@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
 import pickle
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import requests
 from exponential_backoff_ca import ExponentialBackoff
+from requests.adapters import HTTPAdapter
 
 from grantflow import Failed, Garbled, Refused, Unreachable
 from grantflow.compat.stanford_green import (
@@ -26,6 +30,7 @@ from grantflow.compat.stanford_green import (
     Waits,
 )
 from grantflow.testing import Script, VirtualClock, serve
+from our_frames import shown
 from values import seconds
 from wire_stage import HANGS_UP, SILENT, Said, wired
 
@@ -164,6 +169,14 @@ def test_s1_against_a_whole_server(make: Make, clock: VirtualClock) -> None:
         headers = {"Authorization": f"Bearer {token.token}"}
         answer = requests.get(f"{loopback.issuer}/userinfo", headers=headers, timeout=5)
     assert answer.json()["client_id"] == "machine"
+
+
+def test_no_scopes_may_be_none(make: Make) -> None:
+    with wired(HOUR) as wire:
+        endpoint = make(wire.url, scopes=None)
+        endpoint.get_token()
+    assert endpoint.scopes == []
+    assert "scope" not in wire.asked[0].form
 
 
 def test_the_header_is_raw(make: Make) -> None:
@@ -391,6 +404,22 @@ def test_what_a_caller_caches(make: Make, clock: VirtualClock) -> None:
         assert endpoint.cache_get() is None
 
 
+@pytest.mark.parametrize("left", [-1, 0, 5])
+def test_a_caller_s_cache_gives_out_nothing_that_has_ended(
+    left: int, make: Make, clock: VirtualClock
+) -> None:
+    with wired(HOUR) as wire:
+        endpoint = make(wire.url)
+        endpoint.cache_set(AccessToken("mine", NOW + seconds(left), clock=clock), 3600)
+        assert endpoint.cache_get() is None
+        assert endpoint.get_token().token == "at-1"
+        endpoint.cache_set(AccessToken("mine", NOW + seconds(60), clock=clock), 3600)
+        clock.advance(seconds(54))
+        assert endpoint.get_token().token == "mine"
+        clock.advance(seconds(1))  # an entry ends 5 seconds before its token
+        assert endpoint.cache_get() is None
+
+
 def test_the_cache_is_kept_by_client_scope_and_kind(make: Make) -> None:
     def endpoint(url: str, id_: str = "one", **options: object) -> ApiAccessTokenEndpoint:
         found = make(url, **options)
@@ -477,6 +506,24 @@ def test_one_thread_asks_for_all(make: Make) -> None:
     assert len(wire.asked) == 1
 
 
+def test_threads_that_share_an_endpoint_share_no_attempts(make: Make, clock: VirtualClock) -> None:
+    """The state of ``exp_backoff`` belongs to one call at a time."""
+    with wired(BUSY, before=crowd()) as wire:
+        endpoint = make(wire.url, use_cache=False)
+        both = threading.Barrier(2)
+
+        def failed() -> bool:
+            both.wait(10)
+            with pytest.raises(TokenRequestError):
+                endpoint.get_token()
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            assert [each.result(10) for each in [pool.submit(failed) for _ in range(2)]]
+    assert len(wire.asked) == 6
+    assert clock.slept == [seconds(1), seconds(2)] * 2
+
+
 PROCESS = """
 import sys
 from grantflow.compat.stanford_green import ApiAccessTokenEndpoint
@@ -519,7 +566,10 @@ def test_one_process_asks_for_all() -> None:
 # The other dialect
 
 
-def acs(expires_at: object = "2026-01-01T01:00:00Z") -> Said:
+END = "2026-01-01T01:00:00Z"
+
+
+def acs(expires_at: object = END) -> Said:
     return Said(200, {"access_token": "at-1", "expires_at": expires_at, "expires_in": 7})
 
 
@@ -624,7 +674,7 @@ def test_nothing_shows_a_secret(
     told: list[str] = []
     echo = {"error": "invalid_client", "error_description": "s3cret-word is wrong"}
     for kind in ("oauth2", "acs_api"):
-        with wired(BUSY, acs("2026-01-01T01:00:00Z"), Said(401, echo)) as wire:
+        with wired(BUSY, acs(), Said(401, echo)) as wire:
             endpoint = make(wire.url, kind, verbose=True)
             told += [repr(endpoint.get_token()), repr(vars(endpoint))]
             endpoint.use_cache = False
@@ -635,3 +685,50 @@ def test_nothing_shows_a_secret(
     told += [*capfd.readouterr(), *caplog.messages]
     for text in ("s3cret-word", "at-1", basic("machine", "s3cret-word")):
         assert text not in "".join(told)
+
+
+class Boom(BaseException):
+    """What nobody expects, wherever it strikes: Ctrl-C, or a bug in a library."""
+
+
+def strikes(*_: object, **__: object) -> NoReturn:
+    raise Boom
+
+
+@pytest.mark.parametrize("kind", ["oauth2", "acs_api"])
+def test_no_frame_of_ours_shows_a_secret(
+    kind: str, make: Make, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reporter of errors sends all local variables away, not only the messages."""
+    failed: list[BaseException] = []
+
+    def fails(action: Callable[[], object]) -> None:
+        with pytest.raises((Exception, Boom)) as caught:
+            action()
+        failed.append(caught.value)
+
+    for url, type_ in (("https://api.example", "x"), ("http://api.example", kind)):
+        fails(lambda url=url, type_=type_: make(url, type_))
+    fails(lambda: make("https://api.example", kind, scopes=7))
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001
+    fails(lambda: AccessToken("at-1", naive))
+    echo = {"error": "invalid_client", "error_description": "s3cret-word is wrong"}
+    for said in (Said(401, echo), Said(200, {"access_token": "at-1"}), BUSY):
+        with wired(said) as wire:
+            fails(make(wire.url, kind).get_token)
+
+    good = Said(200, {"access_token": "at-1", "expires_in": 60, "expires_at": END})
+    with wired(good) as wire:
+        endpoint = make(wire.url, kind)
+        for where, name in ((HTTPAdapter, "send"), (os, "fsync"), (VirtualClock, "now")):
+            with monkeypatch.context() as patch:
+                patch.setattr(where, name, strikes)
+                fails(endpoint.get_token)
+        fails(lambda: endpoint.get_token(naive))
+        endpoint.get_token()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", strikes)
+            fails(endpoint.cache_get)
+    assert len(failed) == 12
+    words = ("s3cret-word", "at-1", basic("machine", "s3cret-word").split()[1])
+    assert [place for error in failed for place in shown(error, *words)] == []

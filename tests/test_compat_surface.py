@@ -31,12 +31,11 @@ BEYOND = {
     "grantflow.core.states": {"Final"},
     # An answer that a caller decoded is read as the core reads one, and shows no values.
     "grantflow.core.members": {"span"},
-    "grantflow.core.values": {"Members"},
+    "grantflow.core.values": {"Members", "plain"},
     # A secret that a caller passes as text is none for long.
     "grantflow.core.secret": {"maybe_secret", "secret"},
     "grantflow.core.tokens": {"Freshness", "freshness", "key_of"},
-    # What stands behind the ports by default: run() has names for neither.
-    "grantflow.shell.clock": {"SystemClock"},
+    # What stands behind the port by default: run() has no name for it.
     "grantflow.shell.http.over_requests": {"RequestsTransport"},
     # A store over somebody else's file.
     "grantflow.shell.stores.entry": {"Found", "mended"},

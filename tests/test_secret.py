@@ -160,6 +160,7 @@ REVEALERS = {
     "core/codec.py": 3,  # what a store keeps
     "shell/auth/placing.py": 2,  # the header that carries the token
     "shell/keys.py": 5,  # a key is read
+    "shell/stores/private.py": 1,  # what a file keeps
     "shell/auth/proofs.py": 1,  # the header of a call
     "shell/signing.py": 1,  # a proof names the token that it goes with
     "testing/server.py": 2,  # the scripted server reads requests and keeps device codes

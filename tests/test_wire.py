@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,9 @@ from attrs import evolve
 from grantflow import (
     Client,
     ClientCredentialsFlow,
+    ClientSecretBasic,
+    ClientSecretJwt,
+    ClientSecretPost,
     CodeExpired,
     CodeIssued,
     Denied,
@@ -32,6 +36,7 @@ from grantflow import (
     TokenIssued,
     Unanswered,
 )
+from grantflow.core.client_auth import ClientAuthentication
 from grantflow.core.events import Event
 from grantflow.core.values import Reply
 from values import ACME, CLIENT, CONFIDENTIAL, WALL, instant, moment, reply, seconds
@@ -556,6 +561,21 @@ def test_nobody_waits_long_for_a_code() -> None:
     for pause, kind in ((300, Started), (301, Expired)):
         event = at_start(reply(429, b"", retry_after=str(pause)))
         assert isinstance(flow.step(state, event), kind)
+
+
+@pytest.mark.parametrize("proof", [ClientSecretBasic, ClientSecretPost, ClientSecretJwt])
+def test_a_client_secret_that_a_server_repeats_is_masked(
+    proof: Callable[[str], ClientAuthentication],
+) -> None:
+    """Also where it travelled in another shape: encoded in a header, or as the key of a proof."""
+    flow = ClientCredentialsFlow(evolve(CLIENT, authentication=proof("hunter2hunter2")))
+    due = flow.due(flow.start(moment()))
+    assert isinstance(due, Send)
+    told = {"error": "invalid_client", "error_description": "hunter2hunter2 is wrong"}
+    event = due.read(reply(401, told), moment())
+    assert isinstance(event, Rejected)
+    assert isinstance(event.error, Refused)
+    assert event.error.description == "*** is wrong"
 
 
 def test_an_assertion_that_a_server_repeats_is_masked() -> None:

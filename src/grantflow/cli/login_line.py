@@ -113,7 +113,7 @@ def parser() -> Parser:
     what.add_argument(
         "--token-stdin",
         action="store_true",
-        help="store the token given on standard input; nobody is asked",
+        help="store the token given on standard input, unless PROVIDER refuses it",
     )
     when = made.add_argument_group("when (a program shows the code, and another one waits)")
     when.add_argument(

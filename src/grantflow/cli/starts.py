@@ -72,7 +72,7 @@ def write(start: Start) -> None:
     }
     path = _path(start.profile.name)
     with locked(path), told(f"cannot write {path}"):
-        write_private(path, json.dumps(document, indent=1).encode())
+        write_private(path, Secret(json.dumps(document, indent=1)))
 
 
 def read(name: str) -> Start:

@@ -37,11 +37,20 @@ def located(wanted: Profile, send: Transport) -> tuple[Profile, Provider]:
     return remembering(wanted, provider), provider
 
 
-def named(wanted: Profile) -> Profile:
-    """Return the profile with the name of its provider as it is known; nobody is asked."""
+def named(wanted: Profile) -> tuple[Profile, Provider | None]:
+    """Return the profile with the name of its provider as it is known; nobody is asked.
+
+    The provider comes along if it says whose a token is.
+    """
     if wanted.provider is None:
-        return wanted
-    return evolve(wanted, provider=_template(wanted, wanted.provider).name)
+        return wanted, None
+    from grantflow.cli import known
+
+    template = _template(wanted, wanted.provider)
+    profile = evolve(wanted, provider=template.name)
+    if template.provider.userinfo_endpoint is None:
+        return profile, None  # what else it needs to know is not needed here
+    return profile, known.filled(template, wanted.values)
 
 
 def _by_name(wanted: Profile, name: str) -> tuple[Profile, Provider]:

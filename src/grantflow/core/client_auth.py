@@ -180,7 +180,8 @@ def authenticated(
             return evolve(named, form=(*named.form, ("client_secret", password)))
         case ClientSecretBasic(password, encoding):
             header = _basic(client_id, password, encoding)
-            return evolve(named, headers=(*named.headers, ("Authorization", header)))
+            headers = (*named.headers, ("Authorization", header))
+            return evolve(named, headers=headers, hidden=(*named.hidden, password))
         case ClientSecretHeaders(secret=password, id_header=name, secret_header=other):
             proof = ((name, client_id), (other, password))
             return evolve(request, headers=(*request.headers, *proof))
@@ -189,7 +190,7 @@ def authenticated(
         case ClientSecretJwt(secret=password, alg=alg, audience=own):
             to = own or audience or request.url
             claims = Assertion(client_id=client_id, audience=to, key=password, algorithm=alg)
-            return evolve(named, assertion=claims)
+            return evolve(named, assertion=claims, hidden=(*named.hidden, password))
         case PrivateKeyJwt(key=key, kid=kid, alg=alg, audience=own, certificate=certificate):
             claims = Assertion(
                 client_id=client_id,

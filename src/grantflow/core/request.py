@@ -81,6 +81,7 @@ class Request:
     A transport must not follow redirects. ``assertion`` and ``proof`` are signed anew for every
     send (``grantflow.shell.signing`` does it around any transport), ``certificate`` is presented.
     ``wait`` is how long the server may think where that is unusually long (a blocking request).
+    ``hidden`` is not sent as it is, but a server may know it and repeat it.
 
     >>> request = Request("https://as.example/token", form={"scope": "a b", "code": "x"})
     >>> request
@@ -98,6 +99,7 @@ class Request:
     certificate: Certificate | None = None
     proof: Proof | None = field(default=None, kw_only=True)
     wait: timedelta | None = field(default=None, kw_only=True)
+    hidden: tuple[Secret, ...] = field(default=(), kw_only=True)
 
     def target(self) -> str:
         """Return the URL to send to: with the parameters, where they travel in the query."""
@@ -138,6 +140,7 @@ class Request:
 
     def secrets(self) -> Iterator[Secret]:
         """Yield what must not be repeated in a message about this request."""
+        yield from self.hidden
         yield from (value for _, value in self.form + self.headers if isinstance(value, Secret))
 
     def _carries_nothing(self) -> bool:

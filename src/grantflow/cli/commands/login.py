@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from attrs import evolve
 
-from grantflow.cli import events, halves, login_line, outside, where, words
+from grantflow.cli import events, halves, login_line, outside, where, whose, words
 from grantflow.cli.attempt import Attempt, attempt, called, known_profiles
 from grantflow.cli.client import STDIN, standard_input
 from grantflow.cli.failure import CommandError, ended, unstored, usage
@@ -20,6 +20,9 @@ from grantflow.cli.profiles import Profile
 from grantflow.cli.screen import Screen, screen
 from grantflow.core.client import Client
 from grantflow.core.client_credentials import ClientCredentialsFlow
+from grantflow.core.display import sentence
+from grantflow.core.errors import Refused
+from grantflow.core.provider import Provider
 from grantflow.core.states import Authorized, Expired, Failed
 from grantflow.core.values import Token
 from grantflow.shell.blocking import run
@@ -66,7 +69,7 @@ def _stored(options: Options) -> tuple[Profile, Token] | None:
 
 
 def _given(options: Options) -> tuple[Profile, Token]:
-    """Store a token from standard input; no server is asked."""
+    """Store a token from standard input, unless its provider refuses it."""
     if options.client_secret_file == STDIN:
         raise usage("--token-stdin and --client-secret-file -: standard input is read only once")
     login_line.check_provider(options)
@@ -74,10 +77,32 @@ def _given(options: Options) -> tuple[Profile, Token]:
     if options.profile is None and asked.place is None:
         raise usage("--token-stdin needs --profile NAME, to find the token again")
     known = known_profiles()
-    profile = called(where.named(asked), options.profile, known)
+    named, provider = where.named(asked)
+    profile = called(named, options.profile, known)
     token = evolve(handed_over(_standard_input(), "standard input"), scope=profile.scope)
+    if provider is not None:
+        _check(token, provider, options.timeout)
     keep(profile, token, known)
     return profile, token
+
+
+def _check(token: Token, provider: Provider, budget: timedelta | None) -> None:
+    """Ask the provider whether it takes a token; trouble in asking is told, and no refusal."""
+    match whose.problem_with(token, provider, outside.transport(budget)):
+        case None:
+            return
+        case Refused(status=status) as refused:
+            raise CommandError(
+                f"{provider.name} refuses this token (HTTP {status}), and nothing was stored; "
+                "make another one there, or store it unasked: "
+                "grantflow login --token-stdin --profile NAME",
+                word=refused.code,
+            )
+        case problem:
+            tell(
+                f"grantflow: the token was not checked at {provider.name}, and is stored as it is: "
+                f"{sentence(Failed(problem))}"
+            )
 
 
 def _standard_input() -> str:

@@ -28,6 +28,7 @@ from grantflow import (
     GrantError,
     Secret,
     Skew,
+    SystemClock,
     Token,
     TokenAuth,
     TokenSession,
@@ -54,7 +55,6 @@ from grantflow.compat.bitfount.token_file import Inputs, TokenFile
 from grantflow.core.display import escaped
 from grantflow.core.provider import origin_of
 from grantflow.core.tokens import Freshness, freshness, key_of
-from grantflow.shell.clock import SystemClock
 
 __all__ = [
     "APIKeys",

@@ -103,16 +103,18 @@ class APIKeys:
 def api_keys_given() -> APIKeys | None:
     """Return the keys of the environment; ``AuthEnvironmentError`` where they cannot be used."""
     names = ("BITFOUNT_API_KEY_ID", "BITFOUNT_API_KEY")
-    found = {name: os.environ.get(name, "").strip() for name in names}
-    if not any(found.values()):
+    if not any(map(_said, names)):
         return None
-    for name, text in found.items():
-        if not text:
-            other = next(each for each in names if each != name)
+    for name, other in (names, names[::-1]):
+        if not _said(name):
             raise AuthEnvironmentError(f"{name} is not set, but {other} is: set both or none")
-        if not (text.isascii() and text.isprintable()):
+        if not (_said(name).isascii() and _said(name).isprintable()):
             raise AuthEnvironmentError(f"{name} has characters that no header can hold")
-    return APIKeys(found[names[0]], found[names[1]])
+    return APIKeys(*map(_said, names))
+
+
+def _said(name: str) -> str:
+    return os.environ.get(name, "").strip()
 
 
 def storage(username: str) -> Path:

@@ -7,6 +7,7 @@ Rules:
 2. What it holds for other inputs is not overwritten: it moves to a file named after those, and back
    when ``.token`` is free. Where both have tokens for the same inputs, the later end counts.
 3. The file is private, replaced whole, and locked from the first look until the tokens are saved.
+   What it holds is in ``Members`` here, which do not show it.
 4. What cannot be read, or belongs to somebody else, is kept aside with a warning.
 """
 
@@ -24,8 +25,9 @@ from typing import Final, final
 
 from attrs import asdict, frozen
 
-from grantflow import Garbled, StoreError, Token
+from grantflow import Garbled, Secret, StoreError, Token
 from grantflow.core.codec import dump_token, load_token
+from grantflow.core.values import Members, plain
 from grantflow.shell.stores.entry import Found, mended
 from grantflow.shell.stores.private import (
     NotAFileError,
@@ -123,18 +125,18 @@ class TokenFile:
         if (who := self._foreign(token)) is not None:
             raise StoreError(f"the tokens are those of {who!r}")
         with self.claim(key), told(f"cannot write {self.path}"):
-            before = self._document() or {}
+            before = self._document() or Members()
             owner = Inputs.of(before)
             if owner is not None and owner.name != self._inputs.name:
                 self._keep_for(owner)
-                before = {}
-            self._write({**before, **_members(token), **asdict(self._inputs)})
+                before = Members()
+            self._write(Members({**before, **_members(token), **asdict(self._inputs)}))
 
     def forget(self, key: str, /) -> None:
         """Take the tokens out of the file, and leave what else is in it."""
         with self.claim(key) as stored, told(f"cannot write {self.path}"):
             if stored is not None:
-                self._write({**(self._document() or {}), **_GONE})
+                self._write(Members({**(self._document() or {}), **_GONE}))
 
     def keys(self) -> list[str]:
         """Return the one key, if something is stored."""
@@ -169,10 +171,10 @@ class TokenFile:
         if not aside.exists() or theirs >= (_end(aside, owner, unknown=0) or 0):
             self._first.replace(aside)
 
-    def _write(self, document: Mapping[str, object]) -> None:
-        write_private(self.path, json.dumps(document).encode("ascii"))
+    def _write(self, document: Members) -> None:
+        write_private(self.path, Secret(json.dumps(plain(document))))
 
-    def _document(self) -> dict[str, object] | None:
+    def _document(self) -> Members | None:
         """Return what the file holds; ``ValueError`` for what is no JSON object."""
         return _document(self.path)
 
@@ -206,18 +208,18 @@ class TokenFile:
         _log.warning("%s: %s; kept as %s", path, problem, aside.name)
 
 
-def _document(path: Path) -> dict[str, object] | None:
+def _document(path: Path) -> Members | None:
     data = read_private(path)
     found: object = {} if data is None else json.loads(data)
     if not isinstance(found, dict):
         raise ValueError("no JSON object")
-    return None if data is None else found
+    return None if data is None else Members(found)
 
 
 def _end(path: Path, inputs: Inputs, *, unknown: float) -> float | None:
     """Return when a file's token ends; ``None`` where it has nothing for these inputs."""
     try:
-        document = _document(path) or {}
+        document = _document(path) or Members()
     except (ValueError, RecursionError, OSError):
         return None
     owner = Inputs.of(document)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from grantflow import Secret
+
 try:
     from grantflow.compat.dagshub.authenticator import DagshubAuthenticator
     from grantflow.compat.dagshub.errors import (
@@ -86,13 +88,14 @@ def get_authenticator(
 
 
 def add_app_token(
-    token: str, host: str | None = None, *, cache_location: str | Path | None = None
+    token: str | Secret, host: str | None = None, *, cache_location: str | Path | None = None
 ) -> None:
     """Store a long-lived token, which a person made in the settings, if DagsHub takes it.
 
     Raises ``InvalidTokenError`` where DagsHub refuses it, ``UncheckedTokenError`` where that could
     not be asked, and ``StoreError`` (an ``OSError``) where it cannot be stored.
     """
+    token = Secret(token.strip()) if isinstance(token, str) else token
     _storage(cache_location).add_token(token, host)
 
 

@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from contextlib import aclosing, closing, contextmanager
 from typing import final
 
@@ -68,7 +68,7 @@ class DagshubAuthenticator(httpx.Auth):
                 outgoing = next(flow)
             while True:
                 response = yield outgoing
-                self._heard(response.status_code, response.request.headers.get("Authorization"))
+                self._heard(response.status_code, _borne(response.request.headers))
                 try:
                     outgoing = flow.send(response)
                 except StopIteration:
@@ -83,7 +83,7 @@ class DagshubAuthenticator(httpx.Auth):
                 outgoing = await anext(flow)
             while True:
                 response = yield outgoing
-                self._heard(response.status_code, response.request.headers.get("Authorization"))
+                self._heard(response.status_code, _borne(response.request.headers))
                 try:
                     outgoing = await flow.asend(response)
                 except StopAsyncIteration:
@@ -93,11 +93,18 @@ class DagshubAuthenticator(httpx.Auth):
         return self._again, ()
 
     def _answered(self, response: requests.Response, **_: object) -> None:
-        self._heard(response.status_code, response.request.headers.get("Authorization"))
+        self._heard(response.status_code, _borne(response.request.headers))
 
-    def _heard(self, status: int, borne: str | bytes | None) -> None:
-        if status == 401 and isinstance(borne, str) and borne.startswith("Bearer "):
-            self._doubt(Secret(borne.removeprefix("Bearer ")))
+    def _heard(self, status: int, borne: Secret | None) -> None:
+        if status == 401 and borne is not None:
+            self._doubt(borne)
+
+
+def _borne(headers: Mapping[str, str | bytes]) -> Secret | None:
+    text = headers.get("Authorization")
+    if not isinstance(text, str) or not text.startswith("Bearer "):
+        return None
+    return Secret(text.removeprefix("Bearer "))
 
 
 @contextmanager

@@ -22,11 +22,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, final
 
-import yaml
-from yaml.nodes import MappingNode, Node
+from yaml import MappingNode, Node
 
 from grantflow import Secret, StoreError
 from grantflow.compat.dagshub.entries import (
+    composed,
     entry_of,
     is_list,
     is_mapping,
@@ -34,6 +34,7 @@ from grantflow.compat.dagshub.entries import (
     listed,
     mapping,
     scalar,
+    serialized,
     text_of,
     token_of,
 )
@@ -166,14 +167,11 @@ class TokensCache:
     def _root(self) -> MappingNode | None:
         with told(f"cannot read {self.path}"):
             try:
-                data = read_private(self.path)
+                root = composed(read_private(self.path))
             except NotAFileError as error:
                 raise StoreError(f"cannot read {self.path}: it is {error}") from None
-        try:
-            # Nodes only: no tag is ever obeyed, and a time stays the text that it is.
-            root = None if data is None else yaml.compose(data, Loader=yaml.SafeLoader)
-        except (yaml.YAMLError, RecursionError, ValueError):
-            raise _DamagedError("it is no YAML document") from None
+        if isinstance(root, str):
+            raise _DamagedError(root)
         if root is None or is_null(root):
             return None
         if is_mapping(root):
@@ -182,8 +180,7 @@ class TokensCache:
 
     def _write(self, root: MappingNode) -> None:
         root.flow_style = False
-        text: str = yaml.serialize(root, Dumper=yaml.SafeDumper)
-        write_private(self.path, text.encode("ascii"))
+        write_private(self.path, serialized(root))
 
 
 def _version(root: MappingNode) -> str:

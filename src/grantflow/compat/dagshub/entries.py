@@ -1,20 +1,50 @@
 """An entry of DagsHub's file as a node of YAML, and the token that it is.
 
-Nodes only: no value is ever made of a tag, and a time stays the text that it is.
+Nodes only: no value is ever made of a tag, and a time stays the text that it is. No node shows its
+text, for that may be a token, and a report of an error shows every local variable.
 """
 
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Final, TypeGuard
+from typing import Final, TypeGuard, final
 
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+import yaml
+from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
+from grantflow import Secret
 from grantflow.compat.dagshub.token_auth import AppDagshubToken, KeptToken, OAuthDagshubToken
 from grantflow.core.codec import load_token
 
 _TAG: Final = "tag:yaml.org,2002:"
 _TEXTS: Final = tuple(f"{_TAG}{kind}" for kind in ("str", "int", "float", "timestamp"))
+
+
+@final
+class _Text(ScalarNode):
+    def __repr__(self) -> str:
+        return f"ScalarNode(tag={self.tag!r})"
+
+
+@final
+class _Loader(yaml.SafeLoader):
+    def compose_scalar_node(self, anchor: dict[object, Node]) -> ScalarNode:
+        node = super().compose_scalar_node(anchor)
+        node.__class__ = _Text
+        return node
+
+
+def composed(data: bytes | None) -> Node | str | None:
+    """Return the tree of a document, ``None`` where there is none, or what is wrong with it."""
+    try:
+        return None if data is None else yaml.compose(data, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return "it is no YAML document"
+
+
+def serialized(root: Node) -> Secret:
+    """Return a tree as plain ASCII."""
+    return Secret(yaml.serialize(root, Dumper=yaml.SafeDumper))
 
 
 def token_of(entry: Node) -> KeptToken | None:
@@ -75,7 +105,7 @@ def is_null(node: Node) -> bool:
 
 def scalar(text: str) -> ScalarNode:
     """Return text as a node, which is quoted where it would be read as something else."""
-    return ScalarNode(f"{_TAG}str", text)
+    return _Text(f"{_TAG}str", text)
 
 
 def listed(entries: list[Node]) -> SequenceNode:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from attrs import evolve
 from platformdirs import user_cache_path
 
-from grantflow import Client, Provider, providers
+from grantflow import Client, Provider, Secret, providers
 from grantflow.core.provider import endpoint_problem
 
 ENVIRONMENT: Final = "DAGSHUB_USER_TOKEN"
@@ -77,13 +77,13 @@ def quiet() -> bool:
     return _said("DAGSHUB_QUIET").lower() not in ("", "0", "false")
 
 
-def token_given(host: str) -> str:
+def token_given(host: str) -> Secret | None:
     """Return the text of ``DAGSHUB_USER_TOKEN``, which is meant for the configured host alone."""
-    given = _said(ENVIRONMENT)
+    given = Secret(_said(ENVIRONMENT))
     try:
-        return given if given and host == host_of() else ""
+        return given if given != Secret("") and host == host_of() else None
     except ValueError:  # no host is configured that it could be meant for
-        return ""
+        return None
 
 
 def timeout() -> tuple[float, float]:

@@ -23,6 +23,8 @@ from grantflow import (
     MiddlemanFlow,
     Prompt,
     Refused,
+    Secret,
+    SystemClock,
     Token,
     TokenSource,
     Transport,
@@ -49,7 +51,6 @@ from grantflow.compat.dagshub.token_auth import (
 )
 from grantflow.compat.dagshub.user import Whose, whose
 from grantflow.core.display import escaped
-from grantflow.shell.clock import SystemClock
 from grantflow.shell.http.over_requests import RequestsTransport
 
 _log: Final = logging.getLogger("grantflow")
@@ -103,15 +104,19 @@ class TokenStorage:
         return str(self._cache.path)
 
     def add_token(
-        self, token: str | KeptToken, host: str | None = None, skip_validation: bool = False
+        self,
+        token: str | Secret | KeptToken,
+        host: str | None = None,
+        skip_validation: bool = False,
     ) -> None:
         """Store a token that DagsHub takes; one that is stored already is left as it is.
 
         ``InvalidTokenError`` where DagsHub refuses it, ``UncheckedTokenError`` where nobody could
         be asked, ``ValueError`` where it cannot be a token.
         """
+        token = Secret(token.strip()) if isinstance(token, str) else token
         where = places.host_of(host)
-        made = AppDagshubToken(token.strip()) if isinstance(token, str) else token
+        made = AppDagshubToken(token) if isinstance(token, Secret) else token
         if not (made.token_text.isascii() and made.token_text.isprintable() and made.token_text):
             raise ValueError("token: one line of visible ASCII is needed")
         if any(made.token_value == each.token_value for each in self._kept(where)):
@@ -177,10 +182,13 @@ class TokenStorage:
         again = partial(_authenticator_at, self.cache_location, host, asks)
         return DagshubAuthenticator(source, host, store.doubt, again)
 
-    def is_valid_token(self, token: str | DagshubTokenABC, host: str | None = None) -> bool:
+    def is_valid_token(
+        self, token: str | Secret | DagshubTokenABC, host: str | None = None
+    ) -> bool:
         """Tell whether DagsHub takes a token; ``UncheckedTokenError`` where that is not known."""
+        token = Secret(token) if isinstance(token, str) else token
         where = places.host_of(host)
-        made = Token(access_token=token) if isinstance(token, str) else token.as_token()
+        made = Token(access_token=token) if isinstance(token, Secret) else token.as_token()
         match self._whose(where, made):
             case str():
                 self._known.learn(where, made.access_token)
@@ -225,7 +233,7 @@ class TokenStorage:
 
     def _check_environment(self, host: str) -> None:
         given = places.token_given(host)
-        refused = self._known.refuses(host, Token(access_token=given)) if given else None
+        refused = given and self._known.refuses(host, Token(access_token=given))
         if refused is not None:
             message = f"Provided DagsHub token is not valid: '{host}' refuses DAGSHUB_USER_TOKEN"
             raise NoTokenError(message, Failed(refused))

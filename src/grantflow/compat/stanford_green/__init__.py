@@ -29,6 +29,7 @@ from grantflow import (
     FileStore,
     Provider,
     Secret,
+    SystemClock,
     Token,
     TokenSource,
     providers,
@@ -37,7 +38,6 @@ from grantflow.compat.stanford_green.access_token import AccessToken, from_zulu
 from grantflow.compat.stanford_green.attempts import Waits, obtained
 from grantflow.compat.stanford_green.cache import TokenCache
 from grantflow.compat.stanford_green.errors import TokenRequestError, UnusableAnswerError
-from grantflow.shell.clock import SystemClock
 
 __all__ = [
     "AccessToken",
@@ -74,14 +74,14 @@ class ApiAccessTokenEndpoint:
         cache_dir: str | Path | None = None,
         clock: Clock | None = None,
     ) -> None:
+        # At once: whoever reports an error with its frames reports the arguments as well.
+        client_secret = Secret(client_secret) if isinstance(client_secret, str) else client_secret
         if endpoint_type not in ("acs_api", "oauth2"):
             raise ValueError(f"endpoint_type: acs_api or oauth2 is needed, not {endpoint_type!r}")
         self.endpoint_type = endpoint_type
         self.url = url
         self.client_id = client_id
-        self.client_secret: Secret = (
-            Secret(client_secret) if isinstance(client_secret, str) else client_secret
-        )
+        self.client_secret: Secret = client_secret
         self.exp_backoff = exp_backoff
         self.timeout = timeout
         self.use_cache = use_cache
@@ -123,7 +123,10 @@ class ApiAccessTokenEndpoint:
         return self._cache().get() if self.use_cache else None
 
     def cache_set(self, value: AccessToken, expires_in: int) -> None:
-        """Cache a token for ``expires_in`` seconds, less 5; where none are left, forget it."""
+        """Cache a token for ``expires_in`` seconds, but not beyond its end, less 5.
+
+        Where none are left, forget it.
+        """
         if self.use_cache:
             self._cache().set(value, expires_in)
 

@@ -6,8 +6,11 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from grantflow import Clock, Secret
-from grantflow.shell.clock import SystemClock
+from grantflow import (
+    Clock,
+    Secret,
+    SystemClock,
+)
 
 _ZULU: Final = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}([.][0-9]+)?Z")
 
@@ -27,8 +30,8 @@ class AccessToken:
     ) -> None:
         if token is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise ValueError("the token cannot be None")
-        self._secret = Secret(token) if isinstance(token, str) else token
-        if self._secret == Secret(""):
+        self._secret = token = Secret(token) if isinstance(token, str) else token
+        if token == Secret(""):
             raise ValueError("the token cannot be the empty string")
         self._clock = clock or SystemClock()
         self.expires_at = expires_at
@@ -62,6 +65,8 @@ class AccessToken:
         return self.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_expires_at"):  # a report of what went wrong in the constructor
+            return "<token: ***>"
         ends = f"expires_at (UTC): {self.zulu_time_string()}"
         return f"<token: ***, {ends}, expires_in (secs): {self.expires_in()}>"
 

@@ -2,7 +2,7 @@
 
 Rules:
 
-1. An entry ends 5 seconds before its token.
+1. An entry ends 5 seconds before its token, however long it was meant to be kept.
 2. A store that cannot be used is told to the log, and costs a request and no token.
 """
 
@@ -47,9 +47,12 @@ class TokenCache:
         return AccessToken(found.access_token, found.expires_at, clock=self._clock)
 
     def set(self, value: AccessToken, expires_in: int) -> None:
-        """Keep a token for ``expires_in`` seconds, less 5; one that is over already is dropped."""
-        life = timedelta(seconds=expires_in) - _EARLY
+        """Keep a token for ``expires_in`` seconds, or to its end if that is sooner, less 5.
+
+        One that is over by then is dropped.
+        """
         now = self._clock.now().wall
+        life = min(timedelta(seconds=expires_in), value.expires_at - now) - _EARLY
         try:
             if life <= timedelta():
                 self._store.forget(self._key)

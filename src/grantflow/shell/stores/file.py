@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final, final
 
 from grantflow.core.errors import Garbled
+from grantflow.core.secret import Secret
 from grantflow.core.values import Token
 from grantflow.shell.environment import home
 from grantflow.shell.ports import LockedError
@@ -85,10 +86,10 @@ class FileStore:
         """Store a token; members of the file that this version does not know are kept."""
         with self.claim(key) as stored:
             path = self._path(key)
-            before = None if stored is None else _content(path)
-            text = written(token, before, indent=1)
+            # In one expression: no frame that can fail holds a token in plain text.
+            text = Secret(written(token, None if stored is None else _content(path), indent=1))
             with told(f"cannot write {path}"):
-                write_private(path, text.encode())
+                write_private(path, text)
 
     def forget(self, key: str, /) -> None:
         """Remove what is stored under the key, if anything is."""

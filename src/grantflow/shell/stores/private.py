@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar, final
 
+from grantflow.core.secret import Secret
 from grantflow.shell.ports import StoreError
 from grantflow.shell.stores.locks import take
 from grantflow.shell.stores.turns import turn
@@ -82,8 +83,11 @@ def private_directory(path: Path) -> None:
         _tell_once(f"everybody may write in {path}: chmod 700 {path}")
 
 
-def write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes | Secret) -> None:
     """Replace ``path`` by ``data``: 0600 from creation, on disk before the old content is gone.
+
+    What holds a secret comes as a ``Secret``: a disk is full one day, and what reports that may
+    show every local variable on the way.
 
     The caller holds a lock on ``path``, so what lies under the temporary name is a crash's.
     """
@@ -92,7 +96,7 @@ def write_private(path: Path, data: bytes) -> None:
     try:
         descriptor = os.open(temporary, _CREATE, _OWNER_ONLY)
         with open(descriptor, "wb") as file:
-            file.write(data)
+            file.write(data if isinstance(data, bytes) else data.reveal().encode())
             file.flush()
             os.fsync(file.fileno())
         _patiently(lambda: os.replace(temporary, path))
