@@ -100,7 +100,7 @@ def wire() -> Iterator[Wire]:
 @final
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout: float | None = 10
+    timeout: float | None = 10  # pyright: ignore[reportIncompatibleVariableOverride]
     disable_nagle_algorithm = True  # or every answer waits for the client's delayed ACK
 
     def __init__(
