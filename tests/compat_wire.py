@@ -109,7 +109,7 @@ class _Server(ThreadingHTTPServer):
 @final
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout: float | None = 10
+    timeout: float | None = 10  # pyright: ignore[reportIncompatibleVariableOverride]
     disable_nagle_algorithm = True  # or every answer waits for the client's delayed ACK
 
     def __init__(

@@ -113,7 +113,7 @@ def test_an_assertion_is_left_to_the_shell_to_sign() -> None:
         client_id=ID, audience="https://acme.example", key=Secret(SECRET), algorithm="HS256"
     )
     named = request(ClientSecretJwt(SECRET, alg="HS512", audience="https://else.example"))
-    assert named.assertion is not None
+    assert isinstance(named.assertion, Assertion)
     assert (named.assertion.audience, named.assertion.algorithm) == (
         "https://else.example",
         "HS512",

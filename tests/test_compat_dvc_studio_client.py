@@ -698,7 +698,7 @@ def test_a_device_code_may_come_as_a_secret(studio: Wire, clock: VirtualClock) -
     assert studio.heard[0].json == {"code": DEVICE_CODE}
 
 
-@pytest.mark.parametrize("last", [EXPIRED, DENIED, Says(500, {"detail": "no"}), Says(200, "x")])
+@pytest.mark.parametrize("last", [EXPIRED, DENIED, Says(500, {"detail": "no"}), Says(200, b'"x"')])
 def test_an_error_survives_a_pickle(last: Says, studio: Wire, clock: VirtualClock) -> None:
     """Task runners send exceptions from process to process."""
     with pytest.raises((StudioAuthError, requests.RequestException)) as caught:

@@ -472,6 +472,7 @@ def test_redirects_are_refused() -> None:
 def test_a_silent_server_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """No time-out is flytekit's; here there is one for each read, and shorter in this test."""
     defaults = RequestsTransport.__init__.__kwdefaults__
+    assert defaults is not None
     assert defaults["timeout"] == (10.0, 30.0)
     monkeypatch.setitem(defaults, "timeout", (1.0, 0.05))
     with wired(SILENT) as wire, pytest.raises(requests.Timeout, match="in time"):
@@ -534,7 +535,7 @@ class Marked(requests.Session):
         self.trust_env = False
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        request.headers["proxy-authorization"] = f"Bearer {self.mark}"
+        request.headers = {**request.headers, "proxy-authorization": f"Bearer {self.mark}"}
         return super().prepare_request(request)
 
 

@@ -158,7 +158,7 @@ REVEALERS = {
     "core/client.py": 1,  # an id that came with a grant
     "core/resume.py": 2,  # a device code that another process goes on with; a verifier is hashed
     "core/codec.py": 3,  # what a store keeps
-    "shell/auth/placing.py": 2,  # the header that carries the token
+    "shell/auth/placing.py": 3,  # the header that carries the token
     "shell/keys.py": 4,  # a key is read
     "shell/stores/private.py": 1,  # what a file keeps
     "shell/auth/proofs.py": 1,  # the header of a call

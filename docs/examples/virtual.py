@@ -16,8 +16,7 @@ from random import Random
 from threading import Lock, Thread, stack_size
 from typing import Final
 
-from grantflow import StoreError, Token
-from grantflow.shell.ports import LockedError
+from grantflow import LockedError, StoreError, Token
 
 LOOKS: Final = 0.025
 LATER_LOOKS: Final = 0.15

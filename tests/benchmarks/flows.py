@@ -2,7 +2,8 @@
 
 The interval is one second, and each is approved half a second after its code. CPU is that of the
 process from its first request to its last answer, without the imports. The loop over ``authlib``
-is ours: it has no device flow of its own.
+is ours: it has no device flow of its own. Two bare loops, over ``httpx`` and over ``httpcore``
+below it, know nothing of sign-ins: what is left is what an async driver over them cannot go below.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from statistics import median
 
 from measured import Part, Row, best, note
@@ -22,6 +23,7 @@ from server import started
 FLOWS = 200
 ROUNDS = 5
 OURS = ("grantflow, async", "grantflow, threads")
+BARE = ("httpx alone", "httpcore alone")
 
 
 def grantflow_async(url: str, _: str) -> Callable[[], int]:
@@ -56,6 +58,74 @@ def grantflow_async(url: str, _: str) -> Callable[[], int]:
         return sum(isinstance(end, Authorized) for end in ends)
 
     return go
+
+
+Post = Callable[[str, dict[str, str]], Awaitable[bytes]]
+
+
+def bare(url: str, post: Post, close: Callable[[], Awaitable[None]]) -> Callable[[], int]:
+    """Two requests for each, a second apart, on as many connections as our driver has."""
+    import anyio
+
+    device = "urn:ietf:params:oauth:grant-type:device_code"
+    done: list[bool] = []
+
+    async def everybody() -> None:
+        turns = anyio.Semaphore(4)
+
+        async def one() -> None:
+            async with turns:
+                code = json.loads(await post(f"{url}/device", {"client_id": "app"}))
+            await anyio.sleep(code["interval"])
+            form = {"grant_type": device, "device_code": code["device_code"], "client_id": "app"}
+            async with turns:
+                done.append("access_token" in json.loads(await post(f"{url}/token", form)))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(FLOWS):
+                tasks.start_soon(one)
+        await close()
+
+    def go() -> int:
+        anyio.run(everybody)
+        return sum(done)
+
+    return go
+
+
+def httpx_alone(url: str, _: str) -> Callable[[], int]:
+    """No library of sign-ins at all."""
+    import httpx
+
+    client = httpx.AsyncClient()
+
+    async def post(where: str, form: dict[str, str]) -> bytes:
+        return (await client.post(where, data=form)).content
+
+    return bare(url, post, client.aclose)
+
+
+def httpcore_alone(url: str, certificate: str) -> Callable[[], int]:
+    """The same without httpx."""
+    import ssl
+    from urllib.parse import urlencode
+
+    import httpcore
+
+    trusted = ssl.create_default_context(cafile=certificate)
+    pool = httpcore.AsyncConnectionPool(ssl_context=trusted, max_keepalive_connections=20)
+
+    async def post(where: str, form: dict[str, str]) -> bytes:
+        body = urlencode(form).encode()
+        headers = {
+            "Host": "127.0.0.1",
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Content-Length": str(len(body)),
+        }
+        return (await pool.request("POST", where, headers=headers, content=body)).content
+
+    return bare(url, post, pool.aclose)
 
 
 def in_threads(one: Callable[[], bool]) -> Callable[[], int]:
@@ -160,6 +230,8 @@ KINDS = {
     "msal": msal_threads,
     "requests_oauth2client": requests_oauth2client_threads,
     "(loop over authlib)": authlib_threads,
+    "httpx alone": httpx_alone,
+    "httpcore alone": httpcore_alone,
 }
 
 
@@ -215,10 +287,11 @@ def main() -> None:
         ]
         for name in KINDS
     ]
-    who, least = best(cpu, OURS)
+    who, least = best(cpu, [*OURS, *BARE])
     what = f"{FLOWS} device sign-ins"
     part.rows = [
         Row(f"{what}, async driver", cpu["grantflow, async"], least, who, 0.5, "s"),
+        Row("the HTTP alone, without httpx", cpu["httpcore alone"], least, who, None, "s"),
         Row(f"{what}, in threads", cpu["grantflow, threads"], least, who, None, "s"),
     ]
     part.tell()

@@ -27,17 +27,22 @@ def _whole(digits: str) -> int | None:
     return int(digits) if len(digits) <= _LONGEST_NUMBER else None
 
 
+# Made once: it takes longer than the reading.
+@safe(exceptions=(ValueError, RecursionError))
 def _loaded(text: str) -> object:
     return json.loads(text, parse_int=_whole)
 
 
+_as_members: Final = safe(exceptions=(ValueError,))(Members)
+
+
 def _is_json(text: str) -> Result[Members, str]:
     # Deep nesting raises RecursionError inside json, too deep for us ValueError inside Members.
-    read = safe(exceptions=(ValueError, RecursionError))(_loaded)(text)
     return (
-        read.alt(lambda _: "a body that is no JSON")
+        _loaded(text)
+        .alt(lambda _: "a body that is no JSON")
         .bind(_an_object)
-        .bind(lambda found: safe(exceptions=(ValueError,))(Members)(found).alt(str))
+        .bind(lambda found: _as_members(found).alt(str))
     )
 
 

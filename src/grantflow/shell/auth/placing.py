@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, final
 
 from grantflow.core.errors import Garbled
 from grantflow.core.provider import origin_of
 from grantflow.core.renewal import origins_of
+from grantflow.core.secret import Secret
 from grantflow.core.states import Failed
 from grantflow.core.values import Token
 from grantflow.shell.source import GrantError
 
 _WORD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # "token" of RFC 9110 section 5.6.2
 _SENDABLE: Final = re.compile(r"[\x20-\x7e]+")
+
+# As many as ``urllib.parse`` keeps: reading a URL again takes longer than the rest of a call.
+_origin_of: Final = lru_cache(maxsize=128)(origin_of)
 
 
 @final
@@ -29,13 +34,17 @@ class Origins:
 
     def admit(self, url: str) -> bool:
         """Tell whether a call may start at ``url``; the first call of all decides for the rest."""
-        with self._lock:
-            if self._origins is None and (origin := origin_of(url)) is not None:
-                self._origins = frozenset((origin,))
+        if self._origins is None:
+            self._take(url)
         return url in self
 
+    def _take(self, url: str) -> None:
+        with self._lock:
+            if self._origins is None and (origin := _origin_of(url)) is not None:
+                self._origins = frozenset((origin,))
+
     def __contains__(self, url: str) -> bool:
-        return self._origins is not None and origin_of(url) in self._origins
+        return self._origins is not None and _origin_of(url) in self._origins
 
 
 @final
@@ -52,12 +61,17 @@ class Spelling:
             raise ValueError(f"scheme: {scheme!r} is not one word")
         self.header = header
         self._scheme = scheme
+        self._last: tuple[Token, Secret] | None = None
 
     def text(self, token: Token) -> str:
         """Return the header's value; ``GrantError`` where no header can hold it."""
+        last = self._last  # read once: another thread may have another token
+        if last is not None and last[0] is token:
+            return last[1].reveal()
         text = self._spelt(token)
         if text is None:
             raise GrantError(Failed(Garbled("the token cannot be sent in a header")))
+        self._last = (token, Secret(text))
         return text
 
     def _spelt(self, token: Token) -> str | None:

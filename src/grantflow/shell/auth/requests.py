@@ -123,7 +123,8 @@ class _Bearing:
 
     def put(self, request: requests.PreparedRequest, token: Token) -> None:
         """Put the token on a request, and a fresh proof."""
-        self.take(request)
+        if self._proofs.signs:  # an old proof
+            request.headers.pop(HEADER, None)
         request.headers[self.header] = self.text(token)
         proof = self._proofs.header(request.method or "GET", request.url or "", token)
         if proof is not None:

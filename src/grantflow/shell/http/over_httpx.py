@@ -7,7 +7,8 @@ trouble is a ``Fault`` that says whether the server may have acted, and in doubt
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Final, final
 
 import anyio
@@ -21,6 +22,8 @@ from grantflow.shell.http.certificates import present, unusable
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 _AT_ONCE: Final = 100  # as many connections as httpx has
+_FEW: Final = 4
+_PATIENCE: Final = 0.5
 
 
 @final
@@ -72,12 +75,13 @@ def _sent(client: httpx.Client, request: Request) -> Reply:
 class AsyncHttpxTransport:
     """The same over an ``httpx.AsyncClient``, for asyncio and trio.
 
-    Its own client has at most 100 requests under way, and the rest wait their turn.
+    Its own client has at most 100 requests under way, and the rest wait their turn. Where answers
+    come quickly, a few connections do it all.
     """
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
         self._client = client or httpx.AsyncClient(timeout=TIMEOUT)
-        self._turns = anyio.Semaphore(_AT_ONCE) if client is None else None
+        self._turns = _Turns() if client is None else None
 
     async def __call__(self, request: Request, /) -> Reply:
         """Send ``request`` once; trouble on the network is returned, not raised."""
@@ -86,9 +90,7 @@ class AsyncHttpxTransport:
             return problem
         if self._turns is None:
             return await _asent(self._client, request)
-        # A thousand that wait within httpx cost it a look at all of them for each answer, and
-        # those at the end run out of its patience.
-        async with self._turns:
+        async with self._turns.one():
             if request.certificate is None:
                 return await _asent(self._client, request)
             context = _showing(request.certificate)
@@ -98,6 +100,34 @@ class AsyncHttpxTransport:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+@final
+class _Turns:
+    """Who may send: four at a time, and up to a hundred where that takes longer than half a second.
+
+    A thousand that wait within httpx cost it a look at all of them for each answer, and those at
+    the end run out of its patience. Every request looks at all open connections, too, and a new
+    one costs a handshake: to wait for one that is there is cheaper, and mostly not slower.
+    """
+
+    def __init__(self) -> None:
+        self._few = anyio.Semaphore(_FEW)
+        self._more = anyio.Semaphore(_AT_ONCE - _FEW)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait for a turn, and have it."""
+        turns = self._few
+        with anyio.move_on_after(_PATIENCE) as patience:
+            await turns.acquire()
+        if patience.cancelled_caught:
+            turns = self._more
+            await turns.acquire()
+        try:
+            yield
+        finally:
+            turns.release()
 
 
 async def _asent(client: httpx.AsyncClient, request: Request) -> Reply:
