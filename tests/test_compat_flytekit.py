@@ -505,7 +505,7 @@ def test_an_endpoint_that_must_not_be_told_a_secret(endpoint: str) -> None:
     with pytest.raises(ValueError, match="token_endpoint: must"):
         poll_token_endpoint(code(), endpoint, "app")
     if endpoint:  # F13 is about none
-        with pytest.raises(ValueError, match="device_authorization_endpoint: must"):
+        with pytest.raises(ValueError, match="^device_auth_endpoint: must"):
             get_device_code(endpoint, "app")
 
 

@@ -662,7 +662,7 @@ def test_s12_an_unknown_endpoint_type(make: Make) -> None:
 def test_what_cannot_be_used_is_told_at_once(make: Make) -> None:
     for url in ("", "api.example", "http://api.example/token"):
         for kind in ("oauth2", "acs_api"):
-            with pytest.raises(ValueError, match="token_endpoint: must"):
+            with pytest.raises(ValueError, match="^url: must"):
                 make(url, kind)
     with pytest.raises(ValueError, match="secret: it is empty"):
         ApiAccessTokenEndpoint("oauth2", "https://api.example", "one", "", Fixed(1))

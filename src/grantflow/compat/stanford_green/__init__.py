@@ -39,6 +39,7 @@ from grantflow.compat.stanford_green.access_token import AccessToken, from_zulu
 from grantflow.compat.stanford_green.attempts import Waits, obtained
 from grantflow.compat.stanford_green.cache import TokenCache
 from grantflow.compat.stanford_green.errors import TokenRequestError, UnusableAnswerError
+from grantflow.core.provider import endpoint_problem
 
 __all__ = [
     "AccessToken",
@@ -79,6 +80,8 @@ class ApiAccessTokenEndpoint:
         client_secret = Secret(client_secret) if isinstance(client_secret, str) else client_secret
         if endpoint_type not in ("acs_api", "oauth2"):
             raise ValueError(f"endpoint_type: acs_api or oauth2 is needed, not {endpoint_type!r}")
+        if (problem := endpoint_problem(url)) is not None:
+            raise ValueError(f"url: {problem}")
         if not 0 < timeout < math.inf:
             raise ValueError(f"timeout: a positive number of seconds is needed, not {timeout!r}")
         self.endpoint_type = endpoint_type
