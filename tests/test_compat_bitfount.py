@@ -886,14 +886,17 @@ def test_a_browser_that_does_not_open_ends_no_sign_in(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    before: list[str] = []
+
     def broken(url: str) -> bool:
+        before.extend(capsys.readouterr().out.splitlines())
         raise trouble
 
     monkeypatch.setattr(webbrowser, "open", broken)
     one = session(auth, clock)
     one.authenticate()
     assert one.access_token == "at-1"
-    assert f"{auth.url}/activate?user_code=ABCD-EFGH" in capsys.readouterr().out.splitlines()
+    assert before[-1] == f"{auth.url}/activate?user_code=ABCD-EFGH"
 
 
 def test_what_a_terminal_would_obey_is_escaped(
