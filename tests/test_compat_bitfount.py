@@ -15,6 +15,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -24,7 +25,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from compat_wire import Says, Wire, wire
+from compat_wire import Heard, Says, Wire, wire
 from frames import shown
 from grantflow import Denied, DeviceAuthorization, Expired, Failed, Garbled, Token, Unreachable
 from grantflow.compat.bitfount import (
@@ -35,6 +36,7 @@ from grantflow.compat.bitfount import (
     BitfountError,
     BitfountSession,
 )
+from grantflow.compat.bitfount.screen import Screen
 from grantflow.testing import VirtualClock
 from grantflow.testing.clock import EPOCH
 
@@ -762,6 +764,41 @@ def test_threads_share_one_sign_in(
     assert len(opened) == len(auth.at(CODE)) == len(auth.at(TOKEN)) == 1
     assert {each.headers["authorization"] for each in hub.heard} == {"Bearer at-1"}
     assert len(hub.heard) == 8
+
+
+def test_threads_are_told_together_that_somebody_else_signed_in(
+    auth: Wire,
+    hub: Wire,
+    clock: VirtualClock,
+    opened: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arrived: list[None] = []
+    all_wait = threading.Event()
+    original = Screen.expected
+
+    def expected(self: Screen) -> None:
+        original(self)
+        arrived.append(None)
+        if len(arrived) == 8:
+            all_wait.set()
+
+    def late(_: Heard) -> Says:
+        all_wait.wait(5)
+        return granted(username="mallory")
+
+    monkeypatch.setattr(Screen, "expected", expected)
+    auth.script(TOKEN, [late])
+    one = session(auth, clock, hub, username="bob")
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(one.get, f"{hub.url}/api") for _ in range(8)]
+        assert {type(each.exception(10)) for each in asked} == {AuthenticatedUserError}
+    assert len(opened) == len(auth.at(TOKEN)) == 1
+    assert hub.heard == []
+    for later in (lambda: one.get(f"{hub.url}/api"), one.authenticate):
+        with pytest.raises(AuthenticatedUserError):
+            later()
+    assert len(opened) == 3  # who comes later is asked
 
 
 def test_processes_share_one_refresh(auth: Wire, clock: VirtualClock) -> None:

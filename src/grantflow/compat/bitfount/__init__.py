@@ -245,12 +245,14 @@ class BitfountSession(TokenSession):
         if self.api_keys is not None:
             request.headers.update(self.api_keys.headers(hub=where in self._services.hub))
             return request
+        self._screen.expected()
         try:
             return self._bearer(request)
         except GrantError as error:
             raise AuthenticationFailedError(error) from error
 
     def _obtained(self) -> Token:
+        self._screen.expected()
         try:
             return self._source.token()
         except GrantError as error:

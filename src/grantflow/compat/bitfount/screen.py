@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import webbrowser
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import final
 from attrs import evolve, frozen
 
 from grantflow import Clock, DeviceAuthorization, DeviceState, Pending, Prompt, SlowDown
+from grantflow.compat.bitfount.errors import AuthenticatedUserError
 from grantflow.compat.bitfount.token_file import TokenFile
 from grantflow.core.display import escaped
 
@@ -26,6 +28,13 @@ class Code:
 
 
 @final
+class _Came(threading.local):
+    """What this thread knew when it came."""
+
+    refused: int = 0
+
+
+@final
 class Screen:
     """Shows a person what to do, or lets ``show`` do it; ``code`` is the last one."""
 
@@ -33,10 +42,19 @@ class Screen:
         self._clock = clock
         self._file = file
         self._show = show
+        self._came = _Came()
         self.code: Code | None = None
+
+    def expected(self) -> None:
+        """Note that this thread wants a token from now on."""
+        self._came.refused = len(self._file.refused)
 
     def prompt(self, code: DeviceAuthorization) -> None:
         """Print the code and the link, then open the browser."""
+        # Who waited while somebody else signed in is told so; or each thread asked in its turn.
+        meanwhile = self._file.refused[self._came.refused :]
+        if meanwhile:
+            raise AuthenticatedUserError(meanwhile[-1])
         if self._show is not None:
             self._show(code)
             return

@@ -96,8 +96,8 @@ class Document:
 class TokenFile:
     """A ``Store`` of one entry, that of ``key``.
 
-    ``foreign`` says whose a token is, if it is somebody else's. ``others`` turns true when the file
-    was found to hold tokens for other inputs.
+    ``foreign`` says whose a token is, if it is somebody else's; ``refused`` tells of each that was.
+    ``others`` turns true when the file was found to hold tokens for other inputs.
     """
 
     def __init__(
@@ -108,6 +108,7 @@ class TokenFile:
         self._key = key
         self._foreign = foreign
         self.others: bool = False
+        self.refused: list[str] = []
 
     @property
     def path(self) -> Path:
@@ -143,9 +144,10 @@ class TokenFile:
         if (who := self._foreign(token)) is not None:
             with suppress(StoreError):
                 self.forget(key)
-            raise AuthenticatedUserError(
+            self.refused.append(
                 f"{escaped(who)!r} signed in, but this session is for {self._folder.name!r}"
             )
+            raise AuthenticatedUserError(self.refused[-1])
         with self.claim(key), told(f"cannot write {self.path}"):
             before = self._document() or Document()
             owner = Inputs.of(before.members)
