@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,8 +59,7 @@ class Wire:
         self.heard: list[Heard] = []
         self._script: dict[str, list[Says | Callable[[Heard], Says]]] = {}
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Connection, self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), partial(_Connection, self))
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )
@@ -98,9 +98,18 @@ def wire() -> Iterator[Wire]:
 
 
 @final
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a process that ended hangs up
+            super().handle_error(request, client_address)
+
+
+@final
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout: float | None = 10
+    timeout: float | None = 10  # pyright: ignore[reportIncompatibleVariableOverride]
     disable_nagle_algorithm = True  # or every answer waits for the client's delayed ACK
 
     def __init__(

@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import cache
 from typing import Generic, TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -154,16 +155,19 @@ def explore(
 def _steps(flow: Flow[S], state: S, now: Instant) -> Iterable[Transition[S]]:
     due = flow.due(state)
     if not isinstance(due, Send):
-        for name, event in EVENTS.items():
-            made = event(now)
-            yield Transition(state, now, name, made, flow.step(state, made), None)
+        for name, event in _events(now):
+            yield Transition(state, now, name, event, flow.step(state, event), None)
         return
     yield Transition(state, now, "gave up", GaveUp(now), flow.step(state, GaveUp(now)), due)
     for latency in LATENCIES:
         at = Instant(max(now, due.not_before) + latency)
-        for name, event in EVENTS.items():
-            made = event(at)
-            yield Transition(state, at, name, made, flow.step(state, made), due)
+        for name, event in _events(at):
+            yield Transition(state, at, name, event, flow.step(state, event), due)
+
+
+@cache
+def _events(at: Instant) -> tuple[tuple[str, Event], ...]:
+    return tuple((name, event(at)) for name, event in EVENTS.items())
 
 
 def _law(holds: bool, words: str) -> Iterator[str]:
@@ -287,10 +291,13 @@ def grant_laws(
 
 
 def _common_laws(
-    step: Transition[S], edges: Edges, before: DeviceState | GrantState
+    step: Transition[DeviceState] | Transition[GrantState],
+    edges: Edges,
+    before: DeviceState | GrantState,
 ) -> Iterator[str]:
     after, at, event = step.after, step.at, step.event
-    yield from _law(type(after) in edges[type(before)], "no edge outside the declared ones")
+    kind: type = type(before)  # of any kind of authorization
+    yield from _law(type(after) in edges[kind], "no edge outside the declared ones")
     if isinstance(before, (Authorized, Expired, Failed)):
         yield from _law(after == before, "final states absorb everything")
         return

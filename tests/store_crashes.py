@@ -50,6 +50,10 @@ def problems(store: FileStore, saved: list[int]) -> Iterator[str]:
             yield f"{key}: {number} instead of {least}"
 
 
+def alive(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
 def main(folder: str, kills: int) -> None:
     logging.basicConfig(stream=sys.stdout)
     store = FileStore(folder)
@@ -64,7 +68,10 @@ def main(folder: str, kills: int) -> None:
         child = os.fork()
         if child == 0:
             write(store, acknowledged, start)
-        time.sleep(dice.uniform(0.002, 0.05))
+        wanted = sum(start) + dice.randint(0, 4)
+        while sum(SAVED.unpack(acknowledged[:])) < wanted and alive(child):
+            time.sleep(0.0005)
+        time.sleep(dice.uniform(0, 0.005))  # somewhere in the next one
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         for problem in problems(store, list(SAVED.unpack(acknowledged[:]))):

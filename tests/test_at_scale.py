@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -44,7 +45,7 @@ def at_scale() -> Iterator[ModuleType]:
 
 
 @pytest.fixture(scope="module")
-def crowd(at_scale: ModuleType) -> Callable[[int], object]:
+def crowd(at_scale: ModuleType) -> Callable[[int], Any]:
     """Plays a case of the crowd, by its place on the page."""
 
     @cache
@@ -56,7 +57,7 @@ def crowd(at_scale: ModuleType) -> Callable[[int], object]:
 
 
 @pytest.fixture(scope="module")
-def fleet(at_scale: ModuleType) -> Callable[..., object]:
+def fleet(at_scale: ModuleType) -> Callable[..., Any]:
     """Plays a case of the fleet, by its name and the trouble for a minute."""
     cases = {case.name: case for case in at_scale.fleet.CASES}
 
@@ -80,7 +81,7 @@ def test_the_server_that_counts_counts_what_the_one_that_answers_gets(
     assert counted.total > flows
 
 
-def test_a_crowd_that_begins_in_one_instant_stays_together(crowd: Callable[[int], object]) -> None:
+def test_a_crowd_that_begins_in_one_instant_stays_together(crowd: Callable[[int], Any]) -> None:
     together, spread = crowd(0), crowd(1)
     assert together.peak() == FLOWS
     assert together.peak(30) > 0.6 * FLOWS
@@ -88,13 +89,13 @@ def test_a_crowd_that_begins_in_one_instant_stays_together(crowd: Callable[[int]
     assert together.ends == spread.ends == {"Authorized": FLOWS}
 
 
-def test_slow_down_makes_a_crowd_slower_and_spreads_it(crowd: Callable[[int], object]) -> None:
+def test_slow_down_makes_a_crowd_slower_and_spreads_it(crowd: Callable[[int], Any]) -> None:
     assert crowd(2).total < 0.7 * crowd(0).total
     assert crowd(2).peak(30) < 0.2 * FLOWS
     assert crowd(2).lateness < 4 * crowd(0).lateness
 
 
-def test_a_server_that_is_down_makes_no_storm_of_polls(crowd: Callable[[int], object]) -> None:
+def test_a_server_that_is_down_makes_no_storm_of_polls(crowd: Callable[[int], Any]) -> None:
     before = crowd(1)
     for number in (3, 4):
         load = crowd(number)
@@ -104,7 +105,7 @@ def test_a_server_that_is_down_makes_no_storm_of_polls(crowd: Callable[[int], ob
     assert crowd(4).ends == {"Authorized": FLOWS}
 
 
-def test_windows_move_the_load_and_jitter_spreads_it(fleet: Callable[..., object]) -> None:
+def test_windows_move_the_load_and_jitter_spreads_it(fleet: Callable[..., Any]) -> None:
     assert fleet(ALONE).peak > 0.9 * SIZE
     assert fleet(TOGETHER).peak > 0.9 * SIZE
     assert fleet(WINDOWS).peak < 0.05 * SIZE
@@ -113,13 +114,13 @@ def test_windows_move_the_load_and_jitter_spreads_it(fleet: Callable[..., object
         assert max(fleet(name).requests) <= last
 
 
-def test_who_shares_a_store_asks_once(fleet: Callable[..., object]) -> None:
+def test_who_shares_a_store_asks_once(fleet: Callable[..., Any]) -> None:
     assert fleet(FILE).requests.total() == SIZE / 50
     assert fleet(REDIS).requests.total() == fleet(REDIS_TOGETHER).requests.total() == 1
     assert fleet(REDIS_DOWN).requests.total() == SIZE
 
 
-def test_nobody_who_has_a_token_waits_for_a_lock(fleet: Callable[..., object]) -> None:
+def test_nobody_who_has_a_token_waits_for_a_lock(fleet: Callable[..., Any]) -> None:
     for name in (FILE, REDIS, REDIS_TOGETHER):
         for trouble in (None, "refused", "told"):
             assert fleet(name, trouble).looked == 0
@@ -127,13 +128,13 @@ def test_nobody_who_has_a_token_waits_for_a_lock(fleet: Callable[..., object]) -
         assert fleet(name, "silent").longest < timedelta(seconds=11), "its own attempt, if any"
 
 
-def test_every_process_gets_its_token(fleet: Callable[..., object]) -> None:
+def test_every_process_gets_its_token(fleet: Callable[..., Any]) -> None:
     for name in (ALONE, TOGETHER, WINDOWS, FILE, REDIS, REDIS_TOGETHER, REDIS_DOWN):
         assert fleet(name).renewed == SIZE
         assert fleet(name).failures == 0
 
 
-def test_windows_survive_a_minute_without_the_endpoint(fleet: Callable[..., object]) -> None:
+def test_windows_survive_a_minute_without_the_endpoint(fleet: Callable[..., Any]) -> None:
     for name in (TOGETHER, WINDOWS, FILE, REDIS, REDIS_TOGETHER):
         for trouble in ("refused", "told", "silent"):
             assert fleet(name, trouble).failures == 0
@@ -142,25 +143,25 @@ def test_windows_survive_a_minute_without_the_endpoint(fleet: Callable[..., obje
     assert fleet(ALONE, "silent").failures >= SIZE
 
 
-def test_without_windows_every_call_asks_five_times(fleet: Callable[..., object]) -> None:
+def test_without_windows_every_call_asks_five_times(fleet: Callable[..., Any]) -> None:
     load = fleet(ALONE, "refused")
     assert load.requests.total() == 5 * load.failures + 5 * SIZE
 
 
-def test_who_is_told_when_to_come_back_does_so_once(fleet: Callable[..., object]) -> None:
+def test_who_is_told_when_to_come_back_does_so_once(fleet: Callable[..., Any]) -> None:
     load = fleet(ALONE, "told")
     assert load.requests.total() == 2 * SIZE
     assert [at - 3600 for at in load.requests if 3601 < at < 3660] == []
 
 
-def test_an_early_renewal_asks_again_after_half_a_minute(fleet: Callable[..., object]) -> None:
+def test_an_early_renewal_asks_again_after_half_a_minute(fleet: Callable[..., Any]) -> None:
     load = fleet(WINDOWS, "refused")
     assert 1.3 * SIZE < load.requests.total() < 2 * SIZE
     assert load.peak < 0.06 * SIZE
 
 
 def test_an_early_renewal_leaves_a_server_alone_for_as_long_as_it_asks(
-    fleet: Callable[..., object],
+    fleet: Callable[..., Any],
 ) -> None:
     for name in (TOGETHER, WINDOWS):
         load = fleet(name, "told")
@@ -187,7 +188,7 @@ def sizes() -> tuple[int, int]:
     return flows, processes
 
 
-def test_the_numbers_of_the_crowd_are_the_program_s(crowd: Callable[[int], object]) -> None:
+def test_the_numbers_of_the_crowd_are_the_program_s(crowd: Callable[[int], Any]) -> None:
     flows, _ = sizes()
     assert flows == 1_000_000
     for place, cells in enumerate(rows("crowd").values()):
@@ -199,7 +200,7 @@ def test_the_numbers_of_the_crowd_are_the_program_s(crowd: Callable[[int], objec
 
 @pytest.mark.parametrize("trouble", [None, "refused", "told", "silent"])
 def test_the_numbers_of_the_fleet_are_the_program_s(
-    fleet: Callable[..., object], trouble: str | None
+    fleet: Callable[..., Any], trouble: str | None
 ) -> None:
     _, size = sizes()
     assert size == 10_000

@@ -113,7 +113,7 @@ def test_an_assertion_is_left_to_the_shell_to_sign() -> None:
         client_id=ID, audience="https://acme.example", key=Secret(SECRET), algorithm="HS256"
     )
     named = request(ClientSecretJwt(SECRET, alg="HS512", audience="https://else.example"))
-    assert named.assertion is not None
+    assert isinstance(named.assertion, Assertion)
     assert (named.assertion.audience, named.assertion.algorithm) == (
         "https://else.example",
         "HS512",
@@ -154,6 +154,19 @@ def test_headers_carry_id_and_secret_and_the_body_neither() -> None:
     assert (shown["client-id"], shown["client-secret"]) == (ID, "s3cret")
     other = request(ClientSecretHeaders("s3cret", id_header="X-Id", secret_header="X-Key"))
     assert (other.header_map()["X-Id"], other.header_map()["X-Key"]) == (ID, "s3cret")
+
+
+@pytest.mark.parametrize("text", ["line\n", " blank", "a\r\nb", "\u2603", "a\x00b"])
+def test_what_no_header_can_hold_is_told_before_it_is_sent(text: str) -> None:
+    with pytest.raises(ValueError, match="^secret: no header can hold it") as caught:
+        ClientSecretHeaders(text)
+    assert text not in str(caught.value)
+    with pytest.raises(ValueError, match="^client_id: no header can hold it"):
+        Client(provider=ACME, client_id=text, authentication=ClientSecretHeaders("s3cret"))
+    with pytest.raises(ValueError, match="^client_id: no header can hold it"):
+        Client(provider=evolve(ACME, client_id_header="x-api-key"), client_id=text)
+    assert Client(provider=ACME, client_id=text).client_id == text  # elsewhere it is encoded
+    assert ClientSecretHeaders("s3cr\u00e9t")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x:y", "x\n", "é"])

@@ -15,6 +15,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -24,9 +25,9 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from compat_wire import Says, Wire, wire
+from compat_wire import Heard, Says, Wire, wire
 from frames import shown
-from grantflow import Denied, Expired, Failed, Garbled, Token, Unreachable
+from grantflow import Denied, DeviceAuthorization, Expired, Failed, Garbled, Token, Unreachable
 from grantflow.compat.bitfount import (
     APIKeys,
     AuthenticatedUserError,
@@ -35,6 +36,7 @@ from grantflow.compat.bitfount import (
     BitfountError,
     BitfountSession,
 )
+from grantflow.compat.bitfount.screen import Screen
 from grantflow.testing import VirtualClock
 from grantflow.testing.clock import EPOCH
 
@@ -222,6 +224,25 @@ def test_b2_a_denial(auth: Wire, clock: VirtualClock, capsys: pytest.CaptureFixt
     assert "access_denied" not in capsys.readouterr().out
 
 
+def test_b2_a_denial_while_a_request_waits(auth: Wire, hub: Wire, clock: VirtualClock) -> None:
+    auth.script(TOKEN, [DENIED])
+    with pytest.raises(ConnectionError, match="the sign-in was denied") as caught:
+        session(auth, clock, hub).get(f"{hub.url}/api")
+    assert isinstance(caught.value, AuthenticationFailedError)
+    assert hub.heard == []
+
+
+@pytest.mark.parametrize("access_token", [5.5, True, "two\nlines", ["at-0"]])
+def test_a_file_whose_tokens_are_none_is_kept_aside(
+    auth: Wire, clock: VirtualClock, access_token: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = session(auth, clock)
+    stored(one, auth, 60, access_token=access_token)
+    one.authenticate()
+    assert one.access_token == "at-1"
+    assert "its tokens cannot be read; kept as .token.damaged-" in caplog.text
+
+
 def test_an_error_survives_a_pickle(auth: Wire, clock: VirtualClock) -> None:
     """Task runners send exceptions from process to process."""
     auth.script(TOKEN, [DENIED])
@@ -362,6 +383,7 @@ def test_b10_api_keys(
     assert "authorization" not in hub.heard[0].headers
     assert one.access_token is None
     assert auth.heard == []
+    monkeypatch.delenv("BITFOUNT_API_KEY")  # they were read once
     assert one.api_keys == APIKeys("h:am", "k:amk")
     assert "amk" not in repr(one.api_keys)
 
@@ -375,7 +397,37 @@ def test_b11_somebody_else_signs_in(auth: Wire, clock: VirtualClock) -> None:
     assert [each.name for each in one.user_storage_path.iterdir()] == [".token.lock"]
     assert not one.authenticated
     assert one.access_token == "at-2"  # asked again, and it is bob now
+    assert one.username == "bob"
     assert kept(one)["access_token"] == "at-2"
+
+
+def test_b11_somebody_else_makes_no_request(auth: Wire, hub: Wire, clock: VirtualClock) -> None:
+    """Neither the first one nor the one after a 401."""
+    auth.script(TOKEN, [granted(username="mallory")])
+    one = session(auth, clock, hub, username="bob")
+    with pytest.raises(AuthenticatedUserError, match="'mallory' signed in"):
+        one.get(f"{hub.url}/api")
+    assert hub.heard == []
+
+    auth.script(TOKEN, [Says(403, {"error": "invalid_grant"}), granted(username="mallory")])
+    hub.script("/api", [Says(401)])
+    one = session(auth, clock, hub, username="bob")
+    stored(one, auth, minutes_left=60, id_token=id_token("bob"))
+    with pytest.raises(AuthenticatedUserError, match="'mallory' signed in"):
+        one.get(f"{hub.url}/api")
+    assert [each.headers["authorization"] for each in hub.heard] == ["Bearer at-0"]
+    assert not kept(one)["access_token"]
+
+
+def test_b11_a_refresh_that_names_somebody_else(auth: Wire, clock: VirtualClock) -> None:
+    auth.script(TOKEN, [granted(username="mallory"), granted(2, username="bob")])
+    one = session(auth, clock, username="bob")
+    stored(one, auth, minutes_left=-1, id_token=id_token("bob"))
+    with pytest.raises(AuthenticatedUserError, match="'mallory' signed in"):
+        one.authenticate()
+    assert auth.at(CODE) == []
+    assert one.access_token == "at-2"  # the person is asked, and it is bob
+    assert len(auth.at(CODE)) == 1
 
 
 def test_b12_nobody_else_gets_the_token(
@@ -714,6 +766,41 @@ def test_threads_share_one_sign_in(
     assert len(hub.heard) == 8
 
 
+def test_threads_are_told_together_that_somebody_else_signed_in(
+    auth: Wire,
+    hub: Wire,
+    clock: VirtualClock,
+    opened: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arrived: list[None] = []
+    all_wait = threading.Event()
+    original = Screen.expected
+
+    def expected(self: Screen) -> None:
+        original(self)
+        arrived.append(None)
+        if len(arrived) == 8:
+            all_wait.set()
+
+    def late(_: Heard) -> Says:
+        all_wait.wait(5)
+        return granted(username="mallory")
+
+    monkeypatch.setattr(Screen, "expected", expected)
+    auth.script(TOKEN, [late])
+    one = session(auth, clock, hub, username="bob")
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(one.get, f"{hub.url}/api") for _ in range(8)]
+        assert {type(each.exception(10)) for each in asked} == {AuthenticatedUserError}
+    assert len(opened) == len(auth.at(TOKEN)) == 1
+    assert hub.heard == []
+    for later in (lambda: one.get(f"{hub.url}/api"), one.authenticate):
+        with pytest.raises(AuthenticatedUserError):
+            later()
+    assert len(opened) == 3  # who comes later is asked
+
+
 def test_processes_share_one_refresh(auth: Wire, clock: VirtualClock) -> None:
     auth.script(TOKEN, [granted(2), Says(403, {"error": "invalid_grant"})])
     one = session(auth, clock)
@@ -813,6 +900,40 @@ def test_no_frame_of_ours_shows_a_secret(
     fails(lambda: session(auth, clock, hub).get(f"{hub.url}/api"), HTTPAdapter, "send")
     words = (*SECRETS, "at-0", "rt-0", "id-secret", "key-secret", id_token("alice"))
     assert {place for error in failed for place in shown(error, *words)} == set()
+
+
+def test_a_caller_s_own_screen_takes_the_place_of_ours(
+    auth: Wire, clock: VirtualClock, opened: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    auth.script(TOKEN, [PENDING, SLOW, granted()])
+    shown: list[DeviceAuthorization] = []
+    one = BitfountSession(auth.url, clock=clock, prompt=shown.append)
+    one.authenticate()
+    assert [each.user_code for each in shown] == ["ABCD-EFGH"]
+    assert one.token_request_interval == 10
+    said = capsys.readouterr()
+    assert (said.out, said.err, opened) == ("", "", [])
+
+
+@pytest.mark.parametrize("trouble", [webbrowser.Error("no browser"), OSError(2, "no such file")])
+def test_a_browser_that_does_not_open_ends_no_sign_in(
+    trouble: Exception,
+    auth: Wire,
+    clock: VirtualClock,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before: list[str] = []
+
+    def broken(url: str) -> bool:
+        before.extend(capsys.readouterr().out.splitlines())
+        raise trouble
+
+    monkeypatch.setattr(webbrowser, "open", broken)
+    one = session(auth, clock)
+    one.authenticate()
+    assert one.access_token == "at-1"
+    assert before[-1] == f"{auth.url}/activate?user_code=ABCD-EFGH"
 
 
 def test_what_a_terminal_would_obey_is_escaped(

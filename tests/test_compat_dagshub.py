@@ -29,6 +29,7 @@ from requests.adapters import HTTPAdapter
 
 from compat_wire import Heard, Says, wire
 from dagshub_stage import (
+    ALICE,
     EXCHANGE,
     ISSUED,
     MIDDLEMAN,
@@ -363,6 +364,12 @@ def test_h13_by_hand_with_a_referrer(
     assert auth.get_token() == "good-token"  # app tokens go before those of sign-ins
 
 
+def test_h13_what_was_just_issued_needs_no_question(hub: DagsHub, storage: TokenStorage) -> None:
+    storage.add_oauth_token()
+    assert storage.get_token(fail_if_no_token=True) == ISSUED
+    assert [path for path, _ in hub.asked()] == [MIDDLEMAN, EXCHANGE]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "times"), [(MIDDLEMAN, 500, 5), (MIDDLEMAN, 404, 5), (EXCHANGE, 400, 1)]
 )
@@ -416,6 +423,8 @@ TROUBLE = {
     "no answer": Says(None),
     "HTML": Says(200, b"<html>maintenance</html>"),
     "somebody else's JSON": Says(200, {"status": "ok"}),
+    "no login": Says(200, {"username": "alice"}),
+    "no username": Says(200, {"login": "alice", "username": None}),
     "a list": Says(200, [1]),
     "nested": Says(200, b"[" * 100_000),
 }
@@ -434,7 +443,8 @@ def test_trouble_in_asking_says_nothing_about_a_token(
     with pytest.raises(UncheckedTokenError, match="could not be checked") as caught:
         storage.is_valid_token(GOOD)
     assert isinstance(caught.value.problem, Failed)
-    assert isinstance(caught.value.problem.error, (Unreachable, Garbled))
+    passes = name in ("503", "500 with JSON", "429", "no answer")
+    assert isinstance(caught.value.problem.error, Unreachable if passes else Garbled)
     with pytest.raises(UncheckedTokenError):
         storage.add_token("another-token")
     assert text_of(file) == before
@@ -453,6 +463,19 @@ def test_a_refused_request_and_trouble_in_asking_keep_the_token_and_use_the_next
     assert get(authenticator, hub.cats) == 200
     assert authenticator.token_text == "second-token"
     assert "good-token" in text_of(file)
+
+
+def test_a_token_is_judged_without_the_cookies_of_another(
+    hub: DagsHub, storage: TokenStorage
+) -> None:
+    def user(heard: Heard) -> Says:
+        if hub.takes(heard) or "session=alice" in heard.headers.get("cookie", ""):
+            return Says(200, ALICE.body, {"Set-Cookie": "session=alice; Path=/"})
+        return REFUSED
+
+    hub.wire.script(USER, [user])
+    assert storage.is_valid_token(GOOD)
+    assert not storage.is_valid_token(FAKE)
 
 
 def test_a_resource_that_refuses_a_good_token_costs_no_token(
@@ -854,6 +877,18 @@ def test_of_many_who_write_none_loses_what_another_wrote(storage: TokenStorage, 
         for each in [pool.submit(add, number) for number in range(24)]:
             each.result(10)
     assert sorted(re.findall(r"token-\d\d", text_of(file))) == [f"token-{n:02}" for n in range(24)]
+
+
+def test_a_request_that_is_prepared_again_is_watched_once(
+    hub: DagsHub, storage: TokenStorage
+) -> None:
+    storage.add_token(GOOD)
+    authenticator = storage.get_authenticator()
+    request = requests.Request("GET", hub.cats).prepare()
+    authenticator(request)
+    watching = len(request.hooks["response"])
+    authenticator(request)
+    assert len(request.hooks["response"]) == watching
 
 
 def test_a_token_goes_to_its_deployment_alone(hub: DagsHub, storage: TokenStorage) -> None:

@@ -223,8 +223,9 @@ def test_scopes_that_came_as_the_text_of_a_list() -> None:
     with wired(TOKEN) as wire:
         get_token(wire.url, scopes=["['a'", "'b']"], client_id="app")
         get_token(wire.url, scopes="read write", client_id="app")
-        get_token(wire.url, scopes=[], client_id="app")
+        get_token(wire.url, scopes=[], audience="", client_id="app")
     assert [asked.form.get("scope") for asked in wire.asked] == ["a b", "read write", None]
+    assert wire.asked[-1].body == "grant_type=client_credentials&client_id=app"
 
 
 def test_f11_a_machine_s_own_token() -> None:
@@ -423,7 +424,7 @@ def test_what_the_rfc_lets_a_server_leave_out() -> None:
 
 
 def test_numbers_as_text_and_fractions() -> None:
-    loose = {**CODE, "expires_in": "600.9", "interval": "1.5"}
+    loose = {**CODE, "expires_in": "600.9", "interval": "1.2"}
     with wired(Said(200, loose), Said(200, {"access_token": "at-1", "expires_in": "60"})) as wire:
         found = get_device_code(wire.url, "app")
         assert (found.expires_in, found.interval) == (600, 2)
@@ -471,6 +472,7 @@ def test_redirects_are_refused() -> None:
 def test_a_silent_server_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """No time-out is flytekit's; here there is one for each read, and shorter in this test."""
     defaults = RequestsTransport.__init__.__kwdefaults__
+    assert defaults is not None
     assert defaults["timeout"] == (10.0, 30.0)
     monkeypatch.setitem(defaults, "timeout", (1.0, 0.05))
     with wired(SILENT) as wire, pytest.raises(requests.Timeout, match="in time"):
@@ -503,7 +505,7 @@ def test_an_endpoint_that_must_not_be_told_a_secret(endpoint: str) -> None:
     with pytest.raises(ValueError, match="token_endpoint: must"):
         poll_token_endpoint(code(), endpoint, "app")
     if endpoint:  # F13 is about none
-        with pytest.raises(ValueError, match="device_authorization_endpoint: must"):
+        with pytest.raises(ValueError, match="^device_auth_endpoint: must"):
             get_device_code(endpoint, "app")
 
 
@@ -516,6 +518,14 @@ def test_an_argument_that_is_missing() -> None:
         get_token("https://idp.example", client_id="app", grant_type="password")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("text", ["Basic s3cret-word\n", "Basic s3cret-word\u2603"])
+def test_a_header_that_cannot_be_sent(text: str) -> None:
+    with wired(TOKEN) as wire, pytest.raises(ValueError, match="^authorization_header: ") as caught:
+        get_token(wire.url, authorization_header=text)
+    assert wire.asked == []
+    assert "s3cret-word" not in reported(caught.value, __file__)
+
+
 class Marked(requests.Session):
     """A session with a setting of its own, as flytekit's has for its proxy."""
 
@@ -525,7 +535,7 @@ class Marked(requests.Session):
         self.trust_env = False
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        request.headers["proxy-authorization"] = f"Bearer {self.mark}"
+        request.headers = {**request.headers, "proxy-authorization": f"Bearer {self.mark}"}
         return super().prepare_request(request)
 
 
@@ -631,7 +641,7 @@ def test_a_code_that_was_decoded_already() -> None:
     [
         ({"interval": 7, "expires_in": 600}, (600, 7)),
         ({"interval": "5.0", "expires_in": "600"}, (600, 5)),
-        ({"interval": 1.5, "expires_in": 599.9}, (599, 2)),
+        ({"interval": 1.1, "expires_in": 599.9}, (599, 2)),
         ({"interval": "1.5", "expires_in": "599.9"}, (599, 2)),
         ({"interval": None, "expires_in": None}, (1800, 5)),
         ({"interval": 0, "expires_in": 0}, (1800, 5)),

@@ -198,6 +198,7 @@ def test_s2_a_number_as_text(make: Make) -> None:
         ({"access_token": "at-1"}, KeyError),
         ({"access_token": "at-1", "expires_in": None}, ValueError),
         ({"access_token": "at-1", "expires_in": "soon"}, ValueError),
+        ({"access_token": "at-1", "expires_in": 0}, ValueError),
         ({"expires_in": 60}, KeyError),
         ({"access_token": None, "expires_in": 60}, RuntimeError),
         ("<html>", ValueError),
@@ -304,6 +305,12 @@ def test_the_server_s_own_pause_is_obeyed(make: Make, clock: VirtualClock) -> No
     assert clock.slept == [seconds(30), seconds(60)]
 
 
+def test_a_pause_of_five_minutes_is_slept(make: Make, clock: VirtualClock) -> None:
+    with wired(Said(429, "", {"Retry-After": "300"}), HOUR) as wire:
+        assert make(wire.url).get_token().token == "at-1"
+    assert clock.slept == [seconds(300)]
+
+
 def test_a_pause_of_hours_is_not_slept(make: Make, clock: VirtualClock) -> None:
     busy = Said(429, "", {"Retry-After": "7200"})
     with wired(busy) as wire, pytest.raises(requests.HTTPError, match="asked to be asked later"):
@@ -387,6 +394,15 @@ def test_s8_an_end_of_the_caller_s_own(make: Make, clock: VirtualClock) -> None:
         assert without.get_token(NOW + seconds(60)).expires_at == NOW + seconds(60)
 
 
+def test_s8_an_end_without_an_offset_costs_no_request(make: Make) -> None:
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001
+    with wired(HOUR) as wire:
+        for use_cache in (True, False):
+            with pytest.raises(ValueError, match="^expires_at_override must be offset aware$"):
+                make(wire.url, use_cache=use_cache).get_token(naive)
+    assert wire.asked == []
+
+
 def test_what_a_caller_caches(make: Make, clock: VirtualClock) -> None:
     with wired(HOUR) as wire:
         endpoint = make(wire.url)
@@ -439,6 +455,9 @@ def test_the_cache_is_kept_by_client_scope_and_kind(make: Make) -> None:
         ]
     assert [each.token for each in found] == [f"at-{each}" for each in (0, 1, 2, 3, 4, 5, 3)]
     assert wire.asked[4].form["grant_type"] == "urn:example:own"
+    with wired(HOUR, acs()) as wire:
+        assert make(wire.url, "oauth2").get_token().expires_in() == 3600
+        assert make(wire.url, "acs_api").cache_get() is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes")
@@ -452,6 +471,16 @@ def test_the_cache_is_private_and_plain(make: Make, home: Path, tmp_path: Path) 
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert file.read_bytes().startswith(b"{")
         assert b"s3cret-word" not in file.read_bytes()
+
+
+def test_the_cache_may_be_below_the_home(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    with wired(HOUR) as wire:
+        make(wire.url, cache_dir="~/mine").get_token()
+    assert len([*(tmp_path / "mine").glob("*.json")]) == 1
 
 
 def test_a_cache_that_is_damaged_costs_a_request(
@@ -633,12 +662,27 @@ def test_s12_an_unknown_endpoint_type(make: Make) -> None:
 def test_what_cannot_be_used_is_told_at_once(make: Make) -> None:
     for url in ("", "api.example", "http://api.example/token"):
         for kind in ("oauth2", "acs_api"):
-            with pytest.raises(ValueError, match="token_endpoint: must"):
+            with pytest.raises(ValueError, match="^url: must"):
                 make(url, kind)
     with pytest.raises(ValueError, match="secret: it is empty"):
         ApiAccessTokenEndpoint("oauth2", "https://api.example", "one", "", Fixed(1))
     with pytest.raises(ValueError, match="client_id: it is empty"):
         ApiAccessTokenEndpoint("oauth2", "https://api.example", "", "s3cret", Fixed(1))
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), float("inf")])
+def test_a_time_that_is_none_is_told_at_once(timeout: float, make: Make) -> None:
+    with pytest.raises(ValueError, match="^timeout: a positive number of seconds is needed, not "):
+        make("https://api.example", timeout=timeout)
+
+
+def test_a_secret_that_no_header_can_hold_is_not_tried_again_and_again() -> None:
+    """As it comes from a file, with its last line break; in ``Authorization`` it is encoded."""
+    url, secret = "https://api.example", "s3cret-word\n"
+    with pytest.raises(ValueError, match="^secret: no header can hold it") as caught:
+        ApiAccessTokenEndpoint("acs_api", url, "one", secret, Fixed(1))
+    assert shown(caught.value, "s3cret-word") == []
+    assert ApiAccessTokenEndpoint("oauth2", url, "one", secret, Fixed(1)).is_oauth2()
 
 
 def test_an_international_host(make: Make) -> None:

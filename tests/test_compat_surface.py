@@ -23,6 +23,8 @@ PROMISED = {
     "grantflow.core.codec": {"dump_token", "load_token"},
 }
 BEYOND = {
+    # What a caller passes for a header is told by its own name.
+    "grantflow.core.checks": {"fits_a_header"},
     # A sentence for each problem, and text that a terminal may see.
     "grantflow.core.display": {"escaped", "sentence"},
     # What a session's own rules are made of.

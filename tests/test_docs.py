@@ -182,22 +182,6 @@ def test_the_providers_of_a_page_are_understood(page: Path) -> None:
         assert is_successful(found), found.failure()
 
 
-def test_the_code_of_the_pages_type_checks(tmp_path: Path) -> None:
-    files = []
-    for number, page in enumerate(speaking("python")):
-        file = tmp_path / f"page{number}.py"
-        file.write_text("\n".join(block.code for block in blocks(page, "python")), "utf-8")
-        files.append(str(file))
-    ended = subprocess.run(
-        [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path / "cache"), *files],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-
-
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_the_examples_of_a_module_are_true(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parts = path.relative_to(SOURCE).with_suffix("").parts

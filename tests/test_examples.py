@@ -1,4 +1,4 @@
-"""The examples in the docs: what people copy uses public names only, type-checks, and works."""
+"""The examples in the docs: what people copy uses public names only, and works."""
 
 from __future__ import annotations
 
@@ -124,18 +124,6 @@ def test_an_example_uses_public_names_only(path: Path) -> None:
 )
 def test_a_private_name_would_be_found(code: str, found: list[str]) -> None:
     assert list(private(code)) == found
-
-
-def test_the_examples_type_check(tmp_path: Path) -> None:
-    checked = [str(path) for path in EXAMPLES if path.name not in ELSEWHERE]
-    ended = subprocess.run(
-        [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), *checked],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 # The drivers of one's own

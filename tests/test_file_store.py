@@ -80,6 +80,22 @@ def test_a_file_is_private_before_it_holds_anything(
     assert seen == [0o600, 0o600]  # the lock, and the token
 
 
+def test_a_lock_file_is_never_cut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is cut to nothing and written again is put to disk at each close, which is slow."""
+    sizes: list[int] = []
+    written = os.pwrite
+
+    def spy(file: int, data: bytes, offset: int) -> int:
+        sizes.append(os.fstat(file).st_size)
+        return written(file, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", spy)
+    for _ in range(2):
+        with FileStore(folder).claim("key"):
+            assert locks.holder(folder / "key.json.lock") == os.getpid()
+    assert sizes == [0, len(f"{os.getpid():10}")]
+
+
 def test_a_file_that_was_opened_to_others_is_closed_again(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

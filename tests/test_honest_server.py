@@ -93,7 +93,7 @@ def test_a_dead_server_is_asked_exactly_as_often_as_configured() -> None:
             ClientCredentialsFlow(client, backoff=backoff),
             RefreshFlow(client, "rt", backoff=backoff),
         ):
-            *_, last = simulate(flow, server)
+            *_, last = simulate(flow, server)  # pyright: ignore[reportArgumentType]
             assert last.state == Failed(Unreachable(gone, tries))
             assert last.server.counts == {"outage": tries}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,11 +79,10 @@ def public(text: str) -> str:
 
 
 @pytest.mark.parametrize("damage", [torn, public, lambda _: "", lambda _: "\0\xff", lambda _: "{}"])
-def test_what_holds_no_key_is_told_and_left(tmp_path: Path, damage: object) -> None:
+def test_what_holds_no_key_is_told_and_left(tmp_path: Path, damage: Callable[[str], str]) -> None:
     path = tmp_path / "dpop.json"
     kept_dpop_key(path)
     secret = json.loads(path.read_text())["d"]
-    assert callable(damage)
     path.write_text(damage(path.read_text()))
     before = path.read_bytes()
     with pytest.raises(ValueError, match="cannot be read as a private key") as caught:

@@ -13,12 +13,13 @@ import anyio
 import httpx
 import pytest
 
-from grantflow import Client, ClientCredentialsFlow, Failed, Fault, Request, Response
+from grantflow import Client, ClientCredentialsFlow, Failed, Fault, Instant, Request, Response
 from grantflow.core.values import Reply
 from grantflow.shell import aio
 from grantflow.shell.http.over_httpx import TIMEOUT, AsyncHttpxTransport, HttpxTransport
 from grantflow.testing import Script, serve
 from test_over_requests import OK, certificate, listener, saying, tls
+from values import seconds
 
 __all__ = ["certificate", "tls"]
 
@@ -179,8 +180,8 @@ def test_the_async_clock_waits() -> None:
     async def main() -> None:
         clock = aio.AsyncSystemClock()
         before = clock.now().mono
-        await clock.sleep_until(type(before)(seconds=before.total_seconds() + 0.02))  # type: ignore[arg-type]
-        assert clock.now().mono - before >= type(before)(milliseconds=20)
+        await clock.sleep_until(Instant(before + seconds(0.02)))
+        assert clock.now().mono - before >= seconds(0.02)
 
     anyio.run(main)
 

@@ -56,8 +56,8 @@ REFUSED = [None, "given", "environment", "app", "stored"]
 
 def spaces() -> list[Sources]:
     found = []
-    for given, environment, app, stored, refused, secret, ask, early in product(
-        GIVEN, ENVIRONMENT, APP, STORED, REFUSED, *[(False, True)] * 3
+    for (given, environment, app, stored, refused), (secret, ask, early) in product(
+        product(GIVEN, ENVIRONMENT, APP, STORED, REFUSED), product(*[(False, True)] * 3)
     ):
         sources = Sources(
             given=given,

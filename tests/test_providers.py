@@ -77,7 +77,7 @@ def client(provider: Provider, **changes: object) -> Client:
 
 
 def sent(flow: SignInFlow | ClientCredentialsFlow | RefreshFlow | RegistrationFlow) -> Send:
-    due = flow.due(flow.start(moment()))
+    due = flow.due(flow.start(moment()))  # pyright: ignore[reportArgumentType]
     assert isinstance(due, Send)
     return due
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,12 @@ HOMES = {
 """A package has one home; what adapts to a library's own types lives with that library."""
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
+@cache
+def imported(path: Path) -> list[str]:
+    return list(_imported(parsed(path)))
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -93,6 +99,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield node.module or ""
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -103,7 +110,7 @@ def test_there_is_a_core() -> None:
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
 def test_the_core_imports_only_what_is_pure(path: Path) -> None:
-    foreign = {name for name in imported(parsed(path)) if not name.startswith("grantflow.core")}
+    foreign = {name for name in imported(path) if not name.startswith("grantflow.core")}
     assert foreign <= ALLOWED
 
 
@@ -123,7 +130,7 @@ def test_dependencies_point_one_way() -> None:
         parts = path.relative_to(SOURCE).parts
         if len(parts) == 1:
             continue
-        for name in imported(parsed(path)):
+        for name in imported(path):
             words = name.split(".")
             if words[0] == "grantflow" and len(words) > 1:
                 assert layers[words[1]] <= layers[parts[0]], f"{path}: {name}"
@@ -134,6 +141,6 @@ def test_each_third_party_package_has_its_home(package: str) -> None:
     homes = {
         path.relative_to(SOURCE).as_posix()
         for path in SOURCE.rglob("*.py")
-        if any(name.split(".")[0] == package for name in imported(parsed(path)))
+        if any(name.split(".")[0] == package for name in imported(path))
     }
     assert homes == HOMES[package]

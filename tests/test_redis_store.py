@@ -31,7 +31,10 @@ def told(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def test_a_server_that_does_not_answer_is_told_without_the_password(nobody: int) -> None:
+def test_a_server_that_does_not_answer_is_told_without_the_password(
+    nobody: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("redis.retry.sleep", lambda pause: None)
     store = RedisStore(f"redis://user:s3cret@127.0.0.1:{nobody}/0")
     calls = (
         lambda: store.read("key"),

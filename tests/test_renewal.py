@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from grantflow import Token
 from grantflow.core.precedence import Origin
+from grantflow.core.provider import origin_of
 from grantflow.core.renewal import (
     ProveAndReplay,
     Rejection,
@@ -19,7 +20,6 @@ from grantflow.core.renewal import (
     Surrender,
     after_rejection,
     challenged_for,
-    origin_of,
     origins_of,
 )
 

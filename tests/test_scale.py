@@ -58,7 +58,9 @@ class Crowd:
         assert all(isinstance(end, Authorized) for end in self.ends)
 
 
-@pytest.mark.parametrize(("people", "loop"), [(10_000, "asyncio"), (1_000, "trio")])
+@pytest.mark.parametrize(
+    ("people", "loop"), [pytest.param(10_000, "asyncio", marks=pytest.mark.long), (1_000, "trio")]
+)
 def test_thousands_of_people_sign_in_at_once(people: int, loop: str) -> None:
     clock = VirtualClock()
     server = ServerTransport(Server(Script(approve_after=seconds(3))), clock)

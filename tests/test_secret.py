@@ -143,7 +143,7 @@ def test_a_short_secret_is_not_masked() -> None:
 
 REVEALERS = {
     "compat/flytekit/answers.py": 3,  # its functions return plain text
-    "compat/flytekit/asking.py": 1,  # a proxy's URL may hold a password
+    "compat/flytekit/asking.py": 2,  # a proxy's URL may hold a password; what a header can hold
     "compat/stanford_green/access_token.py": 1,  # AccessToken.token is plain text
     "compat/bitfount/__init__.py": 1,  # its attributes are plain text
     "compat/dagshub/authenticator.py": 1,  # token_text is plain text
@@ -154,7 +154,7 @@ REVEALERS = {
     "core/values.py": 1,  # the Authorization header of a token
     "core/device.py": 2,  # a verifier is checked and hashed
     "core/exchange.py": 2,  # a link is made of what nobody can guess
-    "core/client_auth.py": 2,  # Basic; a secret that cannot be sent
+    "core/client_auth.py": 3,  # Basic; a secret that cannot be sent, at all or in a header
     "core/client.py": 1,  # an id that came with a grant
     "core/resume.py": 2,  # a device code that another process goes on with; a verifier is hashed
     "core/codec.py": 3,  # what a store keeps

@@ -296,9 +296,10 @@ def test_every_law_holds_on_every_step(name: str) -> None:
 
 def test_what_was_given_needs_no_store() -> None:
     for name in ("given", "environment"):
-        session = Session(client=CLIENT, grant="device", key="k", **{name: APP})
+        empty = Session(client=CLIENT, grant="device", key="k")
+        session = evolve(empty, **{name: APP})
         assert session.due(session.start(moment())) == Ready(APP, name)
-        refused = Session(client=CLIENT, grant="device", key="k", refused=APP, **{name: APP})
+        refused = evolve(session, refused=APP)
         end = refused.due(refused.start(moment()))
         assert isinstance(end, Stuck)
         assert isinstance(end.problem, PersonNeeded)

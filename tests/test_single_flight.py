@@ -27,6 +27,8 @@ from worker import awaiting as awaiting_source
 from worker import source as worker_source
 from worker import tokens_of
 
+pytestmark = pytest.mark.long
+
 THREADS = 50
 TASKS = 200
 LOOPS = ["asyncio", "trio"]
@@ -150,15 +152,27 @@ def test_loops_and_threads_over_one_store_share_one_request(
 
 
 def start(
-    issuer: str, directory: Path, grant: str, *, when: float, loop: str | None = None
+    issuer: str, directory: Path, grant: str, *, loop: str | None = None
 ) -> subprocess.Popen[str]:
     loops = () if loop is None else (loop,)
     return subprocess.Popen(
-        [sys.executable, str(WORKER), issuer, str(directory), grant, str(when), *loops],
+        [sys.executable, str(WORKER), issuer, str(directory), grant, *loops],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def begin(*processes: subprocess.Popen[str]) -> None:
+    """Let them go on, when all of them have come this far."""
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
 
 
 def ended(processes: list[subprocess.Popen[str]]) -> list[str]:
@@ -171,9 +185,10 @@ def ended(processes: list[subprocess.Popen[str]]) -> list[str]:
 def test_processes_share_one_request(server: Loopback, tmp_path: Path, grant: str) -> None:
     if grant == "device":
         expire(sign_in(server, tmp_path), FileStore(tmp_path))
-    when = time.time() + 3
     loops = [None, None, *LOOPS, *LOOPS]
-    outputs = ended([start(server.issuer, tmp_path, grant, when=when, loop=loop) for loop in loops])
+    processes = [start(server.issuer, tmp_path, grant, loop=loop) for loop in loops]
+    begin(*processes)
+    outputs = ended(processes)
     assert len(set(outputs)) == 1
     assert len(outputs[0].split()) == 1
     counted = "refresh" if grant == "device" else "client_credentials"
@@ -209,7 +224,8 @@ def test_an_owner_killed_in_the_middle_of_a_refresh_holds_nobody_up(
         dead = Token(access_token="dead", expires_at=now - timedelta(hours=1), refresh_token="rt")
         fresh = Token(access_token="fresh", expires_at=now + timedelta(hours=1))
         store.save(source.key, dead)
-        owner = start(issuer, tmp_path, "device", when=0, loop=loop)
+        owner = start(issuer, tmp_path, "device", loop=loop)
+        begin(owner)
         assert heard.wait(20)
         waiting = threading.Thread(target=lambda: FileStore(tmp_path).save(source.key, fresh))
         waiting.start()
@@ -230,7 +246,8 @@ def test_an_interrupted_process_saves_the_refresh_that_it_has_sent(
     with serve(Script(latency=8 * DELAY, interval=timedelta(milliseconds=1))) as server:
         source, store = sign_in(server, tmp_path), FileStore(tmp_path)
         expire(source, store)
-        owner = start(server.issuer, tmp_path, "device", when=0, loop=loop)
+        owner = start(server.issuer, tmp_path, "device", loop=loop)
+        begin(owner)
         while "refresh" not in server.server.counts:
             time.sleep(0.01)
         owner.send_signal(signal.SIGINT)  # the answer is on its way

@@ -157,7 +157,7 @@ def test_a_warm_token_costs_no_lock_and_no_store() -> None:
     assert value(source.obtain()) == first
 
 
-class _Untouchable(MemoryStore):
+class _Untouchable(MemoryStore):  # pyright: ignore[reportGeneralTypeIssues]
     def __getattribute__(self, name: str) -> object:
         raise AssertionError(f"the store was touched: {name}")
 

@@ -9,7 +9,10 @@ from space import EXPLORATIONS
 # One test for each exploration: it takes seconds, and no worker shall do it twice.
 
 
-@pytest.mark.parametrize("name", ["device", "exchange", "client_credentials", "refresh"])
+LONGEST = pytest.param("device", marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("name", [LONGEST, "exchange", "client_credentials", "refresh"])
 def test_every_law_holds_and_the_declared_edges_are_the_observed_ones(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,10 @@ import pytest
 
 import grantflow
 import grantflow.testing
+from test_docs import blocks, speaking
+from test_examples import ELSEWHERE, EXAMPLES
+
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parent.parent
 API = ROOT / "tests" / "typing" / "api.py"
@@ -70,35 +75,58 @@ SMALL = {
 }
 
 
-def mypy(cache: Path, *paths: Path | str) -> tuple[int, str]:
-    """Run mypy as ``.ci/run`` does; its own cache, for tests run side by side."""
+def given(folder: Path) -> list[Path]:
+    """Return what is checked in one run: all that shall be right, and the small mistakes."""
+    right = [
+        *(ROOT / "src").rglob("*.py"),
+        *API.parent.glob("*.py"),
+        *(ROOT / "docs" / f"{name}.py" for name in ("diagram", "state_chart", "tables")),
+        *(path for path in EXAMPLES if path.name not in ELSEWHERE),
+    ]
+    for number, page in enumerate(speaking("python")):
+        code = "\n".join(block.code for block in blocks(page, "python"))
+        right.append(written(folder / f"page{number}.py", code))
+    return [*right, *(written(folder / small(name), text) for name, (text, _) in SMALL.items())]
+
+
+def small(name: str) -> str:
+    return f"small{[*SMALL].index(name)}.py"
+
+
+def written(path: Path, code: str) -> Path:
+    path.write_text(code, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What mypy says of everything, in one run: it reads the libraries once, or finds them read."""
+    paths = [str(path) for path in given(tmp_path_factory.mktemp("small"))]
     ended = subprocess.run(
-        [sys.executable, "-m", "mypy", "--cache-dir", str(cache), *map(str, paths)],
+        [sys.executable, "-m", "mypy", "--no-pretty", "--show-absolute-path", *paths],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    return ended.returncode, ended.stdout + ended.stderr
+    assert not ended.stderr, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert lines[-1].endswith(f"(checked {len(paths)} source files)"), ended.stdout
+    return lines[:-1]
 
 
-def test_mypy_finds_nothing_here(tmp_path: Path) -> None:
-    code, said = mypy(tmp_path, "src", "tests/typing", "docs/diagram.py")
-    assert code == 0, said
-    assert said.startswith("Success: no issues found in")
+def test_mypy_finds_nothing_in_the_source_the_examples_and_the_pages(said: list[str]) -> None:
+    assert [line for line in said if not re.search(r"small\d+\.py:", line)] == []
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_mypy_finds_the_mistake(name: str, tmp_path: Path) -> None:
-    text, complaint = SMALL[name]
-    file = tmp_path / "small.py"
-    file.write_text(text, encoding="utf-8")
-    code, said = mypy(tmp_path / "cache", file)
+def test_mypy_finds_the_mistake(name: str, said: list[str]) -> None:
+    found = [line for line in said if f"{small(name)}:" in line]
+    complaint = SMALL[name][1]
     if complaint is None:
-        assert code == 0, said
+        assert found == []
     else:
-        assert code == 1, said
-        assert complaint in said
+        assert complaint in "\n".join(found)
 
 
 def test_every_public_name_is_in_the_api_s_type_test() -> None:

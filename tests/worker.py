@@ -1,13 +1,12 @@
 """One process of a fleet: gets a token from a shared store, and prints what it got.
 
-``python worker.py ISSUER DIRECTORY GRANT [LATEST_START [LOOP]]`` waits until the wall clock shows
-LATEST_START, so that all of them begin together. With LOOP, 20 tasks of that event loop get it.
+``python worker.py ISSUER DIRECTORY GRANT [LOOP]`` says that it is ready and waits for a line, so
+that all of them begin together. With LOOP, 20 tasks of that event loop get it.
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 import anyio
@@ -61,6 +60,6 @@ def got(arguments: list[str], loop: str | None) -> list[Token]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 4:
-        time.sleep(max(0.0, float(sys.argv[4]) - time.time()))
-    print(*{each.access_token.reveal() for each in got(sys.argv[1:4], (*sys.argv, None)[5])})
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(*{each.access_token.reveal() for each in got(sys.argv[1:4], (*sys.argv, None)[4])})

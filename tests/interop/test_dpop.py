@@ -185,14 +185,14 @@ def audience(token: Token) -> object:
 
 
 def test_a_machine_s_token_is_for_its_resource(server: RealServer) -> None:
-    client = machine(server, (server.api_resource,))
+    client = machine(server, (str(server.api_resource),))
     assert audience(token_of(run(ClientCredentialsFlow(client), Wire()))) == server.api_resource
 
 
 def test_a_person_s_tokens_are_for_the_resource_and_so_are_the_refreshed(
     server: RealServer,
 ) -> None:
-    client = evolve(person(server, (server.api_resource,)), scope="offline_access api:read")
+    client = evolve(person(server, (str(server.api_resource),)), scope="offline_access api:read")
     watch = after_polls(1, server.approve)
     first = token_of(run(DeviceFlow(client), Wire(), Hurried(), watch))
     second = token_of(run(RefreshFlow(client, refresh_token(first)), Wire(), Hurried()))
@@ -202,7 +202,9 @@ def test_a_person_s_tokens_are_for_the_resource_and_so_are_the_refreshed(
 
 def test_of_several_resources_each_token_is_for_one(server: RealServer) -> None:
     other = "urn:other-api"
-    several = evolve(person(server, (server.api_resource, other)), scope="offline_access api:read")
+    several = evolve(
+        person(server, (str(server.api_resource), other)), scope="offline_access api:read"
+    )
     vague = run(DeviceFlow(several), Wire(), Hurried(), after_polls(1, server.approve))
     assert isinstance(vague, Failed)
     assert isinstance(vague.error, Refused)

@@ -41,3 +41,15 @@ def encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def fits_a_header(text: str) -> bool:
+    r"""Tell whether text can be the value of a header: one line, without blanks around it.
+
+    Latin-1 is what HTTP/1.1 had for it, and what ``http.client`` sends (RFC 9110 section 5.5).
+
+    >>> [fits_a_header(each) for each in ("Basic YTpi", "\u00e9", "secret\n", "\u2603", "a\x00b")]
+    [True, True, False, False, False]
+    """
+    shown = text.isprintable() and text == text.strip()
+    return shown and all(ord(each) < 0x100 for each in text)

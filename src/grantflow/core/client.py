@@ -8,9 +8,10 @@ from typing import Final, final
 
 from attrs import evolve, field, frozen
 
-from grantflow.core.checks import encodable
+from grantflow.core.checks import encodable, fits_a_header
 from grantflow.core.client_auth import (
     ClientAuthentication,
+    ClientSecretHeaders,
     ClientSecretPost,
     MutualTls,
     Public,
@@ -32,11 +33,16 @@ def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _named(_: object, __: object, value: str) -> None:
+def _named(made: Client, _: object, value: str) -> None:
     if not value.strip():
         raise ValueError("client_id: it is empty; the provider gave one at registration")
     if not encodable(value):
         raise ValueError("client_id: it holds half a character (a lone surrogate)")
+    in_header = made.provider.client_id_header is not None or isinstance(
+        made.authentication, ClientSecretHeaders
+    )
+    if in_header and not fits_a_header(value):
+        raise ValueError("client_id: no header can hold it, and this provider wants it in one")
 
 
 def _one_word_each(_: object, __: object, value: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 from attrs import Attribute, evolve, field, frozen
 
-from grantflow.core.checks import encodable, one_of
+from grantflow.core.checks import encodable, fits_a_header, one_of
 from grantflow.core.request import Assertion, Certificate, IssuedAssertion, Request
 from grantflow.core.secret import Secret, secret
 
@@ -25,6 +25,11 @@ def _not_empty(_: object, __: object, value: Secret) -> None:
         raise ValueError("secret: it is empty; a client without one authenticates with Public()")
     if not encodable(value.reveal()):
         raise ValueError("secret: it holds half a character (a lone surrogate)")
+
+
+def _sent_as_it_is(_: object, __: object, value: Secret) -> None:
+    if not fits_a_header(value.reveal()):
+        raise ValueError("secret: no header can hold it; is there a line break at its end?")
 
 
 def _a_header(_: object, attribute: Attribute[str], value: str) -> None:
@@ -71,7 +76,7 @@ class ClientSecretHeaders:
     ValueError: id_header: 'x api' is no header name
     """
 
-    secret: Secret = field(converter=secret, validator=_not_empty)
+    secret: Secret = field(converter=secret, validator=[_not_empty, _sent_as_it_is])
     id_header: str = field(default="client-id", kw_only=True, validator=_a_header)
     secret_header: str = field(default="client-secret", kw_only=True, validator=_a_header)
 

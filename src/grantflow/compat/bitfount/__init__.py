@@ -26,6 +26,7 @@ from grantflow import (
     Client,
     Clock,
     GrantError,
+    Prompt,
     Secret,
     Skew,
     SystemClock,
@@ -52,7 +53,6 @@ from grantflow.compat.bitfount.places import (
 )
 from grantflow.compat.bitfount.screen import Screen
 from grantflow.compat.bitfount.token_file import Inputs, TokenFile
-from grantflow.core.display import escaped
 from grantflow.core.provider import origin_of
 from grantflow.core.tokens import Freshness, freshness, key_of
 
@@ -83,7 +83,8 @@ class BitfountSession(TokenSession):
     """A ``requests.Session`` that puts the person's access token on requests to Bitfount.
 
     ``auth_domain`` is a host, or the URL of a server on this machine. ``hub_urls`` and ``am_urls``
-    name the hub and the access manager where they are not Bitfount's. ``ValueError`` names what is
+    name the hub and the access manager where they are not Bitfount's. ``prompt`` shows a person
+    what to do; then nothing is printed and no browser opened. ``ValueError`` names what is
     unusable. Nobody is asked before ``authenticate()`` or the first request to Bitfount; both raise
     ``AuthenticationFailedError``, a ``ConnectionError``, where there is no token.
     """
@@ -100,6 +101,7 @@ class BitfountSession(TokenSession):
         am_urls: Iterable[str] | None = None,
         transport: Transport | None = None,
         clock: Clock | None = None,
+        prompt: Prompt | None = None,
     ) -> None:
         client = Client(
             provider=provider_at(auth_domain), client_id=client_id, scope=scopes, audience=audience
@@ -114,7 +116,7 @@ class BitfountSession(TokenSession):
             key_of(client, "device"),
             self._foreign,
         )
-        self._screen = Screen(self._clock, self._file)
+        self._screen = Screen(self._clock, self._file, prompt)
         self._source = TokenSource(
             client,
             store=self._file,
@@ -243,24 +245,18 @@ class BitfountSession(TokenSession):
         if self.api_keys is not None:
             request.headers.update(self.api_keys.headers(hub=where in self._services.hub))
             return request
-        self._obtained()
+        self._screen.expected()
         try:
             return self._bearer(request)
         except GrantError as error:
             raise AuthenticationFailedError(error) from error
 
     def _obtained(self) -> Token:
+        self._screen.expected()
         try:
-            token = self._source.token()
+            return self._source.token()
         except GrantError as error:
             raise AuthenticationFailedError(error) from error
-        who = self._foreign(token)
-        if who is not None:
-            self._source.forget(revoke=False)  # so that the right person can sign in
-            raise AuthenticatedUserError(
-                f"{escaped(who)!r} signed in, but this session is for {self._username!r}"
-            )
-        return token
 
     def _foreign(self, token: Token) -> str | None:
         """Return whom a token names, if that is not who the session is for."""

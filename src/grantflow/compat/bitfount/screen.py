@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import webbrowser
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import final
 
 from attrs import evolve, frozen
 
-from grantflow import Clock, DeviceAuthorization, DeviceState, Pending, SlowDown
+from grantflow import Clock, DeviceAuthorization, DeviceState, Pending, Prompt, SlowDown
+from grantflow.compat.bitfount.errors import AuthenticatedUserError
 from grantflow.compat.bitfount.token_file import TokenFile
 from grantflow.core.display import escaped
 
@@ -25,16 +28,36 @@ class Code:
 
 
 @final
-class Screen:
-    """Shows a person what to do; ``code`` is the last one."""
+class _Came(threading.local):
+    """What this thread knew when it came."""
 
-    def __init__(self, clock: Clock, file: TokenFile) -> None:
+    refused: int = 0
+
+
+@final
+class Screen:
+    """Shows a person what to do, or lets ``show`` do it; ``code`` is the last one."""
+
+    def __init__(self, clock: Clock, file: TokenFile, show: Prompt | None) -> None:
         self._clock = clock
         self._file = file
+        self._show = show
+        self._came = _Came()
         self.code: Code | None = None
+
+    def expected(self) -> None:
+        """Note that this thread wants a token from now on."""
+        self._came.refused = len(self._file.refused)
 
     def prompt(self, code: DeviceAuthorization) -> None:
         """Print the code and the link, then open the browser."""
+        # Who waited while somebody else signed in is told so; or each thread asked in its turn.
+        meanwhile = self._file.refused[self._came.refused :]
+        if meanwhile:
+            raise AuthenticatedUserError(meanwhile[-1])
+        if self._show is not None:
+            self._show(code)
+            return
         link = code.verification_uri_complete or code.verification_uri
         if self._file.others:
             print("Stored tokens are no longer valid, fresh authentication is necessary")
@@ -42,7 +65,8 @@ class Screen:
         print("A browser window will open, please log in to confirm your identity.")
         print("If no browser window opens, then please visit the following URL:")
         print(escaped(link), flush=True)
-        webbrowser.open(link)
+        with suppress(webbrowser.Error, OSError):  # the link is there to be copied
+            webbrowser.open(link)
 
     def watch(self, state: DeviceState) -> None:
         """Remember a new code; tell how long an old one is waited for."""
@@ -53,6 +77,8 @@ class Screen:
             self.code = Code(code, now.wall, code.expires_at - now.mono, state.interval)
             return
         self.code = evolve(self.code, interval=state.interval)
+        if self._show is not None:
+            return
         seconds = round((state.not_before - now.mono).total_seconds())
         again = f"Will check again in {seconds} seconds."
         print(f"Awaiting authentication in browser. {again}", flush=True)

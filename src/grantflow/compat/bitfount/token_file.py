@@ -18,7 +18,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, final
@@ -26,7 +26,9 @@ from typing import Final, final
 from attrs import asdict, field, frozen
 
 from grantflow import Garbled, Secret, StoreError, Token
+from grantflow.compat.bitfount.errors import AuthenticatedUserError
 from grantflow.core.codec import dump_token, load_token
+from grantflow.core.display import escaped
 from grantflow.core.values import Members, plain
 from grantflow.shell.stores.entry import Found, mended
 from grantflow.shell.stores.private import (
@@ -94,8 +96,8 @@ class Document:
 class TokenFile:
     """A ``Store`` of one entry, that of ``key``.
 
-    ``foreign`` says whose a token is, if it is somebody else's. ``others`` turns true when the file
-    was found to hold tokens for other inputs.
+    ``foreign`` says whose a token is, if it is somebody else's; ``refused`` tells of each that was.
+    ``others`` turns true when the file was found to hold tokens for other inputs.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class TokenFile:
         self._key = key
         self._foreign = foreign
         self.others: bool = False
+        self.refused: list[str] = []
 
     @property
     def path(self) -> Path:
@@ -131,11 +134,20 @@ class TokenFile:
         return mended(self._found, lambda: locked(self._first, wait=False), self._move_aside)
 
     def save(self, key: str, token: Token, /) -> None:
-        """Store a token beside what else is in the file; ``StoreError`` for somebody else's."""
+        """Store a token beside what else is in the file.
+
+        Raises ``AuthenticatedUserError`` for somebody else's. It is no ``StoreError``: nobody gets
+        to use such a token, not even once, and the right person can sign in next.
+        """
         if key != self._key:
             raise StoreError(f"{self._first} holds no other tokens than those of sign-ins")
         if (who := self._foreign(token)) is not None:
-            raise StoreError(f"the tokens are those of {who!r}")
+            with suppress(StoreError):
+                self.forget(key)
+            self.refused.append(
+                f"{escaped(who)!r} signed in, but this session is for {self._folder.name!r}"
+            )
+            raise AuthenticatedUserError(self.refused[-1])
         with self.claim(key), told(f"cannot write {self.path}"):
             before = self._document() or Document()
             owner = Inputs.of(before.members)

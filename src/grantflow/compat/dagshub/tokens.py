@@ -8,6 +8,7 @@ import sys
 import webbrowser
 from contextlib import suppress
 from functools import cache, partial
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Final, assert_never, final
 
@@ -94,6 +95,8 @@ class TokenStorage:
         self._cache = TokensCache(places.cache_of(cache_location))
         self._transport = transport
         self._session = requests.Session()
+        # A cookie that came with one token must not speak for the next one.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._clock = clock or SystemClock()
         self._prompt = prompt
         self._known = Known(self._whose)

@@ -177,5 +177,12 @@ def _show(code: DeviceAuthorization, message: str, *, browser: bool) -> None:
     )
     print(what, escaped(url))
     print(f"\n{message}", flush=True)
-    if browser and not webbrowser.open(url):
+    if browser and not _opened(url):
         print(_NO_BROWSER, file=sys.stderr)
+
+
+def _opened(url: str) -> bool:
+    try:
+        return webbrowser.open(url)
+    except (webbrowser.Error, OSError):
+        return False

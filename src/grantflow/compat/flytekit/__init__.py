@@ -53,6 +53,7 @@ from grantflow.compat.flytekit.words import (
     utf_8,
 )
 from grantflow.compat.once import Happened, once, problem_of
+from grantflow.core.provider import endpoint_problem
 from grantflow.core.secret import maybe_secret, secret
 
 __all__ = [
@@ -148,6 +149,8 @@ def get_device_code(
         raise AuthenticationError(
             f"{what} no device_auth_endpoint is known: the server may have no device grant"
         )
+    if (problem := endpoint_problem(device_auth_endpoint)) is not None:
+        raise ValueError(f"device_auth_endpoint: {problem}")
     client = client_of(
         client_id, scope, audience, device_authorization_endpoint=device_auth_endpoint
     )

@@ -10,6 +10,7 @@ from typing import Final
 import requests
 
 from grantflow import Asking, Client, ClientSecretBasic, Provider, Public, Secret, Transport
+from grantflow.core.checks import fits_a_header
 from grantflow.shell.http.over_requests import RequestsTransport
 
 UNASKED: Final = "https://unasked.invalid"
@@ -30,6 +31,8 @@ def client_of(
     authentication: Public | ClientSecretBasic | None = None,
 ) -> Client:
     """Return who asks; ``authorization_header`` goes with every request, as it is."""
+    if authorization_header is not None and not fits_a_header(authorization_header.reveal()):
+        raise ValueError("authorization_header: no header can hold it; has it a line break?")
     words = _words(scopes)
     nameless = ("client_id",) if client_id is None else ()
     # flytekit says what it wants in every poll and refresh as well.

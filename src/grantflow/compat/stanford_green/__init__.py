@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Iterable
 from datetime import datetime
@@ -38,6 +39,7 @@ from grantflow.compat.stanford_green.access_token import AccessToken, from_zulu
 from grantflow.compat.stanford_green.attempts import Waits, obtained
 from grantflow.compat.stanford_green.cache import TokenCache
 from grantflow.compat.stanford_green.errors import TokenRequestError, UnusableAnswerError
+from grantflow.core.provider import endpoint_problem
 
 __all__ = [
     "AccessToken",
@@ -78,6 +80,10 @@ class ApiAccessTokenEndpoint:
         client_secret = Secret(client_secret) if isinstance(client_secret, str) else client_secret
         if endpoint_type not in ("acs_api", "oauth2"):
             raise ValueError(f"endpoint_type: acs_api or oauth2 is needed, not {endpoint_type!r}")
+        if (problem := endpoint_problem(url)) is not None:
+            raise ValueError(f"url: {problem}")
+        if not 0 < timeout < math.inf:
+            raise ValueError(f"timeout: a positive number of seconds is needed, not {timeout!r}")
         self.endpoint_type = endpoint_type
         self.url = url
         self.client_id = client_id
@@ -90,7 +96,7 @@ class ApiAccessTokenEndpoint:
         self.scopes: list[str] = scopes.split() if isinstance(scopes, str) else list(scopes or ())
         self.use_basic_auth = use_basic_auth
         self.logger: logging.Logger = logging.getLogger(__name__)
-        self._store = FileStore(cache_dir)
+        self._store = FileStore(None if cache_dir is None else Path(cache_dir).expanduser())
         self._clock = clock or SystemClock()
         self._turn = threading.Lock()
         self._client()  # what is unusable is told now
@@ -101,6 +107,8 @@ class ApiAccessTokenEndpoint:
         ``expires_at_override`` is when a new one shall expire, whatever the server says. Raises
         ``TokenRequestError``, an ``HTTPError`` of ``requests``, or ``UnusableAnswerError``.
         """
+        if expires_at_override is not None and expires_at_override.tzinfo is None:
+            raise ValueError("expires_at_override must be offset aware")
         if not self.use_cache:
             self.progress("the cache is not used")
             return self._new(expires_at_override)
@@ -152,7 +160,7 @@ class ApiAccessTokenEndpoint:
         """Return a new token of an OAuth 2.0 token endpoint."""
         token = self._obtained(self._oauth2())
         if token.expires_at is None:
-            raise UnusableAnswerError("the answer has no expires_in")
+            raise UnusableAnswerError("the answer has no expires_in of a second or more")
         return AccessToken(token.access_token, token.expires_at, clock=self._clock)
 
     def _get_token_acs_api(self) -> AccessToken:

@@ -18,6 +18,7 @@ Release: TypeAlias = Callable[[], None]
 
 _OWNER_ONLY: Final = 0o600
 _POLL: Final = 0.02
+_DIGITS: Final = 10
 # Network folders, mostly.
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
@@ -39,7 +40,7 @@ def holder(path: Path) -> int | None:
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
         return None
-    return int(text) if text.isdigit() else None
+    return int(text) if text.strip().isdigit() else None
 
 
 def _filelocked(path: Path, *, wait: bool) -> Release | None:
@@ -81,10 +82,10 @@ else:
             _close(file)
 
     def _sign(file: int) -> None:
-        # For ``holder``; on a full disk the lock is as good without.
+        # For ``holder``; on a full disk the lock is as good without. Always as long as before: a
+        # file that is cut to nothing and written again is put to disk when it is closed (ext4).
         with contextlib.suppress(OSError):
-            os.ftruncate(file, 0)
-            os.pwrite(file, str(os.getpid()).encode(), 0)
+            os.pwrite(file, b"%*d" % (_DIGITS, os.getpid()), 0)
 
     def _unlock(file: int) -> None:
         if file in _open:  # else this is a forked child, whose parent has the lock
