@@ -51,11 +51,6 @@ from grantflow.core.states import DeviceState
 def made(at: Instant) -> DeviceState:
     return Pending(None, at, at)
 """
-NO_SUCH_NAMES = """
-from grantflow import Clinet
-from grantflow.shell.stores import FielStore
-from grantflow.testing import Scirpt
-"""
 IDLE_IGNORE = """
 from grantflow import Secret
 
@@ -70,7 +65,17 @@ SMALL = {
     ),
     "a case is missing, and nobody asserts": (NOBODY_ASSERTS, "[exhaustive-match]"),
     "a device state without a code": (NO_CODE, "[arg-type]"),
-    "a name that is nowhere": (NO_SUCH_NAMES, "Found 3 errors in 1 file"),
+    **{
+        f"a name that is nowhere in {module}": (
+            f"from {module} import {name}\n",
+            f'Module "{module}" has no attribute "{name}"',
+        )
+        for module, name in {
+            "grantflow": "Clinet",
+            "grantflow.shell.stores": "FielStore",
+            "grantflow.testing": "Scirpt",
+        }.items()
+    },
     "an ignore ignores nothing": (IDLE_IGNORE, 'Unused "type: ignore" comment'),
 }
 
