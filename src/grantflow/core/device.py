@@ -120,7 +120,7 @@ class DeviceFlow:
     >>> type(state).__name__, state.interval.seconds, state.not_before.seconds
     ('SlowDown', 10, 16)
     >>> flow.step(state, CodeExpired(s(17)))
-    Expired(fault=None)
+    Expired(fault=None, retry_after=None)
     """
 
     client: Client = field(validator=has_an_endpoint)
