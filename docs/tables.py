@@ -237,7 +237,8 @@ def _need(need: Need) -> str:
         case "":
             return f"`{need.name}`: empty"
         case default:
-            return f"`{need.name}`: {default}"
+            where = "" if need.environment is None else f", or `{need.environment}`"
+            return f"`{need.name}`: {default}{where}"
 
 
 def _some(users: list[str]) -> str:

@@ -46,6 +46,35 @@ def asked(stage: Stage) -> list[Request]:
     return requests
 
 
+@pytest.mark.parametrize("value", ["https://hub.acme.example/", "hub.acme.example"])
+def test_a_deployment_of_one_s_own_is_where_its_variable_says(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    asked: list[str] = []
+
+    def elsewhere(request: Request) -> Response:
+        asked.append(request.url)
+        return Response(200, {}, b'{"username": "alice"}')
+
+    stage.answers_with(elsewhere)
+    monkeypatch.setenv("DAGSHUB_CLIENT_HOST", value)
+    assert stage.run(*HAND, stdin="app-token-1").code == 0
+    flag = ("--set", "host=other.acme.example", "--profile", "other")
+    assert stage.run(*HAND, *flag, stdin="app-token-2").code == 0
+    hosts = ("hub.acme.example", "other.acme.example")
+    assert asked == [f"https://{host}/api/v1/user" for host in hosts]
+    assert json.loads(stage.run("status", "dagshub", "--json").out)["provider"] == "dagshub"
+
+
+def test_a_variable_that_names_no_host_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSHUB_CLIENT_HOST", "http://hub.acme.example")
+    ran = stage.run(*HAND, stdin="app-token-1")
+    assert ran.code == 2
+    assert ran.err.startswith("grantflow: DAGSHUB_CLIENT_HOST: a host name with an optional port")
+
+
 def test_a_token_made_by_hand_is_stored_after_dagshub_took_it(stage: Stage) -> None:
     asked: list[tuple[str, str, str]] = []
 

@@ -404,7 +404,13 @@ def test_the_list_for_programs(stage: Stage) -> None:
     github = found["github"]
     assert github["grants"] == ["device"]
     assert github["needs"] == [
-        {"name": "host", "kind": "host", "default": "github.com", "choices": []}
+        {
+            "name": "host",
+            "kind": "host",
+            "default": "github.com",
+            "choices": [],
+            "environment": None,
+        }
     ]
     again = providers.provider_from("github", github["provider"]).unwrap()
     assert again == providers.template("github").provider

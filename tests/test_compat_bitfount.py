@@ -514,7 +514,7 @@ def test_every_domain_has_its_own_services(
     }
     sessions = {
         "production": BitfountSession(),
-        "staging": BitfountSession("auth.staging.bitfount.com"),
+        "staging": BitfountSession("https://Auth.staging.bitfount.com/"),
         "other": BitfountSession("login.acme.example", audience="https://api.acme.example/v1"),
     }
     for name, one in sessions.items():

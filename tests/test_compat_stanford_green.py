@@ -670,8 +670,8 @@ def test_what_cannot_be_used_is_told_at_once(make: Make) -> None:
         ApiAccessTokenEndpoint("oauth2", "https://api.example", "", "s3cret", Fixed(1))
 
 
-@pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), float("inf")])
-def test_a_time_that_is_none_is_told_at_once(timeout: float, make: Make) -> None:
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), float("inf"), None, "15"])
+def test_a_time_that_is_none_is_told_at_once(timeout: object, make: Make) -> None:
     with pytest.raises(ValueError, match="^timeout: a positive number of seconds is needed, not "):
         make("https://api.example", timeout=timeout)
 

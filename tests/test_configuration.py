@@ -22,6 +22,7 @@ from grantflow import (
     RefreshFlow,
     Request,
     Response,
+    Secret,
     Send,
 )
 from grantflow.core.provider import is_loopback
@@ -70,6 +71,15 @@ def test_http_is_for_loopback(url: str) -> None:
 def test_a_name_that_only_looks_like_loopback_is_not() -> None:
     assert not is_loopback("localhost.evil.example")
     assert not is_loopback("127.1.evil")
+
+
+@pytest.mark.parametrize("value", ["one\n", Secret("two\r\nx: y"), "\u2603"])
+def test_a_header_that_cannot_be_sent(value: str | Secret) -> None:
+    with pytest.raises(ValueError, match="^headers: 'x key' is no header name"):
+        Provider(name="a", token_endpoint="https://a.example", headers={"x key": "y"})
+    with pytest.raises(ValueError, match="^headers: x-key: no header can hold its value") as caught:
+        Provider(name="a", token_endpoint="https://a.example", headers={"x-key": value})
+    assert "two" not in str(caught.value)
 
 
 def test_an_encoding_nobody_knows() -> None:

@@ -154,6 +154,7 @@ REVEALERS = {
     "core/values.py": 1,  # the Authorization header of a token
     "core/device.py": 2,  # a verifier is checked and hashed
     "core/exchange.py": 2,  # a link is made of what nobody can guess
+    "core/provider.py": 1,  # a header that cannot be sent
     "core/client_auth.py": 3,  # Basic; a secret that cannot be sent, at all or in a header
     "core/client.py": 1,  # an id that came with a grant
     "core/resume.py": 2,  # a device code that another process goes on with; a verifier is hashed

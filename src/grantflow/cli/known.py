@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from grantflow.cli.parser import nearest
 from grantflow.cli.quoted import quoted
 from grantflow.core.provider import Provider
 from grantflow.core.wire import either
-from grantflow.providers import KNOWN, Catalog, Template
+from grantflow.providers import KNOWN, Catalog, Need, Template
 from grantflow.shell.provider_file import extended_by, with_own_file
 
 
@@ -37,6 +38,27 @@ def template(known: Catalog, name: str) -> Template:
         said = str(error).replace(repr(name), quoted(name), 1)
         rest = "" if said.endswith("?") else "; grantflow providers lists them"
         raise usage(f"{said}{rest}") from None
+
+
+def with_environment(
+    template: Template, values: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    """Return the values of ``--set``, and those that the provider's own variables hold."""
+    given = {name for name, _ in values}
+    found = [
+        (need.name, _checked(need, need.environment, text))
+        for need in template.needs
+        if need.environment is not None and need.name not in given
+        if (text := os.environ.get(need.environment, "").strip())
+    ]
+    return (*values, *found)
+
+
+def _checked(need: Need, variable: str, text: str) -> str:
+    try:
+        return need.checked(text.removeprefix("https://").rstrip("/"))
+    except ValueError as error:
+        raise usage(f"{variable}: {str(error).partition(': ')[2]}") from None
 
 
 def filled(template: Template, values: Iterable[tuple[str, str]]) -> Provider:

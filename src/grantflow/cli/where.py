@@ -47,10 +47,11 @@ def named(wanted: Profile) -> tuple[Profile, Provider | None]:
     from grantflow.cli import known
 
     template = _template(wanted, wanted.provider)
-    profile = evolve(wanted, provider=template.name)
+    values = known.with_environment(template, wanted.values)
+    profile = evolve(wanted, provider=template.name, values=values)
     if template.provider.userinfo_endpoint is None:
         return profile, None  # what else it needs to know is not needed here
-    return profile, known.filled(template, wanted.values)
+    return profile, known.filled(template, values)
 
 
 def _by_name(wanted: Profile, name: str) -> tuple[Profile, Provider]:
@@ -66,8 +67,9 @@ def _by_name(wanted: Profile, name: str) -> tuple[Profile, Provider]:
     registers = template.provider.registration_endpoint is not None and wanted.grant == "device"
     if client_id is None and not registers:
         raise no_client()
-    provider = known.filled(template, wanted.values)
-    found = evolve(wanted, provider=template.name, client_id=client_id)
+    values = known.with_environment(template, wanted.values)
+    provider = known.filled(template, values)
+    found = evolve(wanted, provider=template.name, client_id=client_id, values=values)
     return remembering(found, provider), provider
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from attrs import Attribute
 
 V = TypeVar("V", bound=str)
+
+_TCHAR: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 
 def one_of(*options: str) -> Callable[[object, Attribute[V], V], None]:
@@ -41,6 +43,15 @@ def encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_a_token(text: str) -> bool:
+    """Tell whether text is a ``token`` of HTTP, such as the name of a header (RFC 9110 5.6.2).
+
+    >>> [is_a_token(each) for each in ("X-Api-Key", "x key", "x:", "")]
+    [True, False, False, False]
+    """
+    return bool(text) and set(text.lower()) <= _TCHAR
 
 
 def fits_a_header(text: str) -> bool:

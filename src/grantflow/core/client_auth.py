@@ -12,12 +12,9 @@ from urllib.parse import quote, quote_plus
 
 from attrs import Attribute, evolve, field, frozen
 
-from grantflow.core.checks import encodable, fits_a_header, one_of
+from grantflow.core.checks import encodable, fits_a_header, is_a_token, one_of
 from grantflow.core.request import Assertion, Certificate, IssuedAssertion, Request
 from grantflow.core.secret import Secret, secret
-
-# RFC 9110 section 5.6.2
-_HEADER: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 
 def _not_empty(_: object, __: object, value: Secret) -> None:
@@ -33,7 +30,7 @@ def _sent_as_it_is(_: object, __: object, value: Secret) -> None:
 
 
 def _a_header(_: object, attribute: Attribute[str], value: str) -> None:
-    if not value or not set(value.lower()) <= _HEADER:
+    if not is_a_token(value):
         raise ValueError(f"{attribute.name}: {value!r} is no header name")
 
 

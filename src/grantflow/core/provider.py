@@ -12,7 +12,7 @@ from attrs import Attribute, field, frozen
 from attrs.validators import optional
 from returns.result import Failure, Result, Success
 
-from grantflow.core.checks import one_of
+from grantflow.core.checks import fits_a_header, is_a_token, one_of
 from grantflow.core.errors import Garbled
 from grantflow.core.spelling import Answering, Asking, Names, names
 from grantflow.core.values import Pairs, as_pairs
@@ -91,6 +91,14 @@ def _https(_: object, attribute: Attribute[str | None], value: str | None) -> No
         raise ValueError(f"{attribute.name}: https is needed, not {value!r}")
 
 
+def _sendable(_: object, __: object, value: Pairs) -> None:
+    for name, text in value:
+        if not is_a_token(name):
+            raise ValueError(f"headers: {name!r} is no header name")
+        if not fits_a_header(text if isinstance(text, str) else text.reveal()):
+            raise ValueError(f"headers: {name}: no header can hold its value; has it a line break?")
+
+
 @final
 @frozen(kw_only=True)
 class Provider:
@@ -131,7 +139,7 @@ class Provider:
     issuer: str | None = None
     encoding: Literal["form", "json"] = field(default="form", validator=one_of("form", "json"))
     auth_methods: tuple[str, ...] = ()
-    headers: Pairs = field(default=(), converter=as_pairs)
+    headers: Pairs = field(default=(), converter=as_pairs, validator=_sendable)
     client_id_header: str | None = None
     mtls_endpoint_aliases: Names = field(default=(), converter=names, validator=_aliases)
     scope_separator: str | None = " "

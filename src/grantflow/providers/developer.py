@@ -113,7 +113,7 @@ DEVELOPER: Final = (
             poll_at="token_uri",
             authorization_scheme="token",
         ),
-        needs=(Need("host", default="studio.datachain.ai"),),
+        needs=(Need("host", default="studio.datachain.ai", environment="DVC_STUDIO_URL"),),
         aliases=("dvc", "datachain", "studio"),
     ),
     Template(
@@ -132,7 +132,7 @@ DEVELOPER: Final = (
             poll=Asking(drop="client_id"),
             exchange=Asking(drop=("grant_type", "device_code"), echo="code"),
         ),
-        needs=(Need("host", default="dagshub.com"),),
+        needs=(Need("host", default="dagshub.com", environment="DAGSHUB_CLIENT_HOST"),),
         client_id="32b60ba385aa7cecf24046d8195a71c07dd345d9657977863b52e7748e0f0f28",
         client_credentials=False,
     ),

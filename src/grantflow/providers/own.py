@@ -23,9 +23,9 @@ from grantflow.providers.catalog import Catalog, plain
 from grantflow.providers.document import (
     Misspelt,
     made,
-    sendable,
     unknown,
     values_of,
+    without_secrets,
 )
 from grantflow.providers.needs import needs_of
 from grantflow.providers.shapes import held, kinds
@@ -109,7 +109,7 @@ def _provider(
     return (
         values_of(Provider, said, name, current=current)
         .bind(lambda values: made(Provider, {**held(current), **values, "name": name}, name))
-        .bind(lambda provider: sendable(provider, name))
+        .bind(lambda provider: without_secrets(provider, name))
     )
 
 

@@ -47,6 +47,9 @@ _SHAPES: Final[dict[Kind, tuple[re.Pattern[str], str]]] = {
 class Need:
     """A value that a template needs: its name, what it is, and what it is by default.
 
+    ``environment`` is the variable in which the provider's own programs look for it, as a URL or a
+    bare value: the command looks there as well, the library never.
+
     >>> Need("host").checked("evil.example/x")
     Traceback (most recent call last):
     ValueError: host: a host name with an optional port, such as id.example.com is needed, not \
@@ -57,6 +60,7 @@ class Need:
     kind: Kind = "host"
     default: str | None = None
     choices: tuple[str, ...] = ()
+    environment: str | None = None
 
     @property
     def phrase(self) -> str:

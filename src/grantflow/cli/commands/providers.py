@@ -102,6 +102,7 @@ def _members(template: Template, catalog: Catalog) -> dict[str, object]:
                 "kind": need.kind,
                 "default": need.default,
                 "choices": list(need.choices),
+                "environment": need.environment,
             }
             for need in template.needs
         ],
@@ -164,7 +165,8 @@ def _below(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 def _need(need: Need) -> str:
     usual = "" if need.default is None else f" (by default {need.default or 'empty'})"
-    return f"{need.name}: {need.phrase}{usual}"
+    where = "" if need.environment is None else f", or what {need.environment} says"
+    return f"{need.name}: {need.phrase}{usual}{where}"
 
 
 def _login(template: Template) -> str:

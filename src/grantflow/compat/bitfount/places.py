@@ -39,7 +39,8 @@ class Services:
         For a domain that is not Bitfount's, it is the audience, which tokens are for, unless that
         is no https URL. ``ValueError`` for a named one that is none; http is for this machine.
         """
-        hub, access_manager = _KNOWN.get(auth_domain, (_if_safe(audience), ()))
+        host = auth_domain.lower().removeprefix("https://").rstrip("/")
+        hub, access_manager = _KNOWN.get(host, (_if_safe(audience), ()))
         return Services(
             origins_of(hub if hub_urls is None else _safe("hub_urls", hub_urls)),
             origins_of(access_manager if am_urls is None else _safe("am_urls", am_urls)),

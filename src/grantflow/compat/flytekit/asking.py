@@ -74,7 +74,7 @@ def sending(
 ) -> Iterator[Transport]:
     """Give a transport over the caller's session, or one of its own that is closed at the end."""
     with ExitStack() as own:
-        used = session or own.enter_context(requests.Session())
+        used = own.enter_context(requests.Session()) if session is None else session
         if http_proxy_url is not None or verify is not None:
             used = _twin(used)
         if http_proxy_url is not None:  # it may hold a password

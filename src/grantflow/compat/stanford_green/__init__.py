@@ -82,7 +82,7 @@ class ApiAccessTokenEndpoint:
             raise ValueError(f"endpoint_type: acs_api or oauth2 is needed, not {endpoint_type!r}")
         if (problem := endpoint_problem(url)) is not None:
             raise ValueError(f"url: {problem}")
-        if not 0 < timeout < math.inf:
+        if not _ends(timeout):
             raise ValueError(f"timeout: a positive number of seconds is needed, not {timeout!r}")
         self.endpoint_type = endpoint_type
         self.url = url
@@ -218,3 +218,8 @@ class ApiAccessTokenEndpoint:
             profile=f"{self.endpoint_type} {self.grant_type}",
         )
         return TokenCache(self._store, source.key, self._clock, self.logger)
+
+
+def _ends(timeout: object) -> bool:
+    # ``None`` is no limit for ``requests``, and a silent server would be waited for for ever.
+    return isinstance(timeout, (int, float)) and 0 < timeout < math.inf

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, final
 
+from grantflow.core.checks import is_a_token
 from grantflow.core.errors import Garbled
 from grantflow.core.provider import origin_of
 from grantflow.core.renewal import origins_of
@@ -16,7 +17,6 @@ from grantflow.core.states import Failed
 from grantflow.core.values import Token
 from grantflow.shell.source import GrantError
 
-_WORD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # "token" of RFC 9110 section 5.6.2
 _SENDABLE: Final = re.compile(r"[\x20-\x7e]+")
 
 # As many as ``urllib.parse`` keeps: reading a URL again takes longer than the rest of a call.
@@ -55,9 +55,9 @@ class Spelling:
     """
 
     def __init__(self, header: str, scheme: str | None) -> None:
-        if not _WORD.fullmatch(header):
+        if not is_a_token(header):
             raise ValueError(f"header: {header!r} is no header name")
-        if scheme and not _WORD.fullmatch(scheme):
+        if scheme and not is_a_token(scheme):
             raise ValueError(f"scheme: {scheme!r} is not one word")
         self.header = header
         self._scheme = scheme

@@ -54,7 +54,7 @@ class RequestsTransport:
         *,
         timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
     ) -> None:
-        self._session = session or requests.Session()
+        self._session = requests.Session() if session is None else session
         self._timeout = timeout
 
     def __call__(self, request: Request, /) -> Reply:
