@@ -379,6 +379,20 @@ def test_who_renews_early_waits_for_nobody() -> None:
     assert EARLY.step(waits, Busy()) == waits
 
 
+def test_what_cannot_be_locked_serves_to_its_end_and_is_not_refreshed() -> None:
+    lost = NotClaimed("read-only", NOW)
+    for session, token in ((DEVICE, STALE), (EARLY, AGING)):
+        state = play(session, Looked(token, None, NOW), lost)
+        assert state == Ready(token, "stored", ("read-only",))
+    refused = evolve(DEVICE, refused=STALE)
+    for session, token in ((DEVICE, DEAD), (refused, STALE)):
+        state = play(session, Looked(token, None, NOW), lost)
+        assert isinstance(state, Stuck)
+        assert isinstance(state.problem, PersonNeeded)
+    machine = evolve(DEVICE, grant="client_credentials")
+    assert isinstance(play(machine, Looked(STALE, None, NOW), lost), Obtaining)
+
+
 def test_what_a_server_asks_for_is_told_with_the_old_token() -> None:
     later = Heard(Response(503, {"Retry-After": "90"}, b""), NOW)
     state = play(EARLY, Claimed(AGING, None, NOW), later, Claimed(AGING, None, NOW))

@@ -39,12 +39,13 @@ class Consulting:
     """About to look into the store under the lock.
 
     ``spare`` is what serves instead while somebody else has the lock; ``tried`` is the refresh
-    that failed before.
+    that failed before; ``seen`` is what was stored, as far as one saw without the lock.
     """
 
     tried: Tried | None = None
     notes: Notes = ()
     spare: Use | None = None
+    seen: Token | None = None
 
 
 @final

@@ -171,7 +171,8 @@ class Session:
                         return Ready(token, origin)
                     case _:
                         spare = choose(evolve(found, early=False), now.wall, self.skew)
-                        return Consulting(spare=spare if isinstance(spare, Use) else None)
+                        serves = spare if isinstance(spare, Use) else None
+                        return Consulting(spare=serves, seen=stored)
             case NotClaimed(problem, now):
                 return self._told(None, self._sources(None, None), (problem,), now)
             case GaveUp():
@@ -184,10 +185,14 @@ class Session:
             case Claimed(stored, app, now):
                 found = self._sources(stored, app)
                 return self._told(state.tried, found, state.notes, now)
-            case NotClaimed(problem, now):
-                known = None if state.tried is None else state.tried.token
-                found = self._sources(known, None)
+            case NotClaimed(problem, now) if state.tried is not None:
+                found = self._sources(state.tried.token, None)
                 return self._told(state.tried, found, (*state.notes, problem), now)
+            case NotClaimed(problem, now):
+                # A refresh would spend what nobody can keep the successor of.
+                found = self._sources(state.seen, None)
+                plan = without_refresh(found, now.wall)
+                return self._planned(plan, found, (*state.notes, problem), now)
             case Busy() if state.spare is not None:
                 return Ready(state.spare.token, state.spare.origin, state.notes)
             case GaveUp():
