@@ -1,8 +1,18 @@
-"""The order of the tests."""
+"""The order of the tests, and how many run at a time."""
 
+from __future__ import annotations
+
+import os
 from pathlib import Path
 
 import pytest
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Have two workers more than processors: tests of real processes mostly wait."""
+    asked = "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ
+    return None if asked else (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
