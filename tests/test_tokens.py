@@ -29,9 +29,8 @@ def living(life: timedelta) -> Token:
 
 @pytest.mark.parametrize("name", ["expires_at", "issued_at"])
 def test_a_time_without_a_zone_is_refused_where_it_is_written(name: str) -> None:
-    naive = {name: WALL.replace(tzinfo=None)}
     with pytest.raises(ValueError, match=f"{name}: an aware datetime is needed"):
-        Token(access_token="a", **naive)
+        evolve(Token(access_token="a"), **{name: WALL.replace(tzinfo=None)})
 
 
 @pytest.mark.parametrize(
