@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -66,6 +67,13 @@ def test_only_public_names_are_used(path: Path) -> None:
             continue
         foreign = {each.name for each in node.names} - allowed.get(node.module, set())
         assert foreign == set(), f"{node.module}: {foreign}"
+
+
+def test_what_is_beyond_the_top_level_is_in_the_reference() -> None:
+    reference = (Path(__file__).parent.parent / "docs" / "reference.md").read_text("utf-8")
+    documented = set(re.findall(r"^\.\. [\w:]+:: (grantflow[\w.]+)", reference, re.MULTILINE))
+    for module, names in BEYOND.items():
+        assert {f"{module}.{name}" for name in names} <= documented
 
 
 def test_the_list_has_nothing_idle() -> None:
