@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli_stage import ISSUER, Stage
-from grantflow import Fault
+from grantflow import Fault, FileStore, StoreError, Token
 from grantflow.testing import Script
 
 HOUR = timedelta(hours=1)
@@ -399,6 +399,25 @@ def test_a_damaged_profile_costs_that_profile_only(stage: Stage, document: objec
     assert stage.run("token", "good").code == 0
     assert stage.run("logout", "bad").code == 0
     assert list(stage.profiles()) == ["good"]
+
+
+def test_a_token_that_cannot_be_read_does_not_hide_the_list(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.login("--profile", "bad")
+    bad = FileStore().keys()
+    stage.login("--profile", "good", "--scope", "write")
+    read = FileStore.read
+
+    def refused(store: FileStore, key: str) -> Token | None:
+        if key in bad:
+            raise StoreError(f"cannot read {key}: permission denied")
+        return read(store, key)
+
+    monkeypatch.setattr(FileStore, "read", refused)
+    listed = stage.run("list")
+    assert (listed.code, "good" in listed.out) == (0, True)
+    assert listed.err == f"grantflow: cannot read {bad[0]}: permission denied\n"
 
 
 def test_an_authentication_of_a_later_version_is_named(stage: Stage) -> None:

@@ -17,6 +17,7 @@ from grantflow.cli.standing import Standing, standing
 from grantflow.cli.starts import Start
 from grantflow.cli.table import columns
 from grantflow.cli.words import spoken
+from grantflow.shell.ports import StoreError
 
 Value: TypeAlias = str | int | bool | dict[str, str | int] | None
 
@@ -69,7 +70,7 @@ def _found(known: Profiles) -> list[Standing]:
     for name in known.documents:
         try:
             found.append(standing(known.named(name), known.default))
-        except CommandError as error:  # one that is damaged does not hide the others
+        except (CommandError, StoreError) as error:  # one that is damaged hides no others
             tell(f"grantflow: {error}")
     return found
 
