@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from base64 import urlsafe_b64decode
 from datetime import timedelta
@@ -85,6 +87,21 @@ def test_the_tokens_are_bound_to_a_key_that_is_kept(stage: Stage) -> None:
     assert private_part(stage) not in ran.err + status.out + stage.run("list", "--json").out
     assert stage.run("logout").code == 0
     assert stage.tokens() == []
+
+
+def test_a_program_that_makes_no_proofs_is_not_handed_a_bound_token_in_silence(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "execve", lambda *_: 0)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    proofs(stage)
+    stage.login("--dpop")
+    stage.login("--profile", "plain")
+    for words in (("token", "{}", "--format", "kubernetes"), ("run", "{}", "--", sys.executable)):
+        for name, told in (("server.test", True), ("plain", False)):
+            ran = stage.run(*(word.format(name) for word in words))
+            assert ran.code in (0, None)  # execve does not return
+            assert ("this token is bound to a key (DPoP)" in ran.err) == told
 
 
 def test_the_next_sign_in_of_a_profile_has_its_key(stage: Stage) -> None:

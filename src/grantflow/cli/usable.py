@@ -13,7 +13,7 @@ from grantflow.cli.again import login_command
 from grantflow.cli.client import key_of_profile, proven_client_of
 from grantflow.cli.failure import PERSON_NEEDED, CommandError, ended
 from grantflow.cli.given import handed_over, variable
-from grantflow.cli.output import is_terminal
+from grantflow.cli.output import is_terminal, tell
 from grantflow.cli.profiles import Profile
 from grantflow.cli.traced import Traced
 from grantflow.cli.words import spoken
@@ -35,6 +35,16 @@ def usable(name: str | None, least: timedelta, *, may_ask: bool) -> Token:
     """
     given = given_to(name)
     return _stored(name, least, may_ask=may_ask) if given is None else given
+
+
+def without_its_key(token: Token) -> Token:
+    """Return a token for a program that makes no proofs; say so where it is of no use there."""
+    if token.token_type.lower() == "dpop":
+        tell(
+            "grantflow: this token is bound to a key (DPoP), and without a proof by that key no "
+            "server takes it; the program that gets it has to make one"
+        )
+    return token
 
 
 def given_to(name: str | None) -> Token | None:

@@ -22,7 +22,7 @@ from typing import Final, NoReturn
 
 from grantflow.cli.failure import CommandError, usage
 from grantflow.cli.parser import Parser, span
-from grantflow.cli.usable import usable
+from grantflow.cli.usable import usable, without_its_key
 
 NOT_A_PROGRAM: Final = 126
 NOT_FOUND: Final = 127
@@ -83,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
     if not command:
         raise usage("the command comes after --, for example: grantflow run -- ./deploy.sh")
     program = _program(command[0])  # before a token is asked for
-    token = usable(options.profile, options.min_ttl, may_ask=not options.no_input)
+    token = without_its_key(usable(options.profile, options.min_ttl, may_ask=not options.no_input))
     held = dict.fromkeys(options.env or [_VARIABLE], token.access_token.reveal())
     return _become(program, command, os.environ | held)
 

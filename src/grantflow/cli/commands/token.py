@@ -13,7 +13,7 @@ from grantflow.cli.failure import usage
 from grantflow.cli.output import answer
 from grantflow.cli.parser import Parser, span
 from grantflow.cli.quoted import quoted
-from grantflow.cli.usable import usable
+from grantflow.cli.usable import usable, without_its_key
 from grantflow.core.values import Token
 
 
@@ -132,7 +132,8 @@ def _exec_credential(options: Options) -> str:
     from grantflow.cli.kubernetes import VARIABLE, exec_credential, wanted
 
     asked = wanted(os.environ.get(VARIABLE))
-    return exec_credential(_token(options, may_ask=asked.interactive), asked.version)
+    token = without_its_key(_token(options, may_ask=asked.interactive))
+    return exec_credential(token, asked.version)
 
 
 def _for_git(options: Options) -> list[str]:
