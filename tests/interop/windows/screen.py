@@ -59,7 +59,8 @@ def start_screen() -> Iterator[str]:
     sockets = (Path(f"/tmp/.X11-unix/X{number}") for number in range(first, first + 100))
     socket = next(each for each in sockets if not each.exists())
     display = socket.name.replace("X", ":")
-    server = ["Xvfb", display, "-screen", "0", "1000x900x24", "-nolisten", "tcp"]
+    # Without -noreset it begins anew when its first client, the one that asks, is gone.
+    server = ["Xvfb", display, "-screen", "0", "1000x900x24", "-nolisten", "tcp", "-noreset"]
 
     def answers(*command: str) -> Callable[[], bool]:
         """Whether the screen, or its window manager, is there: the socket alone says too little."""
