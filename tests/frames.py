@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import errno
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from traceback import walk_tb
 from types import FrameType
+from typing import NoReturn
+
+import pytest
 
 import grantflow
 
 _OURS = (str(Path(grantflow.__file__).parent), "<attrs generated")
+
+
+class Boom(BaseException):
+    """What nobody expects, wherever it strikes: Ctrl-C, or a bug in a library."""
+
+
+def strikes(*_: object, **__: object) -> NoReturn:
+    """Fail as nobody expects."""
+    raise Boom
+
+
+def disk_full(*_: object, **__: object) -> NoReturn:
+    """Fail as a disk does one day."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class Failing:
+    """Lets something fail, perhaps at a place that is patched, and keeps the errors."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.errors: list[BaseException] = []
+        self._monkeypatch = monkeypatch
+
+    def __call__(
+        self,
+        action: Callable[[], object],
+        at: object = None,
+        name: str = "",
+        how: object = strikes,
+    ) -> None:
+        with self._monkeypatch.context() as patch:
+            if at is not None:
+                patch.setattr(at, name, how)
+            with pytest.raises((Exception, Boom)) as caught:
+                action()
+        self.errors.append(caught.value)
 
 
 def reported(error: BaseException, test: str) -> str:

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from cli_stage import ISSUER, Ran, Stage
 from grantflow import providers
+from grantflow.cli.known import with_environment
 from grantflow.core.request import Request
 from grantflow.core.secret import Secret
 from grantflow.core.values import Reply
@@ -512,3 +513,18 @@ def test_an_own_provider_on_loopback_from_login_to_logout(stage: Stage) -> None:
         assert server.server.counts["refresh"] == 1
         assert stage.run("logout").code == 0
         assert server.server.counts["revoke"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("dagshub", "DAGSHUB_CLIENT_HOST"), ("dvc-studio", "DVC_STUDIO_URL")]
+)
+def test_a_provider_s_own_variable_names_its_host(
+    monkeypatch: pytest.MonkeyPatch, name: str, variable: str
+) -> None:
+    found = providers.template(name)
+    monkeypatch.setenv(variable, "https://own.acme.example/")
+    assert with_environment(found, ()) == (("host", "own.acme.example"),)
+    given = (("host", "given.acme.example"),)
+    assert with_environment(found, given) == given
+    monkeypatch.setenv(variable, "")
+    assert with_environment(found, ()) == ()

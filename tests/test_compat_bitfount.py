@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import errno
 import inspect
 import json
 import logging
@@ -14,11 +13,10 @@ import subprocess
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
 
 import attrs
 import pytest
@@ -26,7 +24,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from compat_wire import Heard, Says, Wire, wire
-from frames import shown
+from frames import Failing, disk_full, shown, strikes
 from grantflow import Denied, DeviceAuthorization, Expired, Failed, Garbled, Token, Unreachable
 from grantflow.compat.bitfount import (
     APIKeys,
@@ -838,33 +836,11 @@ def test_nothing_tells_a_secret(
         pickle.dumps(one)
 
 
-class Boom(BaseException):
-    """What nobody expects, wherever it strikes: Ctrl-C, or a bug in a library."""
-
-
-def strikes(*_: object, **__: object) -> NoReturn:
-    raise Boom
-
-
-def disk_full(*_: object, **__: object) -> NoReturn:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
 def test_no_frame_of_ours_shows_a_secret(
     auth: Wire, hub: Wire, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reporter of errors sends all local variables away, not only the messages."""
-    failed: list[BaseException] = []
-
-    def fails(
-        action: Callable[[], object], at: object = None, name: str = "", how: object = strikes
-    ) -> None:
-        with monkeypatch.context() as patch:
-            if at is not None:
-                patch.setattr(at, name, how)
-            with pytest.raises((Exception, Boom)) as caught:
-                action()
-        failed.append(caught.value)
+    fails = Failing(monkeypatch)
 
     echo = Says(403, {"error": "invalid_grant", "error_description": "rt-0, dc-1 and at-0 are bad"})
     for said in (DENIED, Says(200, b"<html>at-1"), Says(403, {"error": "expired_token"}), echo):
@@ -899,7 +875,7 @@ def test_no_frame_of_ours_shows_a_secret(
     monkeypatch.setenv("BITFOUNT_API_KEY_ID", "id-secret")
     fails(lambda: session(auth, clock, hub).get(f"{hub.url}/api"), HTTPAdapter, "send")
     words = (*SECRETS, "at-0", "rt-0", "id-secret", "key-secret", id_token("alice"))
-    assert {place for error in failed for place in shown(error, *words)} == set()
+    assert {place for error in fails.errors for place in shown(error, *words)} == set()
 
 
 def test_a_caller_s_own_screen_takes_the_place_of_ours(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import inspect
 import io
 import logging
@@ -18,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -40,7 +38,7 @@ from dagshub_stage import (
     bearer,
     dagshub,
 )
-from frames import shown
+from frames import Failing, disk_full, shown
 from grantflow import (
     DeviceAuthorization,
     Failed,
@@ -998,33 +996,11 @@ def test_nothing_shows_a_secret(
         assert secret not in text.replace("The token is not", "")
 
 
-class Boom(BaseException):
-    """What nobody expects, wherever it strikes: Ctrl-C, or a bug in a library."""
-
-
-def strikes(*_: object, **__: object) -> NoReturn:
-    raise Boom
-
-
-def disk_full(*_: object, **__: object) -> NoReturn:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
 def test_no_frame_of_ours_shows_a_secret(
     hub: DagsHub, storage: TokenStorage, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reporter of errors sends all local variables away, not only the messages."""
-    failed: list[BaseException] = []
-
-    def fails(
-        action: Callable[[], object], at: object = None, name: str = "", how: object = strikes
-    ) -> None:
-        with monkeypatch.context() as patch:
-            if at is not None:
-                patch.setattr(at, name, how)
-            with pytest.raises((Exception, Boom)) as caught:
-                action()
-        failed.append(caught.value)
+    fails = Failing(monkeypatch)
 
     def damaged() -> None:
         file.write_text("[secret-damage")
@@ -1068,7 +1044,7 @@ def test_no_frame_of_ours_shows_a_secret(
     monkeypatch.setenv("DAGSHUB_CLIENT_HOST", "ftp://x")
     fails(storage.get_token)
     words = ("secret-", "good-token", ISSUED, "the-code")
-    assert {place for error in failed for place in shown(error, *words)} == set()
+    assert {place for error in fails.errors for place in shown(error, *words)} == set()
 
 
 def answered(text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:

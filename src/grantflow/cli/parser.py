@@ -54,6 +54,15 @@ class Parser(ArgumentParser):
             help="by default the last one signed in, or what grantflow default chose",
         )
 
+    def add_wishes(self, least: str) -> None:
+        """Take how long a token has to live, and whether anybody may be asked for one."""
+        self.add_argument("--min-ttl", metavar="S", type=span, default=timedelta(), help=least)
+        self.add_argument(
+            "--no-input",
+            action="store_true",
+            help="ask nobody; exit with 3 where a person is needed",
+        )
+
     def error(self, message: str) -> NoReturn:
         """End with one line instead of the usage and a line."""
         # Never the value: a token may have been put behind a flag that takes none.

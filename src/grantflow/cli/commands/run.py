@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from grantflow.cli.failure import CommandError, usage
-from grantflow.cli.parser import Parser, span
+from grantflow.cli.parser import Parser
 from grantflow.cli.usable import usable, without_its_key
 
 NOT_A_PROGRAM: Final = 126
@@ -61,15 +61,8 @@ def parser() -> Parser:
         default=[],
         help=f"the variable that holds the token, may be repeated (by default {_VARIABLE})",
     )
-    made.add_argument(
-        "--min-ttl",
-        metavar="S",
-        type=span,
-        default=timedelta(),
-        help="renew a token that ends within S seconds: nobody renews it while the command runs",
-    )
-    made.add_argument(
-        "--no-input", action="store_true", help="ask nobody; exit with 3 where a person is needed"
+    made.add_wishes(
+        "renew a token that ends within S seconds: nobody renews it while the command runs"
     )
     return made
 

@@ -11,7 +11,7 @@ from typing import Final, Literal, assert_never
 
 from grantflow.cli.failure import usage
 from grantflow.cli.output import answer
-from grantflow.cli.parser import Parser, span
+from grantflow.cli.parser import Parser
 from grantflow.cli.quoted import quoted
 from grantflow.cli.usable import usable, without_its_key
 from grantflow.core.values import Token
@@ -51,16 +51,7 @@ def parser() -> Parser:
         nargs="?",
         help="with git-credential: get, store or erase, which git adds by itself",
     )
-    made.add_argument(
-        "--min-ttl",
-        metavar="S",
-        type=span,
-        default=timedelta(),
-        help="renew a token that ends within S seconds",
-    )
-    made.add_argument(
-        "--no-input", action="store_true", help="ask nobody; exit with 3 where a person is needed"
-    )
+    made.add_wishes("renew a token that ends within S seconds")
     made.add_argument(
         "--format",
         choices=("text", "json", "header", "kubernetes", "git-credential"),
