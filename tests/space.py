@@ -309,6 +309,9 @@ def _common_laws(
         if isinstance(after, Failed):
             problem = Unreachable(event.fault, before.faults + 1, event.retry_after)
             yield from _law(after.error == problem, "Failed says what could not be reached")
+        if isinstance(after, Expired):
+            problem = Expired(event.fault, retry_after=event.retry_after)
+            yield from _law(after == problem, "Expired says what used up the time")
         if isinstance(after, (Started, Pending, SlowDown)):
             yield from _law(after.faults == before.faults + 1, "a fault is counted")
         ends = before.faults + 1 >= TRIES

@@ -83,6 +83,10 @@ def test_the_complete_link_still_shows_the_code() -> None:
             Expired(Fault("http", "maybe", "HTTP 502")),
             "the code or the time for signing in ran out: the server has trouble: HTTP 502",
         ),
+        (
+            Expired(retry_after=timedelta(minutes=15)),
+            "the code or the time for signing in ran out; ask again in 900 s",
+        ),
         (Failed(Denied()), "the sign-in was denied"),
         (Failed(Denied("by\x1b you")), "the sign-in was denied (by\\u001b you)"),
         (Failed(Refused("invalid_scope")), "the server refused: invalid_scope"),

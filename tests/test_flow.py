@@ -109,6 +109,15 @@ def test_a_device_run_whose_budget_ends_before_an_answer_expires() -> None:
     assert flow.step(state, Unanswered(instant(1), fault)) == Expired(fault)
 
 
+def test_a_pause_before_the_code_that_nobody_sits_through_is_told() -> None:
+    flow, fault = DeviceFlow(CLIENT), Fault("http", "maybe", "HTTP 503")
+    asked = seconds(301)
+    end = flow.step(flow.start(moment()), Unanswered(instant(0), fault, asked))
+    assert end == Expired(fault, retry_after=asked)
+    waits = flow.step(flow.start(moment()), Unanswered(instant(0), fault, seconds(300)))
+    assert isinstance(waits, Started)
+
+
 def test_a_fleet_told_to_wait_comes_back_spread() -> None:
     flow = ClientCredentialsFlow(CLIENT)
     state = flow.start(moment())

@@ -45,10 +45,10 @@ def encodable(text: str) -> bool:
     return True
 
 
-def is_a_token(text: str) -> bool:
+def is_http_token(text: str) -> bool:
     """Tell whether text is a ``token`` of HTTP, such as the name of a header (RFC 9110 5.6.2).
 
-    >>> [is_a_token(each) for each in ("X-Api-Key", "x key", "x:", "")]
+    >>> [is_http_token(each) for each in ("X-Api-Key", "x key", "x:", "")]
     [True, False, False, False]
     """
     return bool(text) and set(text.lower()) <= _TCHAR

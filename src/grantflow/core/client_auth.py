@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 from attrs import Attribute, evolve, field, frozen
 
-from grantflow.core.checks import encodable, fits_a_header, is_a_token, one_of
+from grantflow.core.checks import encodable, fits_a_header, is_http_token, one_of
 from grantflow.core.request import Assertion, Certificate, IssuedAssertion, Request
 from grantflow.core.secret import Secret, secret
 
@@ -30,7 +30,7 @@ def _sent_as_it_is(_: object, __: object, value: Secret) -> None:
 
 
 def _a_header(_: object, attribute: Attribute[str], value: str) -> None:
-    if not is_a_token(value):
+    if not is_http_token(value):
         raise ValueError(f"{attribute.name}: {value!r} is no header name")
 
 

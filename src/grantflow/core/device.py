@@ -214,10 +214,12 @@ class DeviceFlow:
                     return Failed(Unreachable(fault, faults, pause))
                 law = max(SECOND, pause or timedelta())
                 if law > LONGEST_PAUSE:
-                    return Expired(fault)
+                    return Expired(fault, retry_after=pause)
                 wish = max(law, self.backoff.wait(faults, roll))
                 again = legal(at, law, wish, state.deadline)
-                return Expired(fault) if again is None else Started(again, faults, state.deadline)
+                if again is None:
+                    return Expired(fault, retry_after=pause)
+                return Started(again, faults, state.deadline)
             case Rejected(_, error):
                 return Failed(error)
             case GaveUp():
@@ -266,7 +268,7 @@ def _waiting(state: Waiting, event: Event, backoff: Backoff) -> Waiting | Ended:
             wish = max(pause or timedelta(), backoff.wait(faults, roll, state.interval))
             after = legal(at, state.interval, wish, end)
             if after is None:
-                return Expired(fault)
+                return Expired(fault, retry_after=pause)
             return type(state)(code, state.interval, after, polls, faults, state.deadline)
         case NonceAsked(at):
             faults = state.faults + 1

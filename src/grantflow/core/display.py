@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+from datetime import timedelta
 from math import ceil
 from typing import assert_never
 
@@ -63,9 +64,9 @@ def sentence(problem: Problem) -> str:
     'the server refused: invalid_client (no such client)'
     """
     match problem:
-        case Expired(fault):
+        case Expired(fault, retry_after=pause):
             trouble = "" if fault is None else f": {_trouble(fault)}"
-            return f"the code or the time for signing in ran out{trouble}"
+            return f"the code or the time for signing in ran out{trouble}{_later(pause)}"
         case Failed(error):
             return _why(error)
         case PersonNeeded(because):
@@ -85,12 +86,15 @@ def _why(error: Error) -> str:
             return f"the server's answer is not usable: {escaped(problem)}"
         case Unreachable(fault, tries, pause):
             times = "" if tries == 1 else f" after {tries} tries"
-            when = "" if pause is None else f"; ask again in {ceil(pause.total_seconds())} s"
-            return f"{_trouble(fault)}{times}{when}"
+            return f"{_trouble(fault)}{times}{_later(pause)}"
         case Cancelled():
             return "the sign-in was cancelled"
         case _:
             assert_never(error)
+
+
+def _later(pause: timedelta | None) -> str:
+    return "" if pause is None else f"; ask again in {ceil(pause.total_seconds())} s"
 
 
 def _beside(description: str | None) -> str:

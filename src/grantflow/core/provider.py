@@ -12,7 +12,7 @@ from attrs import Attribute, field, frozen
 from attrs.validators import optional
 from returns.result import Failure, Result, Success
 
-from grantflow.core.checks import fits_a_header, is_a_token, one_of
+from grantflow.core.checks import fits_a_header, is_http_token, one_of
 from grantflow.core.errors import Garbled
 from grantflow.core.spelling import Answering, Asking, Names, names
 from grantflow.core.values import Pairs, as_pairs
@@ -93,7 +93,7 @@ def _https(_: object, attribute: Attribute[str | None], value: str | None) -> No
 
 def _sendable(_: object, __: object, value: Pairs) -> None:
     for name, text in value:
-        if not is_a_token(name):
+        if not is_http_token(name):
             raise ValueError(f"headers: {name!r} is no header name")
         if not fits_a_header(text if isinstance(text, str) else text.reveal()):
             raise ValueError(f"headers: {name}: no header can hold its value; has it a line break?")

@@ -20,7 +20,7 @@ from attrs import evolve, frozen
 from grantflow.core.client import OWN, Client
 from grantflow.core.dpop import DPoP
 from grantflow.core.secret import Secret
-from grantflow.core.values import Json, Members, Token
+from grantflow.core.values import Json, Members, Moment, Token
 
 Grant: TypeAlias = Literal["device", "client_credentials"]
 
@@ -95,6 +95,39 @@ def fresh_until(token: Token, skew: Skew = SKEW) -> datetime | None:
         return token.expires_at - max(skew.soft.of(token), skew.hard.of(token), skew.needed)
     except OverflowError:  # a token of the caller's own, from before the calendar
         return token.expires_at
+
+
+_BETWEEN_EARLY_TRIES: Final = timedelta(seconds=30)
+_BETWEEN_LATE_TRIES: Final = timedelta(seconds=5)
+
+
+def look_again(
+    token: Token, now: Moment, skew: Skew = SKEW, pause: timedelta | None = None
+) -> datetime | None:
+    """Return when somebody who has ``token`` thinks about it again; ``None`` where never.
+
+    Tokens that end together are not renewed together: each holder draws its moment (``now.roll``)
+    from the first half of the time in which the token ages. One that ages already could not be
+    renewed: that is tried again after 15 to 45 s, or 5 s where the token is about to end, and not
+    before the ``pause`` that the server asked for.
+
+    >>> from datetime import UTC
+    >>> from grantflow.core.values import Instant
+    >>> at = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> token = Token(access_token="a", issued_at=at, expires_at=at + timedelta(hours=1))
+    >>> [look_again(token, Moment(Instant(timedelta()), at, roll)).minute for roll in (0.0, 0.5)]
+    [55, 56]
+    """
+    ages, ends = fresh_until(token, skew), fresh_until(token, evolve(skew, soft=skew.hard))
+    if token.expires_at is None or ages is None or ends is None:
+        return None
+    if now.wall < ages:
+        return ages + (ends - ages) * now.roll / 2
+    asked = pause or timedelta()
+    if now.wall < ends:
+        jitter = _BETWEEN_EARLY_TRIES * now.roll
+        return now.wall + min(ends - now.wall, max(_BETWEEN_EARLY_TRIES / 2, asked) + jitter)
+    return now.wall + min(token.expires_at - now.wall, max(_BETWEEN_LATE_TRIES, asked))
 
 
 def alive(token: Token, now: datetime) -> bool:

@@ -36,7 +36,7 @@ from grantflow.core.tokens import Grant, Skew, key_of
 from grantflow.core.values import DeviceAuthorization, Moment, Reply, Token
 from grantflow.core.wire import either
 from grantflow.shell import clock as clocks
-from grantflow.shell.holding import BETWEEN_EARLY_TRIES, Held, Wish, ages, taken
+from grantflow.shell.holding import MEANWHILE, Held, Wish, ages, taken
 from grantflow.shell.ports import Prompt, Store, StoreError
 from grantflow.shell.signing import Readable, check_key
 from grantflow.shell.stores import FileStore
@@ -145,7 +145,7 @@ class FrontDoor:
         if not ages(held, now, self._skew):
             return Wish()
         # The others go on at once: the time to think again is set before the thinking.
-        self._held = evolve(held, until=now + BETWEEN_EARLY_TRIES)
+        self._held = evolve(held, until=now + MEANWHILE)
         return Wish(meanwhile=held)
 
     def _session(self, wish: Wish) -> Session | Stuck:

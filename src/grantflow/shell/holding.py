@@ -2,10 +2,8 @@
 
 Rules:
 
-1. While a token ages, one caller renews it and the others go on with it; renewing that failed is
-   not tried again for a while, and not before the server wants to be asked.
-2. Processes whose tokens end together do not renew them together: each draws its moment, from the
-   first half of the time in which the token ages.
+1. While a token ages, one caller renews it and the others go on with it.
+2. When it is thought about again is the core's to say (``tokens.look_again``).
 3. Times are seconds since 1970, as ``time.time`` gives them: this is the path that costs what it
    costs.
 """
@@ -21,14 +19,11 @@ from returns.result import Failure, Result, Success
 from grantflow.core.errand import Ready, Stuck
 from grantflow.core.precedence import Origin, is_refused
 from grantflow.core.problems import Problem
-from grantflow.core.tokens import Skew, fresh_until
+from grantflow.core.tokens import Skew, fresh_until, look_again
 from grantflow.core.values import Moment, Token
 
-BETWEEN_EARLY_TRIES: Final = 30.0
-"""Seconds until a token that ages is tried to be renewed again after that failed, on average."""
-
-_BETWEEN_LATE_TRIES: Final = 5.0
-"""Seconds, exactly, for a token that is about to end."""
+MEANWHILE: Final = 30.0
+"""Seconds for which the others go on with a token that somebody is renewing."""
 
 
 @final
@@ -73,27 +68,15 @@ class Wish:
 
 def taken(end: Ready, now: Moment, skew: Skew) -> Held:
     """Return what is held after a session; what could not be renewed is not tried at once."""
-    return Held(end.token, end.origin, _until(end, now, skew), Success(end.token))
+    again = look_again(end.token, now, skew, end.pause)
+    until = math.inf if again is None else again.timestamp()
+    return Held(end.token, end.origin, until, Success(end.token))
 
 
 def ages(held: Held, now: float, skew: Skew) -> bool:
     """Tell whether a token is still far enough from its end for others to go on with it."""
     end = fresh_until(held.token, _hard(skew))
     return end is None or now < end.timestamp()
-
-
-def _until(end: Ready, now: Moment, skew: Skew) -> float:
-    ages, ends = fresh_until(end.token, skew), fresh_until(end.token, _hard(skew))
-    if end.token.expires_at is None or ages is None or ends is None:
-        return math.inf
-    if now.wall < ages:
-        return (ages + (ends - ages) * now.roll / 2).timestamp()
-    asked = 0.0 if end.pause is None else end.pause.total_seconds()
-    if now.wall < ends:
-        pause = max(BETWEEN_EARLY_TRIES * (0.5 + now.roll), asked + BETWEEN_EARLY_TRIES * now.roll)
-        return min(ends.timestamp(), now.wall.timestamp() + pause)
-    pause = max(_BETWEEN_LATE_TRIES, asked)
-    return min(end.token.expires_at.timestamp(), now.wall.timestamp() + pause)
 
 
 def _hard(skew: Skew) -> Skew:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, final
 
-from grantflow.core.checks import is_a_token
+from grantflow.core.checks import is_http_token
 from grantflow.core.errors import Garbled
 from grantflow.core.provider import origin_of
 from grantflow.core.renewal import origins_of
@@ -55,9 +55,9 @@ class Spelling:
     """
 
     def __init__(self, header: str, scheme: str | None) -> None:
-        if not is_a_token(header):
+        if not is_http_token(header):
             raise ValueError(f"header: {header!r} is no header name")
-        if scheme and not is_a_token(scheme):
+        if scheme and not is_http_token(scheme):
             raise ValueError(f"scheme: {scheme!r} is not one word")
         self.header = header
         self._scheme = scheme
