@@ -37,8 +37,13 @@ def drop_sockets() -> None:
 
 
 @pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
+def needs_redis() -> None:
+    """For tests that start a redis-server themselves."""
     demand(missing_redis())
+
+
+@pytest.fixture(scope="session")
+def redis_server(needs_redis: None) -> Iterator[RedisServer]:
     with start_redis() as server:
         yield server
 

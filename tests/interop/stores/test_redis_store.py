@@ -289,7 +289,7 @@ def test_what_is_no_text_is_told(place: Place, client: Redis) -> None:
     assert client.lrange("grantflow:key", 0, -1) == [b"theirs"]
 
 
-def test_a_password_is_used_and_not_told() -> None:
+def test_a_password_is_used_and_not_told(needs_redis: None) -> None:
     with start_redis("s3cret-pass") as server:
         store = RedisStore(server.url)
         store.save("key", FULL)
@@ -302,7 +302,9 @@ def test_a_password_is_used_and_not_told() -> None:
         assert "invalid username-password pair" in str(told.value)
 
 
-def test_a_server_that_goes_away_within_a_claim(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_server_that_goes_away_within_a_claim(
+    needs_redis: None, caplog: pytest.LogCaptureFixture
+) -> None:
     with start_redis() as server:
         store = RedisStore(server.url, lease=LEASE)
         claim = store.claim("key")
