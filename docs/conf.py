@@ -39,11 +39,11 @@ exclude_patterns = ["_build", "examples"]
 nitpicky = True
 nitpick_ignore_regex = [
     # Libraries whose reference is elsewhere.
-    ("py:class", r"(httpx|redis|requests|returns)\..+"),
+    ("py:class", r"(httpx|redis|requests|returns)\..+|datetime"),
     # The variables of generic types.
     ("py:class", r"(grantflow\..+\.)?[AS]"),
     # What a library's own objects fulfil, and nobody else has to.
-    ("py:class", r"grantflow\.shell\.(signing\.Readable|stores\.\w+\.(Backend|Commands))"),
+    ("py:class", r"grantflow\.shell\.(signing\.signer\.Readable|stores\.\w+\.(Backend|Commands))"),
 ]
 
 html_theme = "furo"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from grantflow.core.states import DEVICE_EDGES, GRANT_EDGES, Edges
+from grantflow.core.flows.states import DEVICE_EDGES, GRANT_EDGES, Edges
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from diagram import BLOCK, DRAWN
 
-from grantflow.core.states import (
+from grantflow.core.flows.states import (
     Authorized,
     Edges,
     Expired,

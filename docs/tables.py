@@ -15,9 +15,9 @@ from attrs import AttrsInstance, fields
 from sphinx.util.typing import stringify_annotation
 
 from grantflow.cli.overview import COMMANDS
-from grantflow.core.provider import Provider
-from grantflow.core.spelling import Answering, Asking
-from grantflow.providers import Need, Template, names, template
+from grantflow.core.client.dialect import RequestFormat, ResponseFormat
+from grantflow.core.client.provider import Provider
+from grantflow.providers import Template, Variable, names, template
 
 T = TypeVar("T", bound=AttrsInstance)
 
@@ -72,24 +72,24 @@ KNOBS: Final = {
 ALIASES: Final = {
     "grantflow.Instant": "A reading of the monotonic clock: its origin means nothing, differences "
     "do. A type of its own, so that it is not mixed up with a span.",
-    "grantflow.core.values.Reply": "What a transport returns.",
-    "grantflow.core.values.Pairs": "Parameters or headers in order; a name may come twice. A "
+    "grantflow.core.values.response.Reply": "What a transport returns.",
+    "grantflow.core.values.pairs.Pairs": "Parameters or headers in order; a name may come twice. A "
     "mapping is taken as well.",
-    "grantflow.core.request.Encoding": "How the parameters of a request travel.",
-    "grantflow.core.values.Json": "A JSON value made of things that cannot change.",
-    "grantflow.core.spelling.Names": "Pairs of names; a mapping is taken as well.",
-    "grantflow.core.client_auth.ClientAuthentication": "How a client proves who it is.",
-    "grantflow.core.tokens.Grant": "The two grants by which a token source gets its first token.",
-    "grantflow.core.states.Final": "Where a flow ends.",
+    "grantflow.core.values.request.Encoding": "How the parameters of a request travel.",
+    "grantflow.core.values.json.Json": "A JSON value made of things that cannot change.",
+    "grantflow.core.client.dialect.Names": "Pairs of names; a mapping is taken as well.",
+    "grantflow.core.client.authentication.ClientAuthentication": "How a client proves who it is.",
+    "grantflow.core.client.identity.Grant": "The two grants of a token source.",
+    "grantflow.core.flows.states.Final": "Where a flow ends.",
     "grantflow.DeviceState": "Every state of the device flow.",
     "grantflow.GrantState": "Every state of client credentials and refresh.",
-    "grantflow.core.events.StartReply": "What the device authorization endpoint may have said.",
-    "grantflow.core.events.TokenReply": "What the token endpoint may have said.",
-    "grantflow.core.events.FirstReply": "What may have been said to the first of two steps.",
+    "grantflow.core.flows.events.StartReply": "What a device answer may say.",
+    "grantflow.core.flows.events.TokenReply": "What the token endpoint may have said.",
+    "grantflow.core.flows.events.FirstReply": "What may have been said to the first of two steps.",
     "grantflow.Event": "Everything that may happen to a flow.",
-    "grantflow.core.sign_in.SignInFlow": "The flows that a person takes part in.",
-    "grantflow.core.effects.Due": "What a driver does next.",
-    "grantflow.core.errors.Error": "Why a sign-in failed.",
+    "grantflow.core.flows.sign_in.SignInFlow": "The flows that a person takes part in.",
+    "grantflow.core.flows.effects.Due": "What a driver does next.",
+    "grantflow.core.values.errors.Error": "Why a sign-in failed.",
     "grantflow.Problem": "What a caller of a token source may get instead of a token.",
     "grantflow.Transport": "Sends a request once. It never raises for trouble on the "
     "network: it returns a fault.",
@@ -145,7 +145,7 @@ def used(known: Template) -> frozenset[str]:
         for name in _changed(_asking(provider, kind), plain)
     }
     return frozenset(
-        own | asking | {f"answers.{name}" for name in _changed(provider.answers, Answering())}
+        own | asking | {f"answers.{name}" for name in _changed(provider.answers, ResponseFormat())}
     )
 
 
@@ -199,12 +199,12 @@ _PLAIN: Final = Provider(name="plain", token_endpoint="https://plain.example/tok
 _ASKING: Final = {
     each.name: found
     for each in fields(Provider)
-    if isinstance(found := getattr(_PLAIN, each.name), Asking)
+    if isinstance(found := getattr(_PLAIN, each.name), RequestFormat)
 }
 
 
-def _asking(provider: Provider, kind: str) -> Asking:
-    found: Asking = getattr(provider, kind)
+def _asking(provider: Provider, kind: str) -> RequestFormat:
+    found: RequestFormat = getattr(provider, kind)
     return found
 
 
@@ -228,7 +228,7 @@ def _grants(known: Template) -> Iterator[str]:
         yield "client credentials"
 
 
-def _need(need: Need) -> str:
+def _need(need: Variable) -> str:
     if need.choices:
         return f"`{need.name}`: {', '.join(need.choices[:-1])} or {need.choices[-1]}"
     match need.default:

@@ -180,7 +180,7 @@ class Played:
         run = begin(self._flow, now)
         send = _send(run)
         self._server, reply = answer(self._server, send.request, at)
-        return run.heard(send, reply, now)
+        return run.receive(send, reply, now)
 
     def due(self, waiting: DeviceRun) -> timedelta:
         """Return when the next poll leaves."""
@@ -204,7 +204,7 @@ class Played:
                 self._server, reply = answer(self._server, send.request, send.not_before)
             case _:
                 assert_never(said)
-        after = waiting.heard(send, reply, moment(heard, roll))
+        after = waiting.receive(send, reply, moment(heard, roll))
         state = _on(after.state)
         return after if isinstance(state, (Pending, SlowDown)) else state
 

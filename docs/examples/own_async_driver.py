@@ -45,7 +45,7 @@ async def drive(
     while isinstance(due := run.due, Send):
         await clock.sleep_until(due.not_before)
         reply = await transport(due.request)
-        run = run.heard(due, reply, clock.now())
+        run = run.receive(due, reply, clock.now())
         watch(run.state)
     return due
 

@@ -48,7 +48,7 @@ def drive(
     while isinstance(due := run.due, Send):
         clock.sleep_until(due.not_before)
         reply = transport(due.request)
-        run = run.heard(due, reply, clock.now())
+        run = run.receive(due, reply, clock.now())
         watch(run.state)
     return due
 

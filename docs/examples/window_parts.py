@@ -43,7 +43,7 @@ def words(state: DeviceState) -> tuple[str, str]:
         case Started() | Pending() | SlowDown() if state.faults:
             return "The server does not answer. Trying again …", WORRIED
         case Started():
-            return "Asking for a code …", CALM
+            return "RequestFormat for a code …", CALM
         case Pending():
             return "Waiting for you to approve …", CALM
         case SlowDown():

@@ -9,8 +9,8 @@ from __future__ import annotations
 TYPE_CHECKING = False  # importing typing costs more than all the rest of this file
 if TYPE_CHECKING:
     from grantflow import providers
-    from grantflow.core.client import Client
-    from grantflow.core.client_auth import (
+    from grantflow.core.acquisition.freshness import Skew, Window
+    from grantflow.core.client.authentication import (
         ClientAssertion,
         ClientSecretBasic,
         ClientSecretHeaders,
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
         PrivateKeyJwt,
         Public,
     )
-    from grantflow.core.client_credentials import ClientCredentialsFlow
-    from grantflow.core.device import DeviceFlow
-    from grantflow.core.dpop import DPoP
-    from grantflow.core.effects import Send
-    from grantflow.core.errors import Cancelled, Denied, Garbled, Refused, Unreachable
-    from grantflow.core.events import (
+    from grantflow.core.client.client import Client
+    from grantflow.core.client.dialect import RequestFormat, ResponseFormat
+    from grantflow.core.client.dpop import DPoP
+    from grantflow.core.client.provider import Provider
+    from grantflow.core.flows.client_credentials import ClientCredentialsFlow
+    from grantflow.core.flows.device import DeviceFlow
+    from grantflow.core.flows.effects import Send
+    from grantflow.core.flows.events import (
         CodeExpired,
         CodeIssued,
         Event,
@@ -38,30 +40,37 @@ if TYPE_CHECKING:
         TokenIssued,
         Unanswered,
     )
-    from grantflow.core.exchange import MiddlemanFlow, TwoStepFlow
-    from grantflow.core.flow import Flow, Run, begin, outcome
-    from grantflow.core.pacing import Backoff
-    from grantflow.core.problems import PersonNeeded, Problem
-    from grantflow.core.provider import Provider
-    from grantflow.core.refresh import RefreshFlow
-    from grantflow.core.registration import RegistrationFlow
-    from grantflow.core.request import Request
-    from grantflow.core.secret import Secret
-    from grantflow.core.sign_in import sign_in_flow
-    from grantflow.core.spelling import Answering, Asking
-    from grantflow.core.states import (
+    from grantflow.core.flows.flow import Flow, Run, begin, outcome
+    from grantflow.core.flows.pacing import Backoff
+    from grantflow.core.flows.refresh import RefreshFlow
+    from grantflow.core.flows.registration import RegistrationFlow
+    from grantflow.core.flows.sign_in import sign_in_flow
+    from grantflow.core.flows.states import (
         Authorized,
         DeviceState,
         Expired,
         Failed,
         GrantState,
         Pending,
+        Problem,
         SlowDown,
         Started,
     )
-    from grantflow.core.tokens import Skew, Window
-    from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
-    from grantflow.shell.auth.requests import TokenAuth, TokenSession
+    from grantflow.core.flows.two_step import LinkFlow, TwoStepFlow
+    from grantflow.core.values.errors import (
+        Cancelled,
+        Denied,
+        InteractionRequired,
+        InvalidResponse,
+        Refused,
+        Unreachable,
+    )
+    from grantflow.core.values.request import Request
+    from grantflow.core.values.response import Fault, Response
+    from grantflow.core.values.secret import Secret
+    from grantflow.core.values.time import Instant, Moment
+    from grantflow.core.values.token import DeviceAuthorization, Token
+    from grantflow.integrations.requests import TokenAuth, TokenSession
     from grantflow.shell.blocking import resume, run
     from grantflow.shell.clock import SystemClock
     from grantflow.shell.ports import (
@@ -73,13 +82,11 @@ if TYPE_CHECKING:
         Transport,
         TryingStore,
     )
-    from grantflow.shell.registration import Registration
-    from grantflow.shell.source import GrantError, TokenSource
+    from grantflow.shell.sources.blocking import GrantError, TokenSource
+    from grantflow.shell.sources.registration import Registration
     from grantflow.shell.stores import FileStore, KeyringStore, MemoryStore, RedisStore
 
 __all__ = [
-    "Answering",
-    "Asking",
     "Authorized",
     "Backoff",
     "Cancelled",
@@ -104,21 +111,21 @@ __all__ = [
     "Fault",
     "FileStore",
     "Flow",
-    "Garbled",
     "GaveUp",
     "GrantError",
     "GrantIssued",
     "GrantState",
     "Instant",
+    "InteractionRequired",
+    "InvalidResponse",
     "KeyringStore",
+    "LinkFlow",
     "LockedError",
     "MemoryStore",
-    "MiddlemanFlow",
     "Moment",
     "MutualTls",
     "NonceAsked",
     "Pending",
-    "PersonNeeded",
     "PrivateKeyJwt",
     "Problem",
     "Prompt",
@@ -131,7 +138,9 @@ __all__ = [
     "RegistrationFlow",
     "Rejected",
     "Request",
+    "RequestFormat",
     "Response",
+    "ResponseFormat",
     "Run",
     "Secret",
     "Send",
@@ -163,8 +172,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "core.client": ("Client",),
-    "core.client_auth": (
+    "core.acquisition.freshness": (
+        "Skew",
+        "Window",
+    ),
+    "core.client.authentication": (
         "ClientAssertion",
         "ClientSecretBasic",
         "ClientSecretHeaders",
@@ -174,12 +186,17 @@ _HOMES = {
         "PrivateKeyJwt",
         "Public",
     ),
-    "core.client_credentials": ("ClientCredentialsFlow",),
-    "core.device": ("DeviceFlow",),
-    "core.dpop": ("DPoP",),
-    "core.effects": ("Send",),
-    "core.errors": ("Cancelled", "Denied", "Garbled", "Refused", "Unreachable"),
-    "core.events": (
+    "core.client.client": ("Client",),
+    "core.client.dialect": (
+        "RequestFormat",
+        "ResponseFormat",
+    ),
+    "core.client.dpop": ("DPoP",),
+    "core.client.provider": ("Provider",),
+    "core.flows.client_credentials": ("ClientCredentialsFlow",),
+    "core.flows.device": ("DeviceFlow",),
+    "core.flows.effects": ("Send",),
+    "core.flows.events": (
         "CodeExpired",
         "CodeIssued",
         "Event",
@@ -192,37 +209,61 @@ _HOMES = {
         "TokenIssued",
         "Unanswered",
     ),
-    "core.exchange": ("MiddlemanFlow", "TwoStepFlow"),
-    "core.flow": ("Flow", "Run", "begin", "outcome"),
-    "core.pacing": ("Backoff",),
-    "core.problems": ("PersonNeeded", "Problem"),
-    "core.provider": ("Provider",),
-    "core.refresh": ("RefreshFlow",),
-    "core.registration": ("RegistrationFlow",),
-    "core.request": ("Request",),
-    "core.secret": ("Secret",),
-    "core.sign_in": ("sign_in_flow",),
-    "core.spelling": ("Answering", "Asking"),
-    "core.states": (
+    "core.flows.flow": (
+        "Flow",
+        "Run",
+        "begin",
+        "outcome",
+    ),
+    "core.flows.pacing": ("Backoff",),
+    "core.flows.refresh": ("RefreshFlow",),
+    "core.flows.registration": ("RegistrationFlow",),
+    "core.flows.sign_in": ("sign_in_flow",),
+    "core.flows.states": (
         "Authorized",
         "DeviceState",
         "Expired",
         "Failed",
         "GrantState",
         "Pending",
+        "Problem",
         "SlowDown",
         "Started",
     ),
-    "core.tokens": ("Skew", "Window"),
-    "core.values": (
-        "DeviceAuthorization",
+    "core.flows.two_step": (
+        "LinkFlow",
+        "TwoStepFlow",
+    ),
+    "core.values.errors": (
+        "Cancelled",
+        "Denied",
+        "InteractionRequired",
+        "InvalidResponse",
+        "Refused",
+        "Unreachable",
+    ),
+    "core.values.request": ("Request",),
+    "core.values.response": (
         "Fault",
+        "Response",
+    ),
+    "core.values.secret": ("Secret",),
+    "core.values.time": (
         "Instant",
         "Moment",
-        "Response",
+    ),
+    "core.values.token": (
+        "DeviceAuthorization",
         "Token",
     ),
-    "shell.blocking": ("resume", "run"),
+    "integrations.requests": (
+        "TokenAuth",
+        "TokenSession",
+    ),
+    "shell.blocking": (
+        "resume",
+        "run",
+    ),
     "shell.clock": ("SystemClock",),
     "shell.ports": (
         "Clock",
@@ -233,10 +274,17 @@ _HOMES = {
         "Transport",
         "TryingStore",
     ),
-    "shell.registration": ("Registration",),
-    "shell.source": ("GrantError", "TokenSource"),
-    "shell.auth.requests": ("TokenAuth", "TokenSession"),
-    "shell.stores": ("FileStore", "KeyringStore", "MemoryStore", "RedisStore"),
+    "shell.sources.blocking": (
+        "GrantError",
+        "TokenSource",
+    ),
+    "shell.sources.registration": ("Registration",),
+    "shell.stores": (
+        "FileStore",
+        "KeyringStore",
+        "MemoryStore",
+        "RedisStore",
+    ),
 }
 
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from grantflow.cli import fast
+from grantflow.cli.token import quick as fast
 
 TYPE_CHECKING = False  # here and in fast: typing costs more than a stored token
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _abandon_output()
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: never a traceback
-        from grantflow.cli.failure import verdict
+        from grantflow.cli.errors import verdict
 
         message, code = verdict(error)
         if isinstance(error, OSError):

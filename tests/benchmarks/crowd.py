@@ -14,7 +14,7 @@ import anyio
 from measured import Part, Row
 
 from grantflow import Authorized, Client, DeviceFlow, Pending
-from grantflow.core.states import DeviceState
+from grantflow.core.flows.states import DeviceState
 from grantflow.shell import aio
 from grantflow.testing import (
     AsyncServerTransport,

@@ -32,7 +32,7 @@ def grantflow_async(url: str, _: str) -> Callable[[], int]:
 
     from grantflow import Authorized, Client, DeviceFlow, Provider
     from grantflow.shell import aio
-    from grantflow.shell.http.over_httpx import AsyncHttpxTransport
+    from grantflow.shell.http.httpx import AsyncHttpxTransport
 
     provider = Provider(
         name="bench",
@@ -148,7 +148,7 @@ def grantflow_threads(url: str, certificate: str) -> Callable[[], int]:
     import requests
 
     from grantflow import Authorized, Client, DeviceFlow, Provider, run
-    from grantflow.shell.http.over_requests import RequestsTransport
+    from grantflow.shell.http.requests import RequestsTransport
 
     provider = Provider(
         name="bench",

@@ -19,7 +19,7 @@ from requests_oauthlib import OAuth2Session
 from server import started
 
 from grantflow import Client, ClientSecretPost, MemoryStore, Provider, TokenAuth, TokenSource
-from grantflow.shell.http.over_requests import RequestsTransport
+from grantflow.shell.http.requests import RequestsTransport
 
 API = "https://api.example.com/things"
 TOKEN = {"access_token": "at-1", "token_type": "Bearer", "expires_in": 3600}

@@ -26,12 +26,12 @@ from grantflow import (
     Token,
     run,
 )
-from grantflow.core.client_auth import ClientAuthentication
-from grantflow.core.states import DeviceState
-from grantflow.core.values import Reply
+from grantflow.core.client.authentication import ClientAuthentication
+from grantflow.core.flows.states import DeviceState
+from grantflow.core.values.response import Reply
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.discovery import discover
-from grantflow.shell.http.over_requests import RequestsTransport
+from grantflow.shell.http.requests import RequestsTransport
 
 from .servers import RealServer
 

@@ -18,8 +18,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from grantflow import Authorized, Client, Denied, DeviceAuthorization, DeviceFlow, Failed, Pending
 from grantflow import run as run_flow
-from grantflow.core.states import DeviceState
-from grantflow.core.states import Final as Ending
+from grantflow.core.flows.states import DeviceState
+from grantflow.core.flows.states import Final as Ending
 from grantflow.testing import Loopback, Script, serve
 
 from .conftest import demand

@@ -37,21 +37,21 @@ from grantflow import (
     TokenSource,
     run,
 )
-from grantflow.core.client_auth import (
+from grantflow.core.client.authentication import (
     ClientAuthentication,
     ClientSecretBasic,
     ClientSecretJwt,
     MutualTls,
     PrivateKeyJwt,
 )
-from grantflow.core.request import Request
-from grantflow.core.states import Final
-from grantflow.core.values import Reply
+from grantflow.core.flows.states import Final
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Reply
 from grantflow.shell import aio
 from grantflow.shell.discovery import discover
-from grantflow.shell.http.over_httpx import AsyncHttpxTransport, HttpxTransport
-from grantflow.shell.http.over_requests import RequestsTransport
-from grantflow.shell.signing import Signer, signed
+from grantflow.shell.http.httpx import AsyncHttpxTransport, HttpxTransport
+from grantflow.shell.http.requests import RequestsTransport
+from grantflow.shell.signing.signer import Signer, signed
 
 from .library import WRONG, Hurried, Wire, after_polls, refresh_token, response, told
 from .servers import RealServer, start_oidc_provider

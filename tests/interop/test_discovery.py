@@ -9,10 +9,10 @@ from threading import Thread
 import pytest
 from returns.result import Success
 
-from grantflow import Garbled, Provider, Request, Unreachable
-from grantflow.core.wire import either
+from grantflow import InvalidResponse, Provider, Request, Unreachable
+from grantflow.core.values.result import either
 from grantflow.shell.discovery import discover
-from grantflow.shell.http.over_requests import RequestsTransport
+from grantflow.shell.http.requests import RequestsTransport
 
 from .library import Wire, response, told
 from .servers import RealServer
@@ -90,14 +90,16 @@ def test_an_issuer_is_compared_letter_by_letter(
 ) -> None:
     asked = spelt(real_server.issuer)
     found = discover(asked, Wire())
-    assert isinstance(found, Garbled)
+    assert isinstance(found, InvalidResponse)
     assert found.problem.startswith(f"metadata: it is of {real_server.issuer}, not of {asked}")
 
 
 def test_nobody_speaks_for_another_port(real_server: RealServer) -> None:
     with another_port(document(real_server)) as impostor:
         found = discover(impostor, Wire())
-        assert found == Garbled(f"metadata: it is of {real_server.issuer}, not of {impostor}")
+        assert found == InvalidResponse(
+            f"metadata: it is of {real_server.issuer}, not of {impostor}"
+        )
     found = discover(impostor, Wire())  # and now nobody is there
     assert isinstance(found, Unreachable), found
     assert (found.fault.kind, found.fault.reached, found.tries) == ("refused", "no", 1)
@@ -106,7 +108,7 @@ def test_nobody_speaks_for_another_port(real_server: RealServer) -> None:
 def test_no_metadata_at_a_path_of_the_server(real_server: RealServer) -> None:
     wire = Wire()
     found = discover(f"{real_server.issuer}/tenant", wire)
-    assert isinstance(found, Garbled), found
+    assert isinstance(found, InvalidResponse), found
     assert found.status == 404
     origin, path = real_server.issuer, "/tenant"
     assert [exchange.request.url for exchange in wire.exchanges] == [
@@ -131,5 +133,5 @@ def test_one_wrong_member_spoils_the_document(
 ) -> None:
     spoilt = {**document(real_server), name: value}
     found = either(Provider.from_metadata(spoilt))
-    assert isinstance(found, Garbled), found
+    assert isinstance(found, InvalidResponse), found
     assert found.problem.startswith(f"metadata: {problem}")

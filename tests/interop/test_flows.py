@@ -28,10 +28,10 @@ from grantflow import (
     begin,
     run,
 )
-from grantflow.core.device import GRANT_TYPE
-from grantflow.core.effects import Send
-from grantflow.core.states import DeviceState
-from grantflow.core.states import Final as Ending
+from grantflow.core.flows.device import GRANT_TYPE
+from grantflow.core.flows.effects import Send
+from grantflow.core.flows.states import DeviceState
+from grantflow.core.flows.states import Final as Ending
 from grantflow.shell.clock import SystemClock
 
 from .conftest import BOTH
@@ -169,7 +169,7 @@ def test_without_an_interval_five_seconds_count(oidc_provider: RealServer) -> No
     assert isinstance(going.state, Started)
     assert isinstance(going.due, Send)
     reply, now = Wire()(going.due.request), SystemClock().now()
-    going = going.heard(going.due, reply, now)
+    going = going.receive(going.due, reply, now)
     assert isinstance(going.state, Pending)
     assert going.state.interval == timedelta(seconds=5)
     assert going.state.not_before == now.mono + timedelta(seconds=5)

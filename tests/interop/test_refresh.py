@@ -15,7 +15,7 @@ from grantflow import (
     Failed,
     FileStore,
     GrantError,
-    PersonNeeded,
+    InteractionRequired,
     RefreshFlow,
     Refused,
     Secret,
@@ -23,9 +23,9 @@ from grantflow import (
     TokenSource,
     run,
 )
-from grantflow.core.device import GRANT_TYPE
-from grantflow.core.states import Final as Ending
-from grantflow.core.tokens import Freshness, freshness
+from grantflow.core.acquisition.freshness import Freshness, freshness
+from grantflow.core.flows.device import GRANT_TYPE
+from grantflow.core.flows.states import Final as Ending
 from grantflow.shell.ports import Clock
 
 from .library import (
@@ -223,7 +223,7 @@ def test_a_grant_that_was_taken_back_needs_the_person(
     alone = Process(real_server, client, tmp_path, clock=LATER)
     with pytest.raises(GrantError) as caught:
         alone.source.token()
-    assert isinstance(caught.value.problem, PersonNeeded)
+    assert isinstance(caught.value.problem, InteractionRequired)
     assert alone.grants == ["refresh_token"]
     assert FileStore(tmp_path).keys() == []
     asks = Process(real_server, client, tmp_path, clock=Hurried(), interactive=True)

@@ -18,8 +18,6 @@ from returns.io import IOResult
 from returns.result import Result
 
 from grantflow import (
-    Answering,
-    Asking,
     Authorized,
     Backoff,
     Cancelled,
@@ -44,21 +42,21 @@ from grantflow import (
     Fault,
     FileStore,
     Flow,
-    Garbled,
     GaveUp,
     GrantError,
     GrantIssued,
     GrantState,
     Instant,
+    InteractionRequired,
+    InvalidResponse,
     KeyringStore,
+    LinkFlow,
     LockedError,
     MemoryStore,
-    MiddlemanFlow,
     Moment,
     MutualTls,
     NonceAsked,
     Pending,
-    PersonNeeded,
     PrivateKeyJwt,
     Problem,
     Prompt,
@@ -71,7 +69,9 @@ from grantflow import (
     RegistrationFlow,
     Rejected,
     Request,
+    RequestFormat,
     Response,
+    ResponseFormat,
     Run,
     Secret,
     Send,
@@ -101,14 +101,15 @@ from grantflow import (
     run,
     sign_in_flow,
 )
-from grantflow.core.effects import Due
-from grantflow.core.errors import Error
-from grantflow.core.events import FirstReply, StartReply
-from grantflow.core.states import Final
-from grantflow.core.values import Members, Reply
+from grantflow.core.flows.effects import Due
+from grantflow.core.flows.events import FirstReply, StartReply
+from grantflow.core.flows.states import Final
+from grantflow.core.values.errors import Error
+from grantflow.core.values.json import Members
+from grantflow.core.values.response import Reply
+from grantflow.integrations.httpx import TokenAuth as HttpxTokenAuth
 from grantflow.shell import aio
-from grantflow.shell.auth.httpx import TokenAuth as HttpxTokenAuth
-from grantflow.shell.kept_key import kept_dpop_key
+from grantflow.shell.signing.key_file import kept_dpop_key
 from grantflow.shell.timer import Loop, TimerDriver
 from grantflow.testing import (
     AsyncServerTransport,
@@ -216,14 +217,18 @@ def known() -> None:
 
 def configuration(provider: Provider, secret: Secret) -> None:
     assert_type(Provider(name="acme", token_endpoint="https://acme.example/token"), Provider)
-    assert_type(Provider.from_metadata({"issuer": "https://as.example"}), Result[Provider, Garbled])
+    assert_type(
+        Provider.from_metadata({"issuer": "https://as.example"}), Result[Provider, InvalidResponse]
+    )
     assert_type(provider.device_authorization_endpoint, str | None)
     assert_type(provider.encoding, Literal["form", "json"])
     Provider(name="acme", token_endpoint="https://acme.example/token", encoding="xml")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    spelt = Asking(rename={"device_code": "code"})
+    spelt = RequestFormat(rename={"device_code": "code"})
     Provider(name="odd", token_endpoint="https://acme.example/token", poll=spelt)
     Provider(
-        name="odd", token_endpoint="https://acme.example/token", answers=Answering(error="detail")
+        name="odd",
+        token_endpoint="https://acme.example/token",
+        answers=ResponseFormat(error="detail"),
     )
     client = Client(provider=provider, client_id="app", scope="read write", extra={"a": "b"})
     assert_type(client.scope, tuple[str, ...])
@@ -253,7 +258,7 @@ def configuration(provider: Provider, secret: Secret) -> None:
 
 def flows(client: Client, now: Moment, span: timedelta) -> None:
     device = DeviceFlow(client, backoff=Backoff(tries=3), budget=span)
-    assert_type(sign_in_flow(client), DeviceFlow | TwoStepFlow | MiddlemanFlow)
+    assert_type(sign_in_flow(client), DeviceFlow | TwoStepFlow | LinkFlow)
     registering = RegistrationFlow(provider=client.provider, client_name="my tool")
     assert_type(Registration(client, registering)(), Client)
     machine = ClientCredentialsFlow(client, backoff=Backoff(span, span), budget=span)
@@ -279,14 +284,14 @@ def runs(client: Client, now: Moment, reply: Response | Fault, event: Event) -> 
     assert_type(going.state, DeviceState)
     assert_type(going.flow, Flow[DeviceState])
     assert_type(going.due, Send | Authorized | Expired | Failed)
-    assert_type(going.told(event), Run[DeviceState])
+    assert_type(going.apply(event), Run[DeviceState])
     match going.due:
         case Send() as send:
             assert_type(send.request, Request)
             assert_type(send.not_before, Instant)
             assert_type(send.read(reply, now), StartReply | FirstReply)
-            assert_type(going.heard(send, reply, now), Run[DeviceState])
-            going.heard(send, now, reply)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            assert_type(going.receive(send, reply, now), Run[DeviceState])
+            going.receive(send, now, reply)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         case (Authorized() | Expired() | Failed()) as final:
             assert_type(final, Authorized | Expired | Failed)
     assert_type(begin(ClientCredentialsFlow(client), now), Run[GrantState])
@@ -441,7 +446,7 @@ def device_state(state: DeviceState) -> str:
             assert_type(fault, Fault | None)
             return "expired"
         case Failed(error):
-            assert_type(error, Denied | Refused | Garbled | Unreachable | Cancelled)
+            assert_type(error, Denied | Refused | InvalidResponse | Unreachable | Cancelled)
             return "failed"
         case _:
             assert_never(state)
@@ -527,7 +532,7 @@ def what_happened(event: Event) -> str:
         case CodeExpired():
             return "code expired"
         case Rejected(_, error):
-            assert_type(error, Denied | Refused | Garbled)
+            assert_type(error, Denied | Refused | InvalidResponse)
             return "rejected"
         case Unanswered(_, fault):
             assert_type(fault, Fault)
@@ -562,7 +567,7 @@ def why(error: Error) -> str:
             assert_type(status, int | None)
             assert_type(raw, str | None)
             return "refused"
-        case Garbled(problem, status):
+        case InvalidResponse(problem, status):
             assert_type(problem, str)
             assert_type(status, int | None)
             return "garbled"
@@ -578,7 +583,7 @@ def why(error: Error) -> str:
 
 def cancelled_is_missing(error: Error) -> str:
     match error:
-        case Denied() | Refused() | Garbled() | Unreachable():
+        case Denied() | Refused() | InvalidResponse() | Unreachable():
             return "not me"
         case _:
             assert_never(error)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -615,7 +620,7 @@ class Drawer:
 
 def front_door(client: Client, transport: Transport, clock: Clock) -> None:
     source = TokenSource(client, grant="device", store=FileStore(), prompt=show)
-    assert_type(source.obtain(), IOResult[Token, Expired | Failed | PersonNeeded])
+    assert_type(source.obtain(), IOResult[Token, Expired | Failed | InteractionRequired])
     assert_type(source.token(), Token)
     assert_type(source.renew(source.token()), IOResult[Token, Problem])
     assert_type(source.forget(), IOResult[None, Problem])
@@ -625,7 +630,7 @@ def front_door(client: Client, transport: Transport, clock: Clock) -> None:
     try:
         source.token()
     except GrantError as error:
-        assert_type(error.problem, Expired | Failed | PersonNeeded)
+        assert_type(error.problem, Expired | Failed | InteractionRequired)
     TokenSource(client, "client_credentials", store=MemoryStore(), interactive=False)
     TokenSource(client, store=Drawer(), transport=transport, clock=clock, watch=see_device)
     TokenSource(client, grant="password")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -643,7 +648,7 @@ async def awaiting_front_door(
     client: Client, transport: aio.AsyncTransport, clock: aio.AsyncClock, blocking: Transport
 ) -> None:
     source = aio.AsyncTokenSource(client, grant="device", store=FileStore(), prompt=show)
-    assert_type(await source.obtain(), IOResult[Token, Expired | Failed | PersonNeeded])
+    assert_type(await source.obtain(), IOResult[Token, Expired | Failed | InteractionRequired])
     assert_type(await source.token(), Token)
     assert_type(await source.renew(await source.token()), IOResult[Token, Problem])
     assert_type(await source.forget(), IOResult[None, Problem])
@@ -676,7 +681,7 @@ def problem(found: Problem) -> str:
     match found:
         case Expired() | Failed():
             return "a flow ended"
-        case PersonNeeded():
+        case InteractionRequired():
             return "somebody is needed"
         case _:
             assert_never(found)

@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import Final, final
 
 from grantflow.cli import overview
-from grantflow.cli.failure import usage
+from grantflow.cli.errors import usage
 from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import nearest
-from grantflow.cli.quoted import quoted
+from grantflow.cli.redact import quoted
 
 _HELP: Final = ("--help", "-h", "help")
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Final, NoReturn, TypeVar, final
 
-from grantflow.cli.failure import usage
-from grantflow.cli.quoted import quoted
-from grantflow.core.members import number
-from grantflow.core.pacing import LONGEST
+from grantflow.cli.errors import usage
+from grantflow.cli.redact import quoted
+from grantflow.core.flows.pacing import LONGEST
+from grantflow.core.values.parsing import number
 
 N = TypeVar("N", bound=Namespace)
 

@@ -8,12 +8,12 @@ from typing import Final
 
 from returns.result import Failure, Result, Success
 
-from grantflow.core.errors import Garbled
-from grantflow.core.members import maybe_sendable, moment_of, sendable, text_of, words
-from grantflow.core.resume import dump_run, load_run
-from grantflow.core.values import Members, Token, plain
+from grantflow.core.values.errors import InvalidResponse
+from grantflow.core.values.json import Members, plain
+from grantflow.core.values.parsing import maybe_sendable, moment_of, sendable, text_of, words
+from grantflow.core.values.token import Token
 
-__all__ = ["MEMBERS", "VERSION", "dump_run", "dump_token", "load_run", "load_token"]
+__all__ = ["MEMBERS", "VERSION", "dump_token", "load_token"]
 
 VERSION: Final = 1
 
@@ -53,19 +53,19 @@ def dump_token(token: Token) -> dict[str, object]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def load_token(document: Mapping[str, object]) -> Result[Token, Garbled]:
+def load_token(document: Mapping[str, object]) -> Result[Token, InvalidResponse]:
     """Read what ``dump_token`` wrote; members of later versions are left alone.
 
     >>> load_token(dump_token(Token(access_token="at"))).unwrap().access_token.reveal()
     'at'
     >>> load_token({"version": 1}).failure()
-    Garbled(problem='stored token: access_token is missing', status=None)
+    InvalidResponse(problem='stored token: access_token is missing', status=None)
     """
     return (
         _members(document)
         .bind(_version)
         .bind(_read)
-        .alt(lambda problem: Garbled(f"stored token: {problem}"))
+        .alt(lambda problem: InvalidResponse(f"stored token: {problem}"))
     )
 
 

@@ -24,24 +24,24 @@ from typing import Final
 
 from returns.result import Result
 
-from grantflow.core.provider import Provider
+from grantflow.core.client.provider import Provider
 from grantflow.providers.catalog import Catalog
 from grantflow.providers.cloud import CLOUD
 from grantflow.providers.developer import DEVELOPER
 from grantflow.providers.document import Misspelt, document_of, provider_from
 from grantflow.providers.identity import IDENTITY
 from grantflow.providers.media import MEDIA
-from grantflow.providers.own import extended
+from grantflow.providers.reader import extended
 from grantflow.providers.selfhosted import SELFHOSTED
 from grantflow.providers.social import SOCIAL
-from grantflow.providers.template import Need, Template
+from grantflow.providers.template import Template, Variable
 
 __all__ = [
     "KNOWN",
     "Catalog",
     "Misspelt",
-    "Need",
     "Template",
+    "Variable",
     "document_of",
     "extended",
     "find",

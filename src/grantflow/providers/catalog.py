@@ -6,7 +6,7 @@ from typing import final
 
 from attrs import frozen
 
-from grantflow.core.provider import Provider
+from grantflow.core.client.provider import Provider
 from grantflow.providers.template import Template, nearest
 
 

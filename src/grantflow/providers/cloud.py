@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from grantflow.core.provider import Provider
-from grantflow.core.spelling import Answering, Asking
-from grantflow.providers.template import Need, Template
+from grantflow.core.client.dialect import RequestFormat, ResponseFormat
+from grantflow.core.client.provider import Provider
+from grantflow.providers.template import Template, Variable
 
 # AWS names its errors after exceptions in the header, and in the RFC's words in the body.
 _AWS_CODES: Final = (
@@ -41,8 +41,8 @@ CLOUD: Final = (
             revocation_endpoint="https://oauth2.googleapis.com/revoke",
             # Even a client for televisions has a secret; only the poll wants it.
             auth_methods=("client_secret_post",),
-            device=Asking(drop="client_secret"),
-            answers=Answering(
+            device=RequestFormat(drop="client_secret"),
+            answers=ResponseFormat(
                 error=("error", "error_code"),
                 codes=(
                     ("rate_limit_exceeded", "slow_down"),
@@ -66,15 +66,15 @@ CLOUD: Final = (
             encoding="json",
             scope_separator=None,
             auth_methods=("client_secret_post",),
-            device=Asking(rename=_AWS_NAMES, drop="scope"),
-            poll=Asking(rename=_AWS_NAMES),
-            refresh=Asking(rename=_AWS_NAMES),
-            registration=Asking(
+            device=RequestFormat(rename=_AWS_NAMES, drop="scope"),
+            poll=RequestFormat(rename=_AWS_NAMES),
+            refresh=RequestFormat(rename=_AWS_NAMES),
+            registration=RequestFormat(
                 rename=(("client_name", "clientName"), ("scope", "scopes")),
                 drop=("grant_types", "token_endpoint_auth_method"),
                 fixed=(("clientType", "public"),),
             ),
-            answers=Answering(
+            answers=ResponseFormat(
                 fields=(
                     ("client_id", ("clientId",)),
                     ("client_secret", ("clientSecret",)),
@@ -93,7 +93,7 @@ CLOUD: Final = (
                 codes=_AWS_CODES,
             ),
         ),
-        needs=(Need("region", "label"),),
+        needs=(Variable("region", "label"),),
         aliases=("aws-sso", "iam-identity-center", "aws-iam-identity-center"),
     ),
     Template(
@@ -105,7 +105,7 @@ CLOUD: Final = (
             revocation_endpoint="https://{host}/oauth2/revoke",
             auth_methods=("client_secret_basic", "client_secret_post"),
         ),
-        needs=(Need("host"),),
+        needs=(Variable("host"),),
     ),
     Template(
         "Login with Amazon",
@@ -116,9 +116,11 @@ CLOUD: Final = (
             token_endpoint="https://api.amazon.com/auth/o2/token",
             device_authorization_endpoint="https://api.amazon.com/auth/o2/create/codepair",
             auth_methods=("none", "client_secret_post"),
-            device=Asking(fixed=(("response_type", "device_code"),)),
-            poll=Asking(fixed=(("grant_type", "device_code"),), echo="user_code", drop="client_id"),
-            answers=Answering(
+            device=RequestFormat(fixed=(("response_type", "device_code"),)),
+            poll=RequestFormat(
+                fixed=(("grant_type", "device_code"),), echo="user_code", drop="client_id"
+            ),
+            answers=ResponseFormat(
                 codes=(
                     ("invalid_code_pair", "expired_token"),
                     ("InvalidValue", "invalid_request"),
@@ -138,12 +140,14 @@ CLOUD: Final = (
             device_authorization_endpoint="https://{host}/services/oauth2/token",
             revocation_endpoint="https://{host}/services/oauth2/revoke",
             auth_methods=("none", "client_secret_post", "client_secret_basic"),
-            device=Asking(fixed=(("response_type", "device_code"),)),
-            poll=Asking(rename=(("device_code", "code"),), fixed=(("grant_type", "device"),)),
+            device=RequestFormat(fixed=(("response_type", "device_code"),)),
+            poll=RequestFormat(
+                rename=(("device_code", "code"),), fixed=(("grant_type", "device"),)
+            ),
             lifetime=timedelta(seconds=500),
         ),
         # A sandbox is test.salesforce.com; client credentials want the own domain.
-        needs=(Need("host", default="login.salesforce.com"),),
+        needs=(Variable("host", default="login.salesforce.com"),),
         aliases=("sfdc", "sfdx"),
     ),
     Template(
@@ -158,25 +162,25 @@ CLOUD: Final = (
             poll_endpoint="https://{host}/oauth/v3/device/token",
             auth_methods=("client_secret_post",),
             scope_separator=",",
-            device=Asking(
+            device=RequestFormat(
                 encoding="query",
                 drop="client_secret",
                 fixed=(("grant_type", "device_request"), ("access_type", "offline")),
             ),
-            poll=Asking(
+            poll=RequestFormat(
                 encoding="query",
                 rename=(("device_code", "code"),),
                 fixed=(("grant_type", "device_token"),),
             ),
-            refresh=Asking(encoding="query"),
-            answers=Answering(
+            refresh=RequestFormat(encoding="query"),
+            answers=ResponseFormat(
                 codes=(("expired", "expired_token"), ("invalid_code", "invalid_grant")),
                 milliseconds=True,
             ),
             authorization_scheme="Zoho-oauthtoken",
         ),
         # accounts.zoho.eu, .in, .com.au, .jp, .com.cn, accounts.zohocloud.ca, .sa
-        needs=(Need("host", default="accounts.zoho.com"),),
+        needs=(Variable("host", default="accounts.zoho.com"),),
     ),
     Template(
         "Slack",
@@ -186,7 +190,7 @@ CLOUD: Final = (
             token_endpoint="https://slack.com/api/oauth.v2.access",
             auth_methods=("client_secret_post", "client_secret_basic"),
             scope_separator=",",
-            answers=Answering(
+            answers=ResponseFormat(
                 scope_separator=",",
                 codes=(
                     ("invalid_refresh_token", "invalid_grant"),
@@ -207,7 +211,7 @@ CLOUD: Final = (
             auth_methods=("client_secret_basic",),
         ),
         # api-m.sandbox.paypal.com for trying.
-        needs=(Need("host", default="api-m.paypal.com"),),
+        needs=(Variable("host", default="api-m.paypal.com"),),
     ),
     Template(
         "Zoom",
@@ -219,10 +223,10 @@ CLOUD: Final = (
             device_authorization_endpoint="https://zoom.us/oauth/devicecode",
             revocation_endpoint="https://zoom.us/oauth/revoke",
             auth_methods=("client_secret_basic",),
-            device=Asking(encoding="query"),
-            poll=Asking(encoding="query"),
-            token=Asking(encoding="query", fixed=(("grant_type", "account_credentials"),)),
-            answers=Answering(description=("reason", "error_description")),
+            device=RequestFormat(encoding="query"),
+            poll=RequestFormat(encoding="query"),
+            token=RequestFormat(encoding="query", fixed=(("grant_type", "account_credentials"),)),
+            answers=ResponseFormat(description=("reason", "error_description")),
         ),
         client_credentials=True,
     ),
@@ -235,7 +239,7 @@ CLOUD: Final = (
             auth_methods=("client_secret_basic",),
             authorization_scheme="Bearer",
         ),
-        needs=(Need("host", default="api.ebay.com"),),
+        needs=(Variable("host", default="api.ebay.com"),),
     ),
     Template(
         "Tailscale",
@@ -254,9 +258,11 @@ CLOUD: Final = (
             token_endpoint="https://oauth-login.cloud.huawei.com/oauth2/v3/token",
             device_authorization_endpoint="https://oauth-login.cloud.huawei.com/oauth2/v3/device/code",
             auth_methods=("client_secret_post",),
-            device=Asking(drop="client_secret"),
-            poll=Asking(rename=(("device_code", "code"),), fixed=(("grant_type", "device_code"),)),
-            answers=Answering(
+            device=RequestFormat(drop="client_secret"),
+            poll=RequestFormat(
+                rename=(("device_code", "code"),), fixed=(("grant_type", "device_code"),)
+            ),
+            answers=ResponseFormat(
                 fields=(("expires_in", ("expires_in", "expire_in")),),
                 sub_error="sub_error",
                 codes=(
@@ -278,9 +284,9 @@ CLOUD: Final = (
             token_endpoint="https://{host}{path}",
             auth_methods=("client_secret_basic", "client_secret_post"),
             # "ErrorCode" is always invalid_request; what is wrong is in the words beside it.
-            answers=Answering(error="ErrorCode", description="Error"),
+            answers=ResponseFormat(error="ErrorCode", description="Error"),
             authorization_scheme="Bearer",  # the type that it sends is BearerToken
         ),
-        needs=(Need("host"), Need("path", "path", "/oauth/token")),
+        needs=(Variable("host"), Variable("path", "path", "/oauth/token")),
     ),
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from grantflow.core.provider import Provider
-from grantflow.core.spelling import Answering, Asking
-from grantflow.providers.template import Need, Template
+from grantflow.core.client.dialect import RequestFormat, ResponseFormat
+from grantflow.core.client.provider import Provider
+from grantflow.providers.template import Template, Variable
 
 DEVELOPER: Final = (
     Template(
@@ -19,7 +19,7 @@ DEVELOPER: Final = (
             token_endpoint="https://{host}/login/oauth/access_token",
             device_authorization_endpoint="https://{host}/login/device/code",
             auth_methods=("none", "client_secret_post"),
-            answers=Answering(
+            answers=ResponseFormat(
                 scope_separator=",",
                 codes=(
                     ("token_expired", "expired_token"),
@@ -30,7 +30,7 @@ DEVELOPER: Final = (
                 ),
             ),
         ),
-        needs=(Need("host", default="github.com"),),
+        needs=(Variable("host", default="github.com"),),
         aliases=("ghes", "github-enterprise", "github-enterprise-server"),
     ),
     Template(
@@ -43,7 +43,7 @@ DEVELOPER: Final = (
             revocation_endpoint="https://{host}{path}/oauth/revoke",
             auth_methods=("none", "client_secret_post", "client_secret_basic"),
         ),
-        needs=(Need("host", default="gitlab.com"), Need("path", "path", "")),
+        needs=(Variable("host", default="gitlab.com"), Variable("path", "path", "")),
         aliases=("doorkeeper",),
     ),
     Template(
@@ -53,7 +53,7 @@ DEVELOPER: Final = (
             name="bitbucket",
             token_endpoint="https://bitbucket.org/site/oauth2/access_token",
             auth_methods=("client_secret_basic", "client_secret_post"),
-            answers=Answering(fields=(("scope", ("scopes", "scope")),)),
+            answers=ResponseFormat(fields=(("scope", ("scopes", "scope")),)),
         ),
     ),
     Template(
@@ -66,7 +66,7 @@ DEVELOPER: Final = (
             auth_methods=("none", "client_secret_post", "client_secret_basic"),
             lifetime=timedelta(minutes=15),
         ),
-        needs=(Need("host", default="huggingface.co"),),
+        needs=(Variable("host", default="huggingface.co"),),
         aliases=("hugging-face", "hf"),
     ),
     Template(
@@ -79,9 +79,9 @@ DEVELOPER: Final = (
             device_authorization_endpoint="https://{host}/-/v1/login",
             encoding="json",
             auth_methods=("none",),
-            device=Asking(rename=(("client_id", "hostname"),), drop="scope"),
-            poll=Asking(method="GET", drop=("grant_type", "device_code", "client_id")),
-            answers=Answering(
+            device=RequestFormat(rename=(("client_id", "hostname"),), drop="scope"),
+            poll=RequestFormat(method="GET", drop=("grant_type", "device_code", "client_id")),
+            answers=ResponseFormat(
                 fields=(
                     ("device_code", ("doneUrl",)),
                     ("verification_uri", ("loginUrl",)),
@@ -93,7 +93,7 @@ DEVELOPER: Final = (
             shows_code=False,
             lifetime=timedelta(minutes=10),
         ),
-        needs=(Need("host", default="registry.npmjs.org"),),
+        needs=(Variable("host", default="registry.npmjs.org"),),
     ),
     Template(
         "DVC Studio",
@@ -107,13 +107,15 @@ DEVELOPER: Final = (
             encoding="json",
             auth_methods=("none",),
             scope_separator=None,
-            device=Asking(rename=(("client_id", "client_name"), ("scope", "scopes"))),
-            poll=Asking(rename=(("device_code", "code"),), drop=("grant_type", "client_id")),
-            answers=Answering(error="detail", codes=(("authorization_expired", "expired_token"),)),
+            device=RequestFormat(rename=(("client_id", "client_name"), ("scope", "scopes"))),
+            poll=RequestFormat(rename=(("device_code", "code"),), drop=("grant_type", "client_id")),
+            answers=ResponseFormat(
+                error="detail", codes=(("authorization_expired", "expired_token"),)
+            ),
             poll_at="token_uri",
             authorization_scheme="token",
         ),
-        needs=(Need("host", default="studio.datachain.ai", environment="DVC_STUDIO_URL"),),
+        needs=(Variable("host", default="studio.datachain.ai", environment="DVC_STUDIO_URL"),),
         aliases=("dvc", "datachain", "studio"),
     ),
     Template(
@@ -128,11 +130,11 @@ DEVELOPER: Final = (
             token_endpoint="https://{host}/login/oauth/access_token",
             userinfo_endpoint="https://{host}/api/v1/user",
             auth_methods=("none",),
-            device=Asking(rename=(("request_id", "middleman_request_id"),)),
-            poll=Asking(drop="client_id"),
-            exchange=Asking(drop=("grant_type", "device_code"), echo="code"),
+            device=RequestFormat(rename=(("request_id", "middleman_request_id"),)),
+            poll=RequestFormat(drop="client_id"),
+            exchange=RequestFormat(drop=("grant_type", "device_code"), echo="code"),
         ),
-        needs=(Need("host", default="dagshub.com", environment="DAGSHUB_CLIENT_HOST"),),
+        needs=(Variable("host", default="dagshub.com", environment="DAGSHUB_CLIENT_HOST"),),
         client_id="32b60ba385aa7cecf24046d8195a71c07dd345d9657977863b52e7748e0f0f28",
         client_credentials=False,
     ),

@@ -18,9 +18,9 @@ from attrs import NOTHING, AttrsInstance, fields, frozen
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
-from grantflow.core.provider import Provider
-from grantflow.core.spelling import Asking
-from grantflow.core.values import Pairs
+from grantflow.core.client.dialect import RequestFormat
+from grantflow.core.client.provider import Provider
+from grantflow.core.values.pairs import Pairs
 from grantflow.providers.shapes import UNFIT, held, kinds, shape_of, table, table_of, usual_of
 
 A = TypeVar("A", bound=AttrsInstance)
@@ -182,7 +182,7 @@ def without_secrets(provider: Provider, where: str) -> Result[Provider, Misspelt
         return Failure(Misspelt(where, "headers", _secret(name)))
     for key in kinds(Provider):
         asking: object = getattr(provider, key)
-        if isinstance(asking, Asking):
+        if isinstance(asking, RequestFormat):
             name = _first(asking.fixed, _SECRET_PARAMETERS)
             if name is not None:
                 return Failure(Misspelt(f"{where}.{key}", "fixed", _secret(name)))

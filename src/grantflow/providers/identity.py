@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from grantflow.core.provider import Provider
-from grantflow.core.spelling import Answering, Asking
-from grantflow.providers.template import Need, Template
+from grantflow.core.client.dialect import RequestFormat, ResponseFormat
+from grantflow.core.client.provider import Provider
+from grantflow.providers.template import Template, Variable
 
 _ENTRA_CODES: Final = (
     ("authorization_declined", "access_denied"),
@@ -15,17 +15,17 @@ _ENTRA_CODES: Final = (
 )
 
 # Auth0 tells expired_token once; whoever lost that answer hears invalid_grant from then on.
-_AUTH0: Final = Answering(
+_AUTH0: Final = ResponseFormat(
     codes=(("too_many_requests", "slow_down"),), poll_codes=(("invalid_grant", "expired_token"),)
 )
 
 # The Azure AD of before 2015 and ADFS: the draft's names, the resource beside the scope (give it
 # as ``Client(resource=...)``), and numbers as text.
-_ENTRA_V1_POLL: Final = Asking(
+_ENTRA_V1_POLL: Final = RequestFormat(
     rename=(("device_code", "code"),), fixed=(("grant_type", "device_code"),)
 )
 
-_OKTA_LIMITS: Final = Answering(
+_OKTA_LIMITS: Final = ResponseFormat(
     # Beyond its rate limit Okta answers in the envelope of its other APIs.
     error=("error", "errorCode"),
     description=("error_description", "errorSummary"),
@@ -41,10 +41,10 @@ IDENTITY: Final = (
             token_endpoint="https://{host}/{tenant}/oauth2/v2.0/token",
             device_authorization_endpoint="https://{host}/{tenant}/oauth2/v2.0/devicecode",
             auth_methods=("none", "client_secret_post", "client_secret_basic", "private_key_jwt"),
-            answers=Answering(codes=_ENTRA_CODES),
+            answers=ResponseFormat(codes=_ENTRA_CODES),
         ),
         # The clouds of governments have hosts of their own, such as login.microsoftonline.us.
-        needs=(Need("tenant", "word"), Need("host", default="login.microsoftonline.com")),
+        needs=(Variable("tenant", "word"), Variable("host", default="login.microsoftonline.com")),
         aliases=("microsoft", "azure", "azuread", "azure-ad", "entra-id"),
         client_credentials=True,
     ),
@@ -57,9 +57,9 @@ IDENTITY: Final = (
             device_authorization_endpoint="https://{host}/{tenant}/oauth2/devicecode?api-version=1.0",
             auth_methods=("none", "client_secret_post"),
             poll=_ENTRA_V1_POLL,
-            answers=Answering(codes=_ENTRA_CODES),
+            answers=ResponseFormat(codes=_ENTRA_CODES),
         ),
-        needs=(Need("tenant", "word"), Need("host", default="login.microsoftonline.com")),
+        needs=(Variable("tenant", "word"), Variable("host", default="login.microsoftonline.com")),
         aliases=("azuread-v1", "adal"),
     ),
     Template(
@@ -71,9 +71,9 @@ IDENTITY: Final = (
             device_authorization_endpoint="https://{host}/adfs/oauth2/devicecode",
             auth_methods=("none", "client_secret_post", "client_secret_basic"),
             poll=_ENTRA_V1_POLL,
-            answers=Answering(codes=_ENTRA_CODES),
+            answers=ResponseFormat(codes=_ENTRA_CODES),
         ),
-        needs=(Need("host"),),
+        needs=(Variable("host"),),
     ),
     Template(
         "Auth0",
@@ -86,7 +86,7 @@ IDENTITY: Final = (
             auth_methods=("none", "client_secret_post", "client_secret_basic", "private_key_jwt"),
             answers=_AUTH0,
         ),
-        needs=(Need("host"),),
+        needs=(Variable("host"),),
         client_credentials=True,
     ),
     Template(
@@ -112,7 +112,7 @@ IDENTITY: Final = (
             auth_methods=("none",),
             answers=_AUTH0,
         ),
-        needs=(Need("host"),),
+        needs=(Variable("host"),),
     ),
     Template(
         "Okta",
@@ -125,7 +125,7 @@ IDENTITY: Final = (
             auth_methods=("none", "client_secret_basic", "client_secret_post", "private_key_jwt"),
             answers=_OKTA_LIMITS,
         ),
-        needs=(Need("host"), Need("server", "word", "default")),
+        needs=(Variable("host"), Variable("server", "word", "default")),
         client_credentials=True,
     ),
     Template(
@@ -139,7 +139,7 @@ IDENTITY: Final = (
             auth_methods=("none", "client_secret_basic", "client_secret_post", "private_key_jwt"),
             answers=_OKTA_LIMITS,
         ),
-        needs=(Need("host"),),
+        needs=(Variable("host"),),
         client_credentials=True,
     ),
     Template(
@@ -152,8 +152,8 @@ IDENTITY: Final = (
             auth_methods=("none", "client_secret_basic", "client_secret_post"),
         ),
         needs=(
-            Need("environment", "word"),
-            Need("region", default="com", choices=("com", "eu", "ca", "asia", "com.au", "sg")),
+            Variable("environment", "word"),
+            Variable("region", default="com", choices=("com", "eu", "ca", "asia", "com.au", "sg")),
         ),
         aliases=("ping",),
     ),
@@ -167,7 +167,7 @@ IDENTITY: Final = (
             revocation_endpoint="https://{host}/as/revoke_token.oauth2",
             auth_methods=("none", "client_secret_basic", "client_secret_post", "private_key_jwt"),
         ),
-        needs=(Need("host"),),
+        needs=(Variable("host"),),
     ),
     Template(
         "OneLogin",
@@ -177,9 +177,9 @@ IDENTITY: Final = (
             token_endpoint="https://{host}/auth/oauth2/v2/token",
             auth_methods=("client_secret_basic", "client_secret_post"),
             # v1 of the API wraps the token in data[0], beside a status of its own.
-            answers=Answering(root="data.0", token_statuses=((401, "invalid_client"),)),
+            answers=ResponseFormat(root="data.0", token_statuses=((401, "invalid_client"),)),
         ),
-        needs=(Need("host"),),
+        needs=(Variable("host"),),
     ),
     Template(
         "Oracle Identity Cloud Service",
@@ -189,9 +189,9 @@ IDENTITY: Final = (
             token_endpoint="https://{host}/oauth2/v1/token",
             device_authorization_endpoint="https://{host}/oauth2/v1/device",
             auth_methods=("none", "client_secret_basic"),
-            device=Asking(fixed=(("response_type", "device_code"),)),
+            device=RequestFormat(fixed=(("response_type", "device_code"),)),
         ),
-        needs=(Need("host"),),
+        needs=(Variable("host"),),
         aliases=("idcs",),
     ),
 )

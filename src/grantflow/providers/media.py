@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from grantflow.core.provider import Provider
-from grantflow.core.spelling import Answering, Asking
+from grantflow.core.client.dialect import RequestFormat, ResponseFormat
+from grantflow.core.client.provider import Provider
 from grantflow.providers.template import Template
 
 _TRAKT_STATUSES: Final = (
@@ -26,9 +26,9 @@ MEDIA: Final = (
             device_authorization_endpoint="https://id.twitch.tv/oauth2/device",
             revocation_endpoint="https://id.twitch.tv/oauth2/revoke",
             auth_methods=("none", "client_secret_post"),
-            device=Asking(rename=(("scope", "scopes"),)),
-            poll=Asking(rename=(("scope", "scopes"),), again="scope"),  # issue 971
-            answers=Answering(
+            device=RequestFormat(rename=(("scope", "scopes"),)),
+            poll=RequestFormat(rename=(("scope", "scopes"),), again="scope"),  # issue 971
+            answers=ResponseFormat(
                 # The code is a sentence in "message"; "error", where it is there, says the status.
                 error=("message", "error"),
                 codes=(
@@ -53,10 +53,10 @@ MEDIA: Final = (
             headers=(("trakt-api-version", "2"),),
             client_id_header="trakt-api-key",
             auth_methods=("client_secret_post",),
-            device=Asking(drop=("client_secret", "scope")),
-            poll=Asking(rename=(("device_code", "code"),), drop="grant_type"),
+            device=RequestFormat(drop=("client_secret", "scope")),
+            poll=RequestFormat(rename=(("device_code", "code"),), drop="grant_type"),
             # The table is for polls only: a refresh answers 400 with invalid_grant.
-            answers=Answering(poll_statuses=_TRAKT_STATUSES),
+            answers=ResponseFormat(poll_statuses=_TRAKT_STATUSES),
         ),
     ),
     Template(
@@ -76,9 +76,9 @@ MEDIA: Final = (
             token_endpoint="https://auth.tidal.com/v1/oauth2/token",
             device_authorization_endpoint="https://auth.tidal.com/v1/oauth2/device_authorization",
             auth_methods=("client_secret_basic", "client_secret_post"),
-            poll=Asking(again="scope"),
+            poll=RequestFormat(again="scope"),
             link_scheme="https",  # it sends "link.tidal.com/ABCDE"
-            answers=Answering(
+            answers=ResponseFormat(
                 fields=(
                     ("device_code", ("deviceCode",)),
                     ("user_code", ("userCode",)),
@@ -102,9 +102,9 @@ MEDIA: Final = (
                 "/account/api/oauth/deviceAuthorization"
             ),
             auth_methods=("client_secret_basic_raw",),
-            device=Asking(fixed=(("prompt", "login"),)),
-            poll=Asking(fixed=(("grant_type", "device_code"),)),
-            answers=Answering(
+            device=RequestFormat(fixed=(("prompt", "login"),)),
+            poll=RequestFormat(fixed=(("grant_type", "device_code"),)),
+            answers=ResponseFormat(
                 # "error" beside it says invalid_grant for all of them.
                 error=("errorCode", "error"),
                 description=("errorMessage", "error_description"),
@@ -133,28 +133,28 @@ MEDIA: Final = (
             device_authorization_endpoint="https://api.real-debrid.com/oauth/v2/device/code",
             poll_endpoint="https://api.real-debrid.com/oauth/v2/device/credentials",
             auth_methods=("none",),
-            device=Asking(
+            device=RequestFormat(
                 method="GET",
                 encoding="query",
                 drop="scope",
                 fixed=(("new_credentials", "yes"),),
             ),
-            poll=Asking(
+            poll=RequestFormat(
                 method="GET",
                 encoding="query",
                 rename=(("device_code", "code"),),
                 drop="grant_type",
             ),
-            exchange=Asking(
+            exchange=RequestFormat(
                 rename=(("device_code", "code"),),
                 fixed=(("grant_type", "http://oauth.net/grant_type/device/1.0"),),
                 echo=("client_id", "client_secret"),
             ),
-            refresh=Asking(
+            refresh=RequestFormat(
                 rename=(("refresh_token", "code"),),
                 fixed=(("grant_type", "http://oauth.net/grant_type/device/1.0"),),
             ),
-            answers=Answering(
+            answers=ResponseFormat(
                 fields=(("verification_uri_complete", ("direct_verification_url",)),),
                 poll_statuses=((403, "authorization_pending"),),
             ),
@@ -168,8 +168,10 @@ MEDIA: Final = (
             token_endpoint="https://www.premiumize.me/token",
             device_authorization_endpoint="https://www.premiumize.me/token",
             auth_methods=("none",),
-            device=Asking(fixed=(("response_type", "device_code"),)),
-            poll=Asking(rename=(("device_code", "code"),), fixed=(("grant_type", "device_code"),)),
+            device=RequestFormat(fixed=(("response_type", "device_code"),)),
+            poll=RequestFormat(
+                rename=(("device_code", "code"),), fixed=(("grant_type", "device_code"),)
+            ),
         ),
     ),
     Template(
@@ -180,7 +182,7 @@ MEDIA: Final = (
             token_endpoint="https://debrid-link.com/api/oauth/token",
             device_authorization_endpoint="https://debrid-link.com/api/oauth/device/code",
             auth_methods=("none", "client_secret_post"),
-            poll=Asking(rename=(("device_code", "code"),)),
+            poll=RequestFormat(rename=(("device_code", "code"),)),
         ),
     ),
     Template(
@@ -192,11 +194,11 @@ MEDIA: Final = (
             device_authorization_endpoint="https://api.torbox.app/v1/api/user/auth/device/start",
             encoding="json",
             auth_methods=("none",),
-            device=Asking(
+            device=RequestFormat(
                 method="GET", encoding="query", rename=(("client_id", "app"),), drop="scope"
             ),
-            poll=Asking(drop=("grant_type", "client_id")),
-            answers=Answering(
+            poll=RequestFormat(drop=("grant_type", "client_id")),
+            answers=ResponseFormat(
                 root="data",
                 fields=(
                     ("user_code", ("code",)),

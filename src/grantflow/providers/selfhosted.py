@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from grantflow.core.provider import Provider
-from grantflow.core.spelling import Answering, Asking
-from grantflow.providers.template import Need, Template
+from grantflow.core.client.dialect import RequestFormat, ResponseFormat
+from grantflow.core.client.provider import Provider
+from grantflow.providers.template import Template, Variable
 
 _ALL_METHODS: Final = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
 _SECRETS: Final = ("none", "client_secret_basic", "client_secret_post")
-_HOST: Final = (Need("host"),)
+_HOST: Final = (Variable("host"),)
 
 SELFHOSTED: Final = (
     Template(
@@ -28,7 +28,7 @@ SELFHOSTED: Final = (
             auth_methods=_ALL_METHODS,
         ),
         # Up to version 16 the path was /auth.
-        needs=(Need("host"), Need("realm", "word"), Need("path", "path", "")),
+        needs=(Variable("host"), Variable("realm", "word"), Variable("path", "path", "")),
         aliases=("red-hat-sso",),
         client_credentials=True,
     ),
@@ -94,7 +94,7 @@ SELFHOSTED: Final = (
             device_authorization_endpoint="https://{host}{path}/device/code",
             auth_methods=_SECRETS,
         ),
-        needs=(Need("host"), Need("path", "path", "/dex")),
+        needs=(Variable("host"), Variable("path", "path", "/dex")),
     ),
     Template(
         "Kanidm",
@@ -118,7 +118,7 @@ SELFHOSTED: Final = (
             revocation_endpoint="https://{host}{path}/api/oidc/revocation",
             auth_methods=_ALL_METHODS,
         ),
-        needs=(Need("host"), Need("path", "path", "")),
+        needs=(Variable("host"), Variable("path", "path", "")),
     ),
     Template(
         "OpenAM, ForgeRock AM",
@@ -128,18 +128,18 @@ SELFHOSTED: Final = (
             token_endpoint="https://{host}{path}/oauth2/access_token",
             device_authorization_endpoint="https://{host}{path}/oauth2/device/code",
             auth_methods=("client_secret_post", "client_secret_basic", "none"),
-            device=Asking(fixed=(("response_type", "token"),)),
-            poll=Asking(
+            device=RequestFormat(fixed=(("response_type", "token"),)),
+            poll=RequestFormat(
                 rename=(("device_code", "code"),),
                 fixed=(("grant_type", "http://oauth.net/grant_type/device/1.0"),),
             ),
-            answers=Answering(
+            answers=ResponseFormat(
                 codes=(("authorization_declined", "access_denied"),),
                 poll_statuses=((401, "expired_token"),),
             ),
         ),
         # A realm belongs to the path: /openam/oauth2/realms/root/realms/alpha without its oauth2.
-        needs=(Need("host"), Need("path", "path", "/openam")),
+        needs=(Variable("host"), Variable("path", "path", "/openam")),
         aliases=("forgerock", "forgerock-am"),
     ),
     Template(
@@ -153,7 +153,7 @@ SELFHOSTED: Final = (
             auth_methods=_SECRETS,
         ),
         # Asgardeo and tenants: path="/t/acme".
-        needs=(Need("host"), Need("path", "path", "")),
+        needs=(Variable("host"), Variable("path", "path", "")),
         aliases=("asgardeo",),
         client_credentials=True,
     ),
@@ -165,9 +165,9 @@ SELFHOSTED: Final = (
             token_endpoint="https://{host}{path}/oauth2/token",
             device_authorization_endpoint="https://{host}{path}/oauth2/device_authorize",
             auth_methods=_SECRETS,
-            answers=Answering(poll_codes=(("invalid_grant", "authorization_pending"),)),
+            answers=ResponseFormat(poll_codes=(("invalid_grant", "authorization_pending"),)),
         ),
-        needs=(Need("host"), Need("path", "path", "")),
+        needs=(Variable("host"), Variable("path", "path", "")),
     ),
     Template(
         "IdentityServer, Duende",
@@ -179,7 +179,7 @@ SELFHOSTED: Final = (
             revocation_endpoint="https://{host}{path}/connect/revocation",
             auth_methods=_ALL_METHODS,
         ),
-        needs=(Need("host"), Need("path", "path", "")),
+        needs=(Variable("host"), Variable("path", "path", "")),
         aliases=("duende", "identityserver4"),
         client_credentials=True,
     ),
@@ -192,9 +192,11 @@ SELFHOSTED: Final = (
             token_endpoint="https://{host}{path}/index.php/login/v2/poll",
             device_authorization_endpoint="https://{host}{path}/index.php/login/v2",
             auth_methods=("none",),
-            device=Asking(drop=("client_id", "scope")),
-            poll=Asking(rename=(("device_code", "token"),), drop=("grant_type", "client_id")),
-            answers=Answering(
+            device=RequestFormat(drop=("client_id", "scope")),
+            poll=RequestFormat(
+                rename=(("device_code", "token"),), drop=("grant_type", "client_id")
+            ),
+            answers=ResponseFormat(
                 fields=(
                     ("device_code", ("poll.token",)),
                     ("poll_endpoint", ("poll.endpoint",)),
@@ -207,7 +209,7 @@ SELFHOSTED: Final = (
             shows_code=False,
             lifetime=timedelta(minutes=20),
         ),
-        needs=(Need("host"), Need("path", "path", "")),
+        needs=(Variable("host"), Variable("path", "path", "")),
     ),
     Template(
         "Flyte",
@@ -232,10 +234,10 @@ SELFHOSTED: Final = (
             name="stanford-acs",
             token_endpoint="https://{host}{path}",
             auth_methods=("client_secret_headers",),
-            token=Asking(method="GET", drop=("grant_type", "scope")),
-            answers=Answering(token_statuses=((401, "invalid_client"),)),
+            token=RequestFormat(method="GET", drop=("grant_type", "scope")),
+            answers=ResponseFormat(token_statuses=((401, "invalid_client"),)),
         ),
-        needs=(Need("host"), Need("path", "path")),
+        needs=(Variable("host"), Variable("path", "path")),
         aliases=("stanford",),
     ),
     Template(
@@ -246,7 +248,7 @@ SELFHOSTED: Final = (
             token_endpoint="https://{host}{path}",
             auth_methods=("client_secret_post", "client_secret_basic_raw"),
         ),
-        needs=(Need("host"), Need("path", "path")),
+        needs=(Variable("host"), Variable("path", "path")),
     ),
     Template(
         "Apereo CAS",
@@ -256,14 +258,14 @@ SELFHOSTED: Final = (
             token_endpoint="https://{host}{path}/oauth2.0/accessToken",
             device_authorization_endpoint="https://{host}{path}/oauth2.0/accessToken",
             auth_methods=("none", "client_secret_basic", "client_secret_post"),
-            device=Asking(fixed=(("response_type", "device_code"),)),
-            poll=Asking(
+            device=RequestFormat(fixed=(("response_type", "device_code"),)),
+            poll=RequestFormat(
                 rename=(("device_code", "code"),),
                 drop="grant_type",
                 fixed=(("response_type", "device_code"),),
             ),
         ),
-        needs=(Need("host"), Need("path", "path", "/cas")),
+        needs=(Variable("host"), Variable("path", "path", "/cas")),
         aliases=("apereo",),
     ),
     Template(

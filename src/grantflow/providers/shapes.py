@@ -16,8 +16,8 @@ from typing import Final, Literal, Union, final, get_args, get_origin, get_type_
 
 from attrs import NOTHING, AttrsInstance, fields, frozen, has
 
-from grantflow.core.members import span
-from grantflow.core.secret import Secret
+from grantflow.core.values.parsing import span
+from grantflow.core.values.secret import Secret
 
 
 @final
@@ -111,8 +111,8 @@ def unusual(value: object, usual: Mapping[str, object] | None = None) -> tuple[s
 def table(value: object, usual: Mapping[str, object] | None = None) -> dict[str, object]:
     """Return the fields of an attrs value as a table; what is as usual is left out.
 
-    >>> from grantflow.core.spelling import Asking
-    >>> table(Asking(method="GET", rename={"device_code": "code"}, drop="scope"))
+    >>> from grantflow.core.client.dialect import RequestFormat
+    >>> table(RequestFormat(method="GET", rename={"device_code": "code"}, drop="scope"))
     {'method': 'GET', 'rename': {'device_code': 'code'}, 'drop': ['scope']}
     """
     expected = usual_of(type(value)) if usual is None else usual

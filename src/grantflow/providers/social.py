@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from grantflow.core.provider import Provider
-from grantflow.core.spelling import Answering, Asking
-from grantflow.providers.template import Need, Template
+from grantflow.core.client.dialect import RequestFormat, ResponseFormat
+from grantflow.core.client.provider import Provider
+from grantflow.providers.template import Template, Variable
 
 # A Facebook client names itself by "<app id>|<client token>"; give both so as the client_id.
 _FACEBOOK_NAMES: Final = (("client_id", "access_token"), ("device_code", "code"))
 
-_BAIDU: Final = Asking(method="GET", encoding="query")
+_BAIDU: Final = RequestFormat(method="GET", encoding="query")
 
 SOCIAL: Final = (
     Template(
@@ -23,9 +23,9 @@ SOCIAL: Final = (
             device_authorization_endpoint="https://graph.facebook.com/{version}/device/login",
             auth_methods=("none",),
             scope_separator=",",
-            device=Asking(rename=_FACEBOOK_NAMES),
-            poll=Asking(rename=_FACEBOOK_NAMES, drop="grant_type"),
-            answers=Answering(
+            device=RequestFormat(rename=_FACEBOOK_NAMES),
+            poll=RequestFormat(rename=_FACEBOOK_NAMES, drop="grant_type"),
+            answers=ResponseFormat(
                 fields=(("device_code", ("code",)),),
                 error=("error.error_subcode", "error.code"),
                 description=("error.error_user_msg", "error.message"),
@@ -39,7 +39,7 @@ SOCIAL: Final = (
                 ),
             ),
         ),
-        needs=(Need("version", "word", "v2.6"),),
+        needs=(Variable("version", "word", "v2.6"),),
         aliases=("meta",),
     ),
     Template(
@@ -50,7 +50,7 @@ SOCIAL: Final = (
             token_endpoint="https://www.reddit.com/api/v1/access_token",
             revocation_endpoint="https://www.reddit.com/api/v1/revoke_token",
             auth_methods=("client_secret_basic",),
-            answers=Answering(
+            answers=ResponseFormat(
                 description=("error_description", "message"), codes=(("401", "invalid_client"),)
             ),
         ),
@@ -82,8 +82,10 @@ SOCIAL: Final = (
             token_endpoint="https://oauth.yandex.ru/token",
             device_authorization_endpoint="https://oauth.yandex.ru/device/code",
             auth_methods=("client_secret_post", "client_secret_basic"),
-            device=Asking(drop="client_secret"),
-            poll=Asking(rename=(("device_code", "code"),), fixed=(("grant_type", "device_code"),)),
+            device=RequestFormat(drop="client_secret"),
+            poll=RequestFormat(
+                rename=(("device_code", "code"),), fixed=(("grant_type", "device_code"),)
+            ),
             authorization_scheme="OAuth",
         ),
     ),
@@ -97,13 +99,13 @@ SOCIAL: Final = (
             headers=(("User-Agent", "pan.baidu.com"),),
             auth_methods=("client_secret_post",),
             scope_separator=",",
-            device=Asking(
+            device=RequestFormat(
                 method="GET",
                 encoding="query",
                 drop="client_secret",
                 fixed=(("response_type", "device_code"),),
             ),
-            poll=Asking(
+            poll=RequestFormat(
                 method="GET",
                 encoding="query",
                 rename=(("device_code", "code"),),
@@ -111,7 +113,7 @@ SOCIAL: Final = (
             ),
             token=_BAIDU,
             refresh=_BAIDU,
-            answers=Answering(codes=(("authorization_declined", "access_denied"),)),
+            answers=ResponseFormat(codes=(("authorization_declined", "access_denied"),)),
         ),
     ),
 )

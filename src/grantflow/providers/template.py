@@ -17,8 +17,8 @@ from typing import Final, Literal, Never, TypeAlias, cast, final
 
 from attrs import evolve, fields, frozen
 
-from grantflow.core.provider import Provider
-from grantflow.core.tokens import Grant
+from grantflow.core.client.identity import Grant
+from grantflow.core.client.provider import Provider
 
 Kind: TypeAlias = Literal["host", "word", "label", "path"]
 """What a value may be: a host with an optional port, a word of a path, a word of a host, a path."""
@@ -44,13 +44,13 @@ _SHAPES: Final[dict[Kind, tuple[re.Pattern[str], str]]] = {
 
 @final
 @frozen
-class Need:
+class Variable:
     """A value that a template needs: its name, what it is, and what it is by default.
 
     ``environment`` is the variable in which the provider's own programs look for it, as a URL or a
     bare value: the command looks there as well, the library never.
 
-    >>> Need("host").checked("evil.example/x")
+    >>> Variable("host").checked("evil.example/x")
     Traceback (most recent call last):
     ValueError: host: a host name with an optional port, such as id.example.com is needed, not \
 'evil.example/x'
@@ -92,7 +92,7 @@ class Template:
     title: str
     source: str
     provider: Provider
-    needs: tuple[Need, ...] = ()
+    needs: tuple[Variable, ...] = ()
     aliases: tuple[str, ...] = ()
     client_credentials: bool | None = None
     client_id: str | None = None
@@ -135,7 +135,7 @@ class Template:
             **cast("dict[str, Never]", urls),
         )
 
-    def _value(self, need: Need, values: Mapping[str, str]) -> str:
+    def _value(self, need: Variable, values: Mapping[str, str]) -> str:
         value = values.get(need.name, need.default)
         if value is None:
             raise ValueError(f"{need.name}: provider {self.name!r} needs it")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, assert_never
 
-from grantflow.core.effects import Send
-from grantflow.core.flow import Flow, Run, begin
-from grantflow.core.states import Authorized, Expired, Failed, Final
+from grantflow.core.flows.effects import Send
+from grantflow.core.flows.flow import Flow, Run, begin
+from grantflow.core.flows.states import Authorized, Expired, Failed, Final
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Clock, Transport
-from grantflow.shell.signing import signed
+from grantflow.shell.signing.signer import signed
 
 S = TypeVar("S")
 
@@ -46,7 +46,7 @@ def resume(
             case Send() as due:
                 time.sleep_until(due.not_before)
                 reply = send(due.request)
-                going = going.heard(due, reply, time.now())
+                going = going.receive(due, reply, time.now())
             case (Authorized() | Expired() | Failed()) as final:
                 return final
             case other:
@@ -56,6 +56,6 @@ def resume(
 def default_transport() -> Transport:
     """Return a transport over ``requests``."""
     # Imported where it is used: whoever brings a transport never loads requests.
-    from grantflow.shell.http.over_requests import RequestsTransport
+    from grantflow.shell.http.requests import RequestsTransport
 
     return RequestsTransport()

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Final, final
 
-from grantflow.core.values import Instant, Moment
+from grantflow.core.values.time import Instant, Moment
 
 seconds: Final = time.time
 """The wall clock alone, in seconds since 1970: the quickest look that there is."""

@@ -7,16 +7,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 from returns.result import Failure, Result, Success
 
-from grantflow.core.errors import Garbled, Unreachable
-from grantflow.core.members import members
-from grantflow.core.provider import Provider, endpoint_problem
-from grantflow.core.request import Request
-from grantflow.core.values import Fault, Response
-from grantflow.core.wire import either
+from grantflow.core.client.provider import Provider, endpoint_problem
+from grantflow.core.values.errors import InvalidResponse, Unreachable
+from grantflow.core.values.parsing import members
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Fault, Response
+from grantflow.core.values.result import either
 from grantflow.shell.ports import Transport
 
 
-def discover(issuer: str, transport: Transport) -> Provider | Garbled | Unreachable:
+def discover(issuer: str, transport: Transport) -> Provider | InvalidResponse | Unreachable:
     """Ask ``issuer`` for its metadata and read it.
 
     Both well-known forms are tried. The document's issuer must be exactly the one that was asked
@@ -26,7 +26,7 @@ def discover(issuer: str, transport: Transport) -> Provider | Garbled | Unreacha
     problem = endpoint_problem(issuer)
     if problem is not None:
         raise ValueError(f"issuer: {problem}")
-    missing, unusable = Garbled("metadata: not found"), None
+    missing, unusable = InvalidResponse("metadata: not found"), None
     for url in _locations(issuer):
         match transport(Request(url, method="GET")):
             case Fault() as fault:
@@ -37,7 +37,7 @@ def discover(issuer: str, transport: Transport) -> Provider | Garbled | Unreacha
                     return read
                 unusable = unusable or read  # some sites answer every path with 200 and a page
             case Response(status=status):
-                missing = Garbled(f"no metadata at {url}: HTTP {status}", status)
+                missing = InvalidResponse(f"no metadata at {url}: HTTP {status}", status)
     return unusable or missing
 
 
@@ -52,15 +52,15 @@ def _locations(issuer: str) -> Iterator[str]:
         yield urlunsplit(parts._replace(path=f"{path}/.well-known/openid-configuration"))
 
 
-def _read(body: bytes, issuer: str) -> Result[Provider, Garbled]:
-    found = members(body).alt(lambda problem: Garbled(f"metadata: {problem}"))
+def _read(body: bytes, issuer: str) -> Result[Provider, InvalidResponse]:
+    found = members(body).alt(lambda problem: InvalidResponse(f"metadata: {problem}"))
     return found.bind(Provider.from_metadata).bind(lambda provider: _of(provider, issuer))
 
 
-def _of(provider: Provider, issuer: str) -> Result[Provider, Garbled]:
+def _of(provider: Provider, issuer: str) -> Result[Provider, InvalidResponse]:
     if provider.issuer == issuer:
         return Success(provider)
     problem = f"metadata: it is of {provider.issuer}, not of {issuer}"
     if provider.issuer is not None and provider.issuer.rstrip("/") == issuer.rstrip("/"):
         problem += f"; only the slash at the end differs, and it counts: use {provider.issuer}"
-    return Failure(Garbled(problem))
+    return Failure(InvalidResponse(problem))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from grantflow.core.secret import Secret
+from grantflow.core.values.secret import Secret
 
 
 def home() -> Path:

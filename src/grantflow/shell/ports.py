@@ -6,8 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias, final, runtime_checkable
 
-from grantflow.core.request import Request
-from grantflow.core.values import DeviceAuthorization, Fault, Instant, Moment, Response, Token
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Fault, Response
+from grantflow.core.values.time import Instant, Moment
+from grantflow.core.values.token import DeviceAuthorization, Token
 
 Transport: TypeAlias = Callable[[Request], Response | Fault]
 """Sends a request once. It never raises for trouble on the network: it returns a ``Fault``."""

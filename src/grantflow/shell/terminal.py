@@ -1,11 +1,11 @@
-"""Asking a person on the terminal, in plain lines."""
+"""Ask a person on the terminal, in plain lines."""
 
 from __future__ import annotations
 
 import sys
 
-from grantflow.core.display import invitation
-from grantflow.core.values import DeviceAuthorization
+from grantflow.core.messages import invitation
+from grantflow.core.values.token import DeviceAuthorization
 
 
 def plain_prompt(authorization: DeviceAuthorization) -> None:

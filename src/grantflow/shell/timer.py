@@ -17,15 +17,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Generic, Protocol, TypeVar, assert_never, final
 
-from grantflow.core.effects import Send
-from grantflow.core.events import GaveUp
-from grantflow.core.flow import Flow, Run, begin
-from grantflow.core.states import Authorized, Expired, Failed
-from grantflow.core.values import Fault, Reply
+from grantflow.core.flows.effects import Send
+from grantflow.core.flows.events import GaveUp
+from grantflow.core.flows.flow import Flow, Run, begin
+from grantflow.core.flows.states import Authorized, Expired, Failed
+from grantflow.core.values.response import Fault, Reply
 from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
-from grantflow.shell.signing import Readable, signed
+from grantflow.shell.signing.signer import Readable, signed
 
 S = TypeVar("S")
 _log: Final = logging.getLogger("grantflow")
@@ -82,7 +82,7 @@ class TimerDriver(Generic[S]):
     def cancel(self) -> None:
         """Give up: the flow fails as cancelled, unless it has ended already."""
         if self._run is not None and isinstance(self._run.due, Send):
-            self._moved(self._run.told(GaveUp(self.clock.now().mono)))
+            self._moved(self._run.apply(GaveUp(self.clock.now().mono)))
 
     def _moved(self, run: Run[S]) -> None:
         self._run = run
@@ -128,4 +128,4 @@ class TimerDriver(Generic[S]):
 
     def _arrived(self, send: Send, reply: Reply, turn: int) -> None:
         if turn == self._turn and self._run is not None:
-            self._moved(self._run.heard(send, reply, self.clock.now()))
+            self._moved(self._run.receive(send, reply, self.clock.now()))

@@ -6,8 +6,9 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, TypeAlias, final
 
-from grantflow.core.request import Request
-from grantflow.core.values import Instant, Moment, Reply
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Reply
+from grantflow.core.values.time import Instant, Moment
 from grantflow.testing.clock import VirtualClock
 from grantflow.testing.simulation import ServerTransport
 

@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Final, final
 
-from grantflow.core.values import Instant, Moment
+from grantflow.core.values.time import Instant, Moment
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """The wall time at which virtual time starts, unless told otherwise."""

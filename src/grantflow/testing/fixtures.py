@@ -20,10 +20,11 @@ from typing import Final
 import pytest
 from attrs import evolve
 
-from grantflow.core.request import Request
-from grantflow.core.values import Instant, Moment, Reply
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Reply
+from grantflow.core.values.time import Instant, Moment
 from grantflow.shell import clock as clocks
-from grantflow.shell.http.over_requests import RequestsTransport
+from grantflow.shell.http.requests import RequestsTransport
 from grantflow.testing.loopback import Loopback, serve
 from grantflow.testing.script import Script
 from grantflow.testing.scripted import ScriptedServer
@@ -101,7 +102,7 @@ def _stand_in(monkeypatch: pytest.MonkeyPatch, server: ScriptedServer) -> None:
 
         monkeypatch.setattr(AsyncSystemClock, "sleep_until", sleep_until_async)
     with suppress(ImportError):
-        from grantflow.shell.http.over_httpx import AsyncHttpxTransport, HttpxTransport
+        from grantflow.shell.http.httpx import AsyncHttpxTransport, HttpxTransport
 
         monkeypatch.setattr(HttpxTransport, "__call__", send)
         monkeypatch.setattr(AsyncHttpxTransport, "__call__", send_async)

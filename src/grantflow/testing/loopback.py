@@ -29,10 +29,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from attrs import evolve
 
-from grantflow.core.provider import Provider, endpoint_problem
-from grantflow.core.request import Request
-from grantflow.core.secret import Secret
-from grantflow.core.values import Fault, Pairs, Reply, Response
+from grantflow.core.client.provider import Provider, endpoint_problem
+from grantflow.core.values.pairs import Pairs
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Fault, Reply, Response
+from grantflow.core.values.secret import Secret
 from grantflow.shell.clock import SystemClock
 from grantflow.testing import page
 from grantflow.testing.clock import VirtualClock

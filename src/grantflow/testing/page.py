@@ -22,9 +22,9 @@ from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
-from grantflow.core.display import escaped
-from grantflow.core.request import Request
-from grantflow.core.values import Response
+from grantflow.core.messages import escaped
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Response
 from grantflow.testing.server import Server, SignIn, Verdict, decided
 
 Obstacle: TypeAlias = Literal["unknown", "expired", "used", "approved", "denied"]

@@ -9,8 +9,8 @@ from typing import final
 
 from attrs import field, frozen
 
-from grantflow.core.secret import Secret, secret
-from grantflow.core.values import Fault, Reply
+from grantflow.core.values.response import Fault, Reply
+from grantflow.core.values.secret import Secret, secret
 
 
 @final

@@ -16,17 +16,18 @@ from urllib.parse import urlsplit
 
 from attrs import evolve
 
-from grantflow.core.client import Client
-from grantflow.core.client_credentials import ClientCredentialsFlow
-from grantflow.core.device import DeviceFlow
-from grantflow.core.errors import Denied
-from grantflow.core.provider import Provider
-from grantflow.core.request import Request
-from grantflow.core.states import Authorized, DeviceState, Failed, Pending, SlowDown
-from grantflow.core.values import DeviceAuthorization, Fault, Reply
+from grantflow.core.client.client import Client
+from grantflow.core.client.provider import Provider
+from grantflow.core.flows.client_credentials import ClientCredentialsFlow
+from grantflow.core.flows.device import DeviceFlow
+from grantflow.core.flows.states import Authorized, DeviceState, Failed, Pending, SlowDown
+from grantflow.core.values.errors import Denied
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Fault, Reply
+from grantflow.core.values.token import DeviceAuthorization
 from grantflow.shell.blocking import run
 from grantflow.shell.ports import Transport
-from grantflow.shell.source import TokenSource
+from grantflow.shell.sources.blocking import TokenSource
 from grantflow.shell.stores import MemoryStore
 from grantflow.testing.asynchronous import AsyncVirtualClock
 from grantflow.testing.clock import VirtualClock

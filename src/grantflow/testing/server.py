@@ -22,11 +22,11 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import evolve, field, frozen
 
-from grantflow.core.device import GRANT_TYPE
-from grantflow.core.provider import Provider
-from grantflow.core.request import Request
-from grantflow.core.secret import Secret
-from grantflow.core.values import Reply, Response
+from grantflow.core.client.provider import Provider
+from grantflow.core.flows.device import GRANT_TYPE
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Reply, Response
+from grantflow.core.values.secret import Secret
 from grantflow.testing.book import Book
 from grantflow.testing.clock import EPOCH
 from grantflow.testing.script import Script

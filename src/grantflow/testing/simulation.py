@@ -9,12 +9,13 @@ from typing import Generic, TypeVar, assert_never, final
 
 from attrs import frozen
 
-from grantflow.core.effects import Send
-from grantflow.core.flow import Flow, begin
-from grantflow.core.request import Request
-from grantflow.core.states import Authorized, Expired, Failed
-from grantflow.core.values import Fault, Instant, Moment, Reply
-from grantflow.shell.signing import Signer
+from grantflow.core.flows.effects import Send
+from grantflow.core.flows.flow import Flow, begin
+from grantflow.core.flows.states import Authorized, Expired, Failed
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Fault, Reply
+from grantflow.core.values.time import Instant, Moment
+from grantflow.shell.signing.signer import Signer
 from grantflow.testing.clock import VirtualClock
 from grantflow.testing.server import Server, answer
 
@@ -37,8 +38,8 @@ def simulate(flow: Flow[S], server: Server, *, roll: float = 0.0) -> Iterator[Ti
     Time starts at zero; a request takes half of the script's latency to arrive, and its answer
     the other half to come back. What a request wants to have signed is signed on the way.
 
-    >>> from grantflow.core.client import Client
-    >>> from grantflow.core.device import DeviceFlow
+    >>> from grantflow.core.client.client import Client
+    >>> from grantflow.core.flows.device import DeviceFlow
     >>> from grantflow.testing.script import Script
     >>> server = Server(Script(approve_after=timedelta(seconds=12)))
     >>> flow = DeviceFlow(Client(provider=server.provider, client_id="app"))
@@ -60,7 +61,7 @@ def simulate(flow: Flow[S], server: Server, *, roll: float = 0.0) -> Iterator[Ti
                 arrival = Instant(max(at, send.not_before) + half)
                 server, reply = _sent(server, send.request, arrival)
                 at = Instant(arrival + half)
-                run = run.heard(send, reply, Moment(at, server.epoch + at, roll))
+                run = run.receive(send, reply, Moment(at, server.epoch + at, roll))
             case Authorized() | Expired() | Failed():
                 return
             case other:

@@ -14,7 +14,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from redis import Redis
 
-from interop.conftest import demand
+from tests.interop.conftest import demand
 
 from .servers import (
     RedisServer,

@@ -16,9 +16,16 @@ from redis import Redis
 from grantflow import Token
 from grantflow.shell.ports import StoreError
 from grantflow.shell.stores import RedisStore
-from grantflow.shell.stores.entry import token_in
-from store_contract import FULL, LastingContract, Place, SharedContract, StoreContract, token
-from values import WALL
+from grantflow.shell.stores.token_document import token_in
+from tests.support.store_contract import (
+    FULL,
+    LastingContract,
+    Place,
+    SharedContract,
+    StoreContract,
+    token,
+)
+from tests.support.values import WALL
 
 from .servers import RedisServer, start_redis
 

@@ -14,7 +14,14 @@ import secretstorage
 from grantflow import Token
 from grantflow.shell.ports import StoreError
 from grantflow.shell.stores import KeyringStore
-from store_contract import FULL, LastingContract, Place, SharedContract, StoreContract, token
+from tests.support.store_contract import (
+    FULL,
+    LastingContract,
+    Place,
+    SharedContract,
+    StoreContract,
+    token,
+)
 
 from .servers import SecretService, start_secret_service
 

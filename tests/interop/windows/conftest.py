@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from interop.conftest import demand
+from tests.interop.conftest import demand
 
 from .screen import Toolkit, Window, missing, start_screen
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from interop.stores.servers import missing as missing_programs
-from interop.stores.servers import running
+from tests.interop.stores.servers import missing as missing_programs
+from tests.interop.stores.servers import running
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -34,8 +34,8 @@ from grantflow import (
     Token,
     Transport,
 )
-from grantflow.core.values import Reply
-from grantflow.shell.http.over_requests import RequestsTransport
+from grantflow.core.values.response import Reply
+from grantflow.shell.http.requests import RequestsTransport
 from grantflow.shell.timer import Loop, TimerDriver
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"

@@ -16,8 +16,8 @@ import pytest
 
 from grantflow import Response
 from grantflow.testing import Loopback, Outage, Script, VirtualClock, serve
-from interop.conftest import demand
-from values import seconds
+from tests.interop.conftest import demand
+from tests.support.values import seconds
 
 from .conftest import Open
 from .screen import Box, Look, Toolkit, decoded, missing

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from grantflow import providers
 from grantflow.cli import overview
-from grantflow.cli.failure import CommandError
+from grantflow.cli.errors import CommandError
 from grantflow.cli.parser import Parser
 
 

@@ -6,9 +6,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from grantflow.cli import profiles
 from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import Parser
+from grantflow.cli.profiles import profiles
 
 
 class Options(Namespace):

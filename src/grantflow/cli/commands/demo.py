@@ -17,19 +17,22 @@ from typing import Final, final
 
 from attrs import frozen
 
-from grantflow.cli import outside, words
-from grantflow.cli.failure import CommandError, ended
-from grantflow.cli.invite import Invite
+from grantflow.cli import context as outside
+from grantflow.cli import format as words
+from grantflow.cli.errors import CommandError, ended
 from grantflow.cli.output import is_terminal, tell
 from grantflow.cli.parser import Parser
-from grantflow.cli.screen import screen
-from grantflow.core.client import Client
-from grantflow.core.device import DeviceFlow
-from grantflow.core.refresh import RefreshFlow
-from grantflow.core.request import Request
-from grantflow.core.states import Authorized, Expired, Failed
-from grantflow.core.tokens import key_of, renewed
-from grantflow.core.values import Fault, Response, Token
+from grantflow.cli.progress.prompt import Invite
+from grantflow.cli.progress.screen import screen
+from grantflow.core.acquisition.freshness import renewed
+from grantflow.core.client.client import Client
+from grantflow.core.client.identity import key_of
+from grantflow.core.flows.device import DeviceFlow
+from grantflow.core.flows.refresh import RefreshFlow
+from grantflow.core.flows.states import Authorized, Expired, Failed
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Fault, Response
+from grantflow.core.values.token import Token
 from grantflow.shell.blocking import run
 from grantflow.shell.ports import Clock, Store, Transport
 from grantflow.shell.stores import FileStore

@@ -10,14 +10,14 @@ from typing import Final
 
 from attrs import asdict
 
-from grantflow.cli import outside
-from grantflow.cli.failure import FAILED, CommandError
-from grantflow.cli.health import files, locks, network, signin, surroundings
-from grantflow.cli.health.finding import Finding
+from grantflow.cli import context as outside
+from grantflow.cli.doctor import files, locks, network, signin, surroundings
+from grantflow.cli.doctor.finding import Finding
+from grantflow.cli.errors import FAILED, CommandError
 from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import Parser
-from grantflow.cli.profiles import Profile, Profiles
-from grantflow.cli.standing import Standing
+from grantflow.cli.profiles.profiles import Profile, Profiles
+from grantflow.cli.profiles.status import Standing
 from grantflow.shell.environment import home
 
 

@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from grantflow.cli import outside, profiles, starts
-from grantflow.cli.failure import CommandError
+from grantflow.cli import context as outside
+from grantflow.cli.errors import CommandError
+from grantflow.cli.format import spoken
+from grantflow.cli.login import pending as starts
+from grantflow.cli.login.pending import Start
 from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import Parser
-from grantflow.cli.profiles import Profile, Profiles
-from grantflow.cli.standing import Standing, standing
-from grantflow.cli.starts import Start
+from grantflow.cli.profiles import profiles
+from grantflow.cli.profiles.profiles import Profile, Profiles
+from grantflow.cli.profiles.status import Standing, standing
 from grantflow.cli.table import columns
-from grantflow.cli.words import spoken
 from grantflow.shell.ports import StoreError
 
 Value: TypeAlias = str | int | bool | dict[str, str | int] | None

@@ -7,24 +7,31 @@ from datetime import timedelta
 
 from attrs import evolve
 
-from grantflow.cli import events, halves, limit, login_line, outside, where, whose, words
-from grantflow.cli.attempt import Attempt, attempt, called, known_profiles
-from grantflow.cli.client import STDIN, standard_input
-from grantflow.cli.failure import CommandError, ended, unstored, usage
-from grantflow.cli.given import handed_over
-from grantflow.cli.invite import Invite, browser_wanted
-from grantflow.cli.keeping import keep
-from grantflow.cli.login_line import Options, parser
+from grantflow.cli import context as outside
+from grantflow.cli import format as words
+from grantflow.cli.errors import CommandError, ended, unstored, usage
+from grantflow.cli.login import check_token as whose
+from grantflow.cli.login import flags as login_line
+from grantflow.cli.login import resolve as where
+from grantflow.cli.login import timeout as limit
+from grantflow.cli.login import two_process as halves
+from grantflow.cli.login.flags import Options, parser
+from grantflow.cli.login.prepare import Attempt, attempt, called, known_profiles
+from grantflow.cli.login.save import keep
 from grantflow.cli.output import tell
-from grantflow.cli.profiles import Profile
-from grantflow.cli.screen import Screen, screen
-from grantflow.core.client import Client
-from grantflow.core.client_credentials import ClientCredentialsFlow
-from grantflow.core.display import sentence
-from grantflow.core.errors import Refused
-from grantflow.core.provider import Provider
-from grantflow.core.states import Authorized, Expired, Failed
-from grantflow.core.values import Token
+from grantflow.cli.profiles.client import STDIN, standard_input
+from grantflow.cli.profiles.profiles import Profile
+from grantflow.cli.progress import json_events as events
+from grantflow.cli.progress.prompt import Invite, browser_wanted
+from grantflow.cli.progress.screen import Screen, screen
+from grantflow.cli.token.external_token import handed_over
+from grantflow.core.client.client import Client
+from grantflow.core.client.provider import Provider
+from grantflow.core.flows.client_credentials import ClientCredentialsFlow
+from grantflow.core.flows.states import Authorized, Expired, Failed
+from grantflow.core.messages import sentence
+from grantflow.core.values.errors import Refused
+from grantflow.core.values.token import Token
 from grantflow.shell.blocking import run
 from grantflow.shell.ports import StoreError
 

@@ -7,16 +7,18 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from grantflow.cli import outside, profiles, starts
-from grantflow.cli.client import key_of_profile, proven_client_of
-from grantflow.cli.failure import FAILED, CommandError, usage, verdict
+from grantflow.cli import context as outside
+from grantflow.cli.errors import FAILED, CommandError, usage, verdict
+from grantflow.cli.login import pending as starts
 from grantflow.cli.output import tell
 from grantflow.cli.parser import Parser
-from grantflow.cli.profiles import Profile, Profiles
-from grantflow.cli.quoted import quoted
-from grantflow.cli.traced import Traced
-from grantflow.core.display import sentence
-from grantflow.core.tokens import Grant
+from grantflow.cli.profiles import profiles
+from grantflow.cli.profiles.client import key_of_profile, proven_client_of
+from grantflow.cli.profiles.profiles import Profile, Profiles
+from grantflow.cli.redact import quoted
+from grantflow.cli.transport import Traced
+from grantflow.core.client.identity import Grant
+from grantflow.core.messages import sentence
 from grantflow.shell.ports import StoreError
 
 
@@ -133,7 +135,7 @@ def _revoked(profile: Profile, grant: Grant) -> None:
     # Loaded here: a logout that tells nobody needs none of this.
     from returns.unsafe import unsafe_perform_io
 
-    from grantflow.shell.source import TokenSource
+    from grantflow.shell.sources.blocking import TokenSource
 
     send = Traced(outside.transport())
     try:

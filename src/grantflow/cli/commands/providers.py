@@ -7,13 +7,13 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from grantflow.cli import known
-from grantflow.cli.oddities import oddities
+from grantflow.cli.login import known
 from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import Parser
+from grantflow.cli.profiles.oddities import oddities
 from grantflow.cli.table import columns
-from grantflow.providers import KNOWN, Catalog, Need, Template, document_of
-from grantflow.providers.gaps import urls_of
+from grantflow.providers import KNOWN, Catalog, Template, Variable, document_of
+from grantflow.providers.placeholders import urls_of
 from grantflow.shell.provider_file import own_file
 
 
@@ -163,7 +163,7 @@ def _below(rows: Iterable[tuple[str, str]]) -> list[str]:
     return [f"  {line}" for line in columns(list(rows))]
 
 
-def _need(need: Need) -> str:
+def _need(need: Variable) -> str:
     usual = "" if need.default is None else f" (by default {need.default or 'empty'})"
     where = "" if need.environment is None else f", or what {need.environment} says"
     return f"{need.name}: {need.phrase}{usual}{where}"

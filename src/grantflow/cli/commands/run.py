@@ -20,9 +20,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, NoReturn
 
-from grantflow.cli.failure import CommandError, usage
+from grantflow.cli.errors import CommandError, usage
 from grantflow.cli.parser import Parser
-from grantflow.cli.usable import usable, without_its_key
+from grantflow.cli.token.acquire import usable, without_its_key
 
 NOT_A_PROGRAM: Final = 126
 NOT_FOUND: Final = 127

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from grantflow.cli.failure import CommandError
+from grantflow.cli.errors import CommandError
+from grantflow.cli.format import spoken
 from grantflow.cli.output import tell
 from grantflow.cli.parser import Parser, port, span
-from grantflow.cli.words import spoken
 from grantflow.testing import Script, serve
 
 

@@ -7,15 +7,15 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from grantflow.cli import profiles
-from grantflow.cli.again import login_command
-from grantflow.cli.failure import CommandError
-from grantflow.cli.given import variable
+from grantflow.cli.errors import CommandError
 from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import Parser
-from grantflow.cli.profiles import Profile
-from grantflow.cli.standing import Standing, standing, standing_without
-from grantflow.cli.usable import given_to
+from grantflow.cli.profiles import profiles
+from grantflow.cli.profiles.login_command import login_command
+from grantflow.cli.profiles.profiles import Profile
+from grantflow.cli.profiles.status import Standing, standing, standing_without
+from grantflow.cli.token.acquire import given_to
+from grantflow.cli.token.external_token import variable
 from grantflow.shell.ports import StoreError
 
 

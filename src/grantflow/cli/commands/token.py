@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, Literal, assert_never
 
-from grantflow.cli.failure import usage
+from grantflow.cli.errors import usage
 from grantflow.cli.output import answer
 from grantflow.cli.parser import Parser
-from grantflow.cli.quoted import quoted
-from grantflow.cli.usable import usable, without_its_key
-from grantflow.core.values import Token
+from grantflow.cli.redact import quoted
+from grantflow.cli.token.acquire import usable, without_its_key
+from grantflow.core.values.token import Token
 
 
 class Options(Namespace):
@@ -120,7 +120,7 @@ def _json(token: Token) -> str:
 
 
 def _exec_credential(options: Options) -> str:
-    from grantflow.cli.kubernetes import VARIABLE, exec_credential, wanted
+    from grantflow.cli.token.kubernetes import VARIABLE, exec_credential, wanted
 
     asked = wanted(os.environ.get(VARIABLE))
     token = without_its_key(_token(options, may_ask=asked.interactive))
@@ -128,7 +128,7 @@ def _exec_credential(options: Options) -> str:
 
 
 def _for_git(options: Options) -> list[str]:
-    from grantflow.cli.credential import answered
+    from grantflow.cli.token.credential import answered
 
     # git adds its word to whatever words there are.
     words = [each for each in (options.profile, options.operation) if each is not None]

@@ -37,13 +37,7 @@ from grantflow import (
     Transport,
     Window,
 )
-from grantflow.compat.bitfount.errors import (
-    AuthenticatedUserError,
-    AuthenticationFailedError,
-    AuthEnvironmentError,
-    BitfountError,
-)
-from grantflow.compat.bitfount.places import (
+from grantflow.compat.bitfount.config import (
     APIKeys,
     Services,
     api_keys_given,
@@ -51,10 +45,17 @@ from grantflow.compat.bitfount.places import (
     storage,
     username_in,
 )
+from grantflow.compat.bitfount.errors import (
+    AuthenticatedUserError,
+    AuthenticationFailedError,
+    AuthEnvironmentError,
+    BitfountError,
+)
 from grantflow.compat.bitfount.screen import Screen
 from grantflow.compat.bitfount.token_file import Inputs, TokenFile
-from grantflow.core.provider import origin_of
-from grantflow.core.tokens import Freshness, freshness, key_of
+from grantflow.core.acquisition.freshness import Freshness, freshness
+from grantflow.core.client.identity import key_of
+from grantflow.core.client.provider import origin_of
 
 __all__ = [
     "APIKeys",

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from grantflow import Clock, DeviceAuthorization, DeviceState, Pending, Prompt, SlowDown
 from grantflow.compat.bitfount.errors import AuthenticatedUserError
 from grantflow.compat.bitfount.token_file import TokenFile
-from grantflow.core.display import escaped
+from grantflow.core.messages import escaped
 
 
 @final

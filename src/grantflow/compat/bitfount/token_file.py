@@ -25,19 +25,19 @@ from typing import Final, final
 
 from attrs import asdict, field, frozen
 
-from grantflow import Garbled, Secret, StoreError, Token
+from grantflow import InvalidResponse, Secret, StoreError, Token
 from grantflow.compat.bitfount.errors import AuthenticatedUserError
 from grantflow.core.codec import dump_token, load_token
-from grantflow.core.display import escaped
-from grantflow.core.values import Members, plain
-from grantflow.shell.stores.entry import Found, mended
-from grantflow.shell.stores.private import (
+from grantflow.core.messages import escaped
+from grantflow.core.values.json import Members, plain
+from grantflow.shell.stores.private_file import (
     NotAFileError,
     locked,
     read_private,
     told,
     write_private,
 )
+from grantflow.shell.stores.token_document import Found, mended
 
 _log: Final = logging.getLogger("grantflow")
 _GONE: Final = {
@@ -207,12 +207,12 @@ class TokenFile:
             with told(f"cannot read {self.path}"):
                 document = self._document()
         except (ValueError, RecursionError, NotAFileError):
-            return Garbled("it is damaged")
+            return InvalidResponse("it is damaged")
         if document is None:
             return None
         inputs = Inputs.of(document.members)
         if inputs is None:
-            return Garbled("it does not say what its tokens are for")
+            return InvalidResponse("it does not say what its tokens are for")
         self.others = inputs.name != self._inputs.name
         if self.others:
             return None
@@ -220,9 +220,9 @@ class TokenFile:
             return None
         token = load_token(_stored(document.members, inputs)).value_or(None)
         if not isinstance(token, Token):
-            return Garbled("its tokens cannot be read")
+            return InvalidResponse("its tokens cannot be read")
         who = self._foreign(token)
-        return token if who is None else Garbled(f"its tokens are those of {who!r}")
+        return token if who is None else InvalidResponse(f"its tokens are those of {who!r}")
 
     def _move_aside(self, problem: str) -> None:
         path = self.path

@@ -16,13 +16,13 @@ from grantflow import Secret
 
 try:
     from grantflow.compat.dagshub.authenticator import DagshubAuthenticator
+    from grantflow.compat.dagshub.config import cache_of
     from grantflow.compat.dagshub.errors import (
         InvalidTokenError,
         NoTokenError,
         OauthNonInteractiveShellException,
         UncheckedTokenError,
     )
-    from grantflow.compat.dagshub.places import cache_of
     from grantflow.compat.dagshub.token_auth import DagshubTokenABC
     from grantflow.compat.dagshub.tokens import TokenStorage, storage_at
 except ModuleNotFoundError as _missing:

@@ -19,8 +19,8 @@ import requests
 
 from grantflow import GrantError, Secret, TokenSource
 from grantflow.compat.dagshub.errors import no_token
-from grantflow.shell.auth.httpx import TokenAuth as OverHttpx
-from grantflow.shell.auth.requests import TokenAuth as OverRequests
+from grantflow.integrations.httpx import TokenAuth as OverHttpx
+from grantflow.integrations.requests import TokenAuth as OverRequests
 
 
 @final

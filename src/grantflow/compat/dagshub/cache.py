@@ -25,6 +25,7 @@ from typing import Final, final
 from yaml import MappingNode, Node
 
 from grantflow import Secret, StoreError
+from grantflow.compat.dagshub.config import normalised
 from grantflow.compat.dagshub.entries import (
     composed,
     entry_of,
@@ -38,9 +39,8 @@ from grantflow.compat.dagshub.entries import (
     text_of,
     token_of,
 )
-from grantflow.compat.dagshub.places import normalised
 from grantflow.compat.dagshub.token_auth import KeptToken, OAuthDagshubToken
-from grantflow.shell.stores.private import (
+from grantflow.shell.stores.private_file import (
     NotAFileError,
     locked,
     read_private,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from grantflow import PersonNeeded, Problem
-from grantflow.core.display import sentence
+from grantflow import InteractionRequired, Problem
+from grantflow.core.messages import sentence
 
 
 class InvalidTokenError(Exception):
@@ -43,7 +43,7 @@ class UncheckedTokenError(RuntimeError):
 
 def no_token(host: str, problem: Problem, notes: Iterable[str] = ()) -> NoTokenError:
     """Return the error for a problem at ``host``; ``notes`` say what else went wrong."""
-    if isinstance(problem, PersonNeeded):
+    if isinstance(problem, InteractionRequired):
         because = () if problem.because is None else (problem.because,)
         why = "".join(f"\n({each})" for each in dict.fromkeys((*notes, *because)))
         return NoTokenError(

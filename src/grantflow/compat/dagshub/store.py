@@ -25,7 +25,7 @@ from grantflow.compat.dagshub.token_auth import (
     OAuthDagshubToken,
 )
 from grantflow.compat.dagshub.user import Whose
-from grantflow.core.tokens import key_of
+from grantflow.core.client.identity import key_of
 
 _log: Final = logging.getLogger("grantflow")
 

@@ -20,8 +20,8 @@ from grantflow import (
     DeviceAuthorization,
     Expired,
     Failed,
-    Garbled,
-    MiddlemanFlow,
+    InvalidResponse,
+    LinkFlow,
     Prompt,
     Refused,
     Secret,
@@ -32,7 +32,7 @@ from grantflow import (
     Unreachable,
     run,
 )
-from grantflow.compat.dagshub import places
+from grantflow.compat.dagshub import config as places
 from grantflow.compat.dagshub.authenticator import DagshubAuthenticator, told
 from grantflow.compat.dagshub.cache import TokensCache
 from grantflow.compat.dagshub.errors import (
@@ -51,8 +51,8 @@ from grantflow.compat.dagshub.token_auth import (
     OAuthDagshubToken,
 )
 from grantflow.compat.dagshub.user import Whose, whose
-from grantflow.core.display import escaped
-from grantflow.shell.http.over_requests import RequestsTransport
+from grantflow.core.messages import escaped
+from grantflow.shell.http.requests import RequestsTransport
 
 _log: Final = logging.getLogger("grantflow")
 
@@ -132,7 +132,7 @@ class TokenStorage:
     def add_oauth_token(self, host: str | None = None, referrer: str | None = None) -> None:
         """Ask a person to sign in, and store the token; ``referrer`` becomes a part of the link."""
         where = places.host_of(host)
-        flow = MiddlemanFlow(places.client_of(where, referrer), secrets.token_hex(32))
+        flow = LinkFlow(places.client_of(where, referrer), secrets.token_hex(32))
         send = self._sender()
         self._prompt(flow.start(self._clock.now()).authorization)
         match run(flow, send, self._clock):
@@ -198,7 +198,7 @@ class TokenStorage:
                 return True
             case Refused():
                 return False
-            case (Unreachable() | Garbled()) as problem:
+            case (Unreachable() | InvalidResponse()) as problem:
                 raise UncheckedTokenError(Failed(problem))
             case never:
                 assert_never(never)

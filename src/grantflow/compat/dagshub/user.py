@@ -8,9 +8,18 @@ from __future__ import annotations
 import json
 from typing import Final, TypeAlias
 
-from grantflow import Fault, Garbled, Refused, Request, Response, Token, Transport, Unreachable
+from grantflow import (
+    Fault,
+    InvalidResponse,
+    Refused,
+    Request,
+    Response,
+    Token,
+    Transport,
+    Unreachable,
+)
 
-Whose: TypeAlias = str | Refused | Unreachable | Garbled
+Whose: TypeAlias = str | Refused | Unreachable | InvalidResponse
 """A user name; that the token is not valid; or why that is not known."""
 
 _LARGEST_NAME: Final = 200
@@ -30,10 +39,10 @@ def whose(token: Token, endpoint: str, send: Transport) -> Whose:
         case Response(status=status) if status == 429 or status >= 500:
             return Unreachable(Fault("http", "maybe", f"HTTP {status}"), 1)
         case Response(status=status):
-            return Garbled(f"HTTP {status} instead of a user", status)
+            return InvalidResponse(f"HTTP {status} instead of a user", status)
 
 
-def _named(body: bytes) -> str | Garbled:
+def _named(body: bytes) -> str | InvalidResponse:
     try:
         found: object = json.loads(body)
     except (ValueError, RecursionError):
@@ -42,4 +51,4 @@ def _named(body: bytes) -> str | Garbled:
         case {"login": str(), "username": str(name)} if 0 < len(name) <= _LARGEST_NAME:
             return name
         case _:
-            return Garbled("HTTP 200 without a user", 200)
+            return InvalidResponse("HTTP 200 without a user", 200)

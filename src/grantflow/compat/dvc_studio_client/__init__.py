@@ -30,8 +30,8 @@ from grantflow.compat.dvc_studio_client.studio import (
     login_at,
     token_for,
 )
-from grantflow.core.display import escaped
-from grantflow.core.secret import secret
+from grantflow.core.messages import escaped
+from grantflow.core.values.secret import secret
 
 __all__ = [
     "AVAILABLE_SCOPES",

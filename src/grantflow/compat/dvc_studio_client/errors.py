@@ -10,7 +10,7 @@ import io
 import requests
 from requests.exceptions import ConnectTimeout, InvalidJSONError, ReadTimeout, SSLError
 
-from grantflow import Denied, Expired, Failed, Fault, Garbled, GrantError, Problem, Response
+from grantflow import Denied, Expired, Failed, Fault, GrantError, InvalidResponse, Problem, Response
 
 
 class StudioAuthError(Exception):
@@ -49,7 +49,7 @@ def _error(problem: Problem, reply: Response | Fault | None, words: str) -> Exce
             )
         case Failed(Denied()), Response():
             return AuthorizationDeniedError(words, response=_as_requests(reply))
-        case Failed(Garbled(status=200)), _:
+        case Failed(InvalidResponse(status=200)), _:
             return UnusableAnswerError(words)
         case _, Response():
             return requests.HTTPError(words, response=_as_requests(reply))

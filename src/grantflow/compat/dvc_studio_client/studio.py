@@ -20,8 +20,8 @@ from grantflow import (
     Expired,
     Failed,
     Fault,
-    Garbled,
     Instant,
+    InvalidResponse,
     Provider,
     Rejected,
     Response,
@@ -33,7 +33,7 @@ from grantflow import (
     providers,
 )
 from grantflow.compat.dvc_studio_client.errors import error_of
-from grantflow.shell.http.over_requests import RequestsTransport
+from grantflow.shell.http.requests import RequestsTransport
 
 _TIMEOUT: Final = (5.0, 5.0)
 
@@ -120,7 +120,7 @@ def token_for(flow: DeviceFlow, issued: CodeIssued, clock: Clock) -> str:
                 event = send.read(reply, clock.now())
                 if isinstance(event, Unanswered) and isinstance(reply, Response):
                     raise error_of(Failed(Unreachable(event.fault, 1)), reply)
-                going = going.told(event)
+                going = going.apply(event)
             case Authorized(token):
                 return token.access_token.reveal()
             case (Expired() | Failed()) as problem:
@@ -147,4 +147,4 @@ def _told(reply: Response) -> DeviceLoginResponse:
     with suppress(ValueError):  # whose own frames hold the body
         told: DeviceLoginResponse = json.loads(reply.body.decode("utf-8-sig", "replace"))
         return told
-    raise error_of(Failed(Garbled("HTTP 200: a body that is no JSON", 200)), reply)
+    raise error_of(Failed(InvalidResponse("HTTP 200: a body that is no JSON", 200)), reply)

@@ -40,9 +40,7 @@ from grantflow import (
     TokenIssued,
     begin,
 )
-from grantflow.compat.flytekit.answers import DeviceCodeResponse, Triple, triple_of
-from grantflow.compat.flytekit.asking import UNASKED, client_of, sending
-from grantflow.compat.flytekit.words import (
+from grantflow.compat.flytekit.names import (
     AccessTokenNotFoundError,
     AuthenticationError,
     AuthenticationPending,
@@ -52,9 +50,11 @@ from grantflow.compat.flytekit.words import (
     error_slow_down,
     utf_8,
 )
-from grantflow.compat.once import Happened, once, problem_of
-from grantflow.core.provider import endpoint_problem
-from grantflow.core.secret import maybe_secret, secret
+from grantflow.compat.flytekit.requests import UNASKED, client_of, sending
+from grantflow.compat.flytekit.responses import DeviceCodeResponse, Triple, triple_of
+from grantflow.compat.single_step import Happened, once, problem_of
+from grantflow.core.client.provider import endpoint_problem
+from grantflow.core.values.secret import maybe_secret, secret
 
 __all__ = [
     "AccessTokenNotFoundError",
@@ -186,7 +186,7 @@ def poll_token_endpoint(
         going = Run(flow, _waiting(resp, time.now()))
         while isinstance(due := going.due, Send):
             time.sleep_until(due.not_before)
-            going = going.heard(due, send(due.request), time.now())
+            going = going.receive(due, send(due.request), time.now())
             if isinstance(going.due, Send):
                 print("Authentication Pending...", flush=True)
     if isinstance(due, Authorized):

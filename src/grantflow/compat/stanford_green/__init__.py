@@ -21,7 +21,6 @@ from pathlib import Path
 from attrs import evolve
 
 from grantflow import (
-    Asking,
     Client,
     ClientSecretBasic,
     ClientSecretHeaders,
@@ -29,6 +28,7 @@ from grantflow import (
     Clock,
     FileStore,
     Provider,
+    RequestFormat,
     Secret,
     SystemClock,
     Token,
@@ -39,7 +39,7 @@ from grantflow.compat.stanford_green.access_token import AccessToken, from_zulu
 from grantflow.compat.stanford_green.attempts import Waits, obtained
 from grantflow.compat.stanford_green.cache import TokenCache
 from grantflow.compat.stanford_green.errors import TokenRequestError, UnusableAnswerError
-from grantflow.core.provider import endpoint_problem
+from grantflow.core.client.provider import endpoint_problem
 
 __all__ = [
     "AccessToken",
@@ -191,7 +191,7 @@ class ApiAccessTokenEndpoint:
         return self._acs_api() if self.is_acs_api() else self._oauth2()
 
     def _oauth2(self) -> Client:
-        asking = Asking(fixed={"grant_type": self.grant_type})
+        asking = RequestFormat(fixed={"grant_type": self.grant_type})
         return Client(
             provider=Provider(name="stanford", token_endpoint=self.url, token=asking),
             client_id=self.client_id,

@@ -1,4 +1,4 @@
-"""Asking for a token as often, and as far apart, as the caller's own backoff says."""
+"""RequestFormat for a token as often, and as far apart, as the caller's own backoff says."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from grantflow import (
     Unanswered,
     begin,
 )
-from grantflow.compat.once import once, problem_of
+from grantflow.compat.single_step import once, problem_of
 from grantflow.compat.stanford_green.errors import error_of
-from grantflow.core.display import sentence
-from grantflow.shell.http.over_requests import RequestsTransport
+from grantflow.core.messages import sentence
+from grantflow.shell.http.requests import RequestsTransport
 
 _LONGEST_PAUSE: Final = timedelta(minutes=5)
 """Whoever is told to come back later than that is told so at once."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import requests
 
-from grantflow import Expired, Failed, Garbled
-from grantflow.core.display import sentence
+from grantflow import Expired, Failed, InvalidResponse
+from grantflow.core.messages import sentence
 
 
 class TokenRequestError(requests.HTTPError):
@@ -33,7 +33,7 @@ def error_of(problem: Expired | Failed) -> TokenRequestError | UnusableAnswerErr
     """Return the exception that says ``problem``."""
     said = sentence(problem)
     match problem:
-        case Failed(Garbled(status=int(status))) if 200 <= status < 300:
+        case Failed(InvalidResponse(status=int(status))) if 200 <= status < 300:
             return UnusableAnswerError(said)
         case _:
             message = f"token request failed; last error message: {said}"

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, assert_ne
 import anyio
 from anyio.lowlevel import RunVar
 
-from grantflow.core.effects import Send
-from grantflow.core.flow import Flow, begin
-from grantflow.core.request import Request
-from grantflow.core.states import Authorized, Expired, Failed
-from grantflow.core.states import Final as Ending
-from grantflow.core.values import Fault, Instant, Moment, Reply, Response
-from grantflow.shell.aio.threads import aside
+from grantflow.core.flows.effects import Send
+from grantflow.core.flows.flow import Flow, begin
+from grantflow.core.flows.states import Authorized, Expired, Failed
+from grantflow.core.flows.states import Final as Ending
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Fault, Reply, Response
+from grantflow.core.values.time import Instant, Moment
+from grantflow.shell.aio.threads import run_in_thread
 from grantflow.shell.blocking import default_transport as blocking_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
-from grantflow.shell.signing import Signer
+from grantflow.shell.signing.signer import Signer
 
 if TYPE_CHECKING:
-    from grantflow.shell.http.over_httpx import AsyncHttpxTransport
+    from grantflow.shell.http.httpx import AsyncHttpxTransport
 
 S = TypeVar("S")
 
@@ -87,7 +88,7 @@ async def run(
             case Send() as due:
                 await time.sleep_until(due.not_before)
                 reply = await send(due.request)
-                going = going.heard(due, reply, time.now())
+                going = going.receive(due, reply, time.now())
             case (Authorized() | Expired() | Failed()) as final_state:
                 return final_state
             case other:
@@ -106,7 +107,7 @@ def signed(transport: AsyncTransport, clock: AsyncClock) -> AsyncTransport:
         if request.assertion is None and request.proof is None:
             return await transport(request)
         read.moment = clock.now()
-        ready = await aside(lambda: sign(request))
+        ready = await run_in_thread(lambda: sign(request))
         return ready if isinstance(ready, Fault) else await transport(ready)
 
     return send
@@ -147,9 +148,11 @@ def in_thread(transport: Transport) -> AsyncTransport:
 @asynccontextmanager
 async def default_transport() -> AsyncIterator[AsyncTransport]:
     """Give a transport over httpx, else over requests in a thread."""
-    own = await aside(_over_httpx)  # reading the certificates of this machine takes its time
+    own = await run_in_thread(
+        _over_httpx
+    )  # reading the certificates of this machine takes its time
     if own is None:
-        yield in_thread(await aside(blocking_transport))
+        yield in_thread(await run_in_thread(blocking_transport))
         return
     try:
         yield own
@@ -159,7 +162,7 @@ async def default_transport() -> AsyncIterator[AsyncTransport]:
 
 def _over_httpx() -> AsyncHttpxTransport | None:
     try:
-        from grantflow.shell.http.over_httpx import AsyncHttpxTransport
+        from grantflow.shell.http.httpx import AsyncHttpxTransport
     except ImportError:
         return None
     return AsyncHttpxTransport()

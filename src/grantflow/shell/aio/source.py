@@ -13,16 +13,19 @@ from typing import TypeVar, final
 from returns.io import IOResult
 from returns.result import Failure, Result, Success
 
-from grantflow.core.aftercare import introspected
-from grantflow.core.client import Client
-from grantflow.core.errand import Claim, Claimed, NotClaimed, Ready, Stuck
-from grantflow.core.errors import Garbled
-from grantflow.core.problems import Problem
-from grantflow.core.request import Request
-from grantflow.core.states import DeviceState, Failed
-from grantflow.core.tokens import SKEW, Grant, Skew
-from grantflow.core.values import Members, Reply, Token
-from grantflow.core.wire import either
+from grantflow.core.acquisition.freshness import SKEW, Skew
+from grantflow.core.acquisition.introspection import introspected
+from grantflow.core.acquisition.states import Acquired, Locked, NotAcquired, StoreFailed, TakeLock
+from grantflow.core.client.client import Client
+from grantflow.core.client.identity import Grant
+from grantflow.core.flows.states import DeviceState, Failed, Problem
+from grantflow.core.values.errors import InvalidResponse
+from grantflow.core.values.json import Members
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Reply
+from grantflow.core.values.result import either
+from grantflow.core.values.token import Token
+from grantflow.shell.aio.acquire import AsyncPorts, settle
 from grantflow.shell.aio.driver import (
     AsyncClock,
     AsyncSystemClock,
@@ -30,12 +33,12 @@ from grantflow.shell.aio.driver import (
     default_transport,
     signed,
 )
-from grantflow.shell.aio.errands import AsyncPorts, settle
-from grantflow.shell.aio.flights import Flight, Flights
+from grantflow.shell.aio.single_flight import InFlight, SingleFlight
 from grantflow.shell.aio.tenure import Tenure
-from grantflow.shell.aio.threads import answered, aside, surely_answered
-from grantflow.shell.door import (
-    FrontDoor,
+from grantflow.shell.aio.threads import answered, run_in_thread, wait_shielded
+from grantflow.shell.ports import Prompt, Store, StoreError
+from grantflow.shell.sources.base import (
+    BaseTokenSource,
     Given,
     as_token,
     not_revoked,
@@ -43,14 +46,13 @@ from grantflow.shell.door import (
     raised,
     unusable,
 )
-from grantflow.shell.holding import Held, Wish
-from grantflow.shell.ports import Prompt, Store, StoreError
+from grantflow.shell.sources.memory_cache import CachedToken, Demand
 
 T = TypeVar("T")
 
 
 @final
-class AsyncTokenSource(FrontDoor):
+class AsyncTokenSource(BaseTokenSource):
     """Gives a token as ``TokenSource`` does, with ``await``, on asyncio and trio.
 
     The arguments are the same, but ``transport`` and ``clock`` are those of the async driver; they
@@ -94,7 +96,7 @@ class AsyncTokenSource(FrontDoor):
         )
         self._clock = clock or AsyncSystemClock()
         self._transport = transport
-        self._flights: Flights[Ready | Stuck] = Flights()
+        self._flights: SingleFlight[Acquired | NotAcquired] = SingleFlight()
         self._waiting_threads: list[Tenure] = []
 
     async def obtain(self) -> IOResult[Token, Problem]:
@@ -122,7 +124,7 @@ class AsyncTokenSource(FrontDoor):
         forget it locally with ``revoke=False``. Where it has no such endpoint, ``notes`` says so.
         Who is cancelled after the first revocation was sent still removes the token.
         """
-        flights: Flights[Result[None, Problem]] = Flights()
+        flights: SingleFlight[Result[None, Problem]] = SingleFlight()
         return IOResult.from_result(
             await flights.share(lambda flight: self._forgotten(flight, revoke=revoke))
         )
@@ -141,12 +143,12 @@ class AsyncTokenSource(FrontDoor):
         Raises ``StoreError`` where it cannot be stored.
         """
         made = as_token(token)
-        flights: Flights[Token] = Flights()
+        flights: SingleFlight[Token] = SingleFlight()
         return await flights.share(lambda flight: self._kept(flight, made))
 
     async def _slowly(self, refused: Token | None = None) -> Result[Token, Problem]:
         wish = self._wished(refused)
-        if isinstance(wish, Held):
+        if isinstance(wish, CachedToken):
             return wish.found
         join = self._flights.share if wish.meanwhile is None else self._flights.alone
         while True:
@@ -154,9 +156,11 @@ class AsyncTokenSource(FrontDoor):
             if found is not None:
                 return found
 
-    async def _flown(self, flight: Flight[Ready | Stuck], wish: Wish) -> Ready | Stuck:
+    async def _flown(
+        self, flight: InFlight[Acquired | NotAcquired], wish: Demand
+    ) -> Acquired | NotAcquired:
         session = await flight.patiently(lambda: self._fetched(lambda: self._session(wish)))
-        if isinstance(session, Stuck):
+        if isinstance(session, NotAcquired):
             return self._landed(session)
         tenure = self._adopted() or Tenure(self._store, self.app_key)
         try:
@@ -179,15 +183,15 @@ class AsyncTokenSource(FrontDoor):
         return None
 
     async def _forgotten(
-        self, flight: Flight[Result[None, Problem]], *, revoke: bool
+        self, flight: InFlight[Result[None, Problem]], *, revoke: bool
     ) -> Result[None, Problem]:
         async with AsyncExitStack() as stack, Tenure(self._store, self.app_key) as tenure:
-            looked = tenure.look(Claim(self.key))
+            looked = tenure.look(TakeLock(self.key))
             told = await flight.patiently(lambda: answered(looked))
             match told(self._clock.now()):
-                case NotClaimed(problem):
-                    return Failure(Failed(Garbled(problem)))
-                case Claimed(stored) if revoke:
+                case StoreFailed(problem):
+                    return Failure(Failed(InvalidResponse(problem)))
+                case Locked(stored) if revoke:
                     live = self._live(stored)
                 case _:
                     live = None
@@ -196,7 +200,7 @@ class AsyncTokenSource(FrontDoor):
                 if failure is not None:
                     return Failure(failure)
             try:
-                await surely_answered(tenure.do(self._drop))
+                await wait_shielded(tenure.do(self._drop))
             except StoreError as error:
                 return unusable(error)
             return Success(None)
@@ -220,16 +224,16 @@ class AsyncTokenSource(FrontDoor):
             case problem:
                 return Failure(problem)
 
-    async def _kept(self, flight: Flight[Token], token: Token) -> Token:
+    async def _kept(self, flight: InFlight[Token], token: Token) -> Token:
         async with Tenure(self._store, self.app_key) as tenure:
-            looked = tenure.look(Claim(self.app_key))
+            looked = tenure.look(TakeLock(self.app_key))
             await flight.patiently(lambda: answered(looked))
-            await surely_answered(tenure.do(lambda: self._keep(token)))
+            await wait_shielded(tenure.do(lambda: self._keep(token)))
         return token
 
     async def _fetched(self, make: Callable[[], T]) -> T:
         """Make what may need the caller's own functions, which may block."""
-        return await aside(make) if self._fetches else make()
+        return await run_in_thread(make) if self._fetches else make()
 
     def _sender(self, stack: AsyncExitStack) -> AsyncTransport:
         """Return what sends; a transport of grantflow's own is opened when it is needed."""

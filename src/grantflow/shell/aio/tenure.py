@@ -22,11 +22,11 @@ from threading import Lock
 from types import TracebackType
 from typing import Final, Self, TypeVar, final
 
-from grantflow.core.errand import Claim, Forget, Look, Save
+from grantflow.core.acquisition.states import Delete, ReadCache, Save, TakeLock
 from grantflow.shell.aio.loops import running_loop
-from grantflow.shell.aio.threads import do, started, surely_answered
-from grantflow.shell.errands import Custody, Told
+from grantflow.shell.aio.threads import do, started, wait_shielded
 from grantflow.shell.ports import Store
+from grantflow.shell.sources.acquire import Custody, Told
 
 T = TypeVar("T")
 _LOOKS_UP: Final = 1.0
@@ -66,22 +66,22 @@ class Tenure:
         self._jobs.put(lambda: None)
         # Where the event loop is torn down, nobody can wait.
         if not self.claiming and kind is not GeneratorExit:
-            await surely_answered(self._ended)
+            await wait_shielded(self._ended)
 
     @property
     def claiming(self) -> bool:
         """Tell whether it waits for the lock."""
         return self._claiming is not None and not self._claiming.done()
 
-    def look(self, due: Look | Claim) -> Future[Told]:
+    def look(self, due: ReadCache | TakeLock) -> Future[Told]:
         """Read, or claim and read; what an adopted thread waits for is not begun again."""
-        if isinstance(due, Look):
+        if isinstance(due, ReadCache):
             return self.do(partial(self._custody.perform, due))
         if self._claiming is None or self._claiming.done():
             self._claiming = self.do(partial(self._custody.perform, due))
         return self._claiming
 
-    def write(self, due: Save | Forget) -> Future[Told]:
+    def write(self, due: Save | Delete) -> Future[Told]:
         """Do what a session has due."""
         return self.do(partial(self._custody.perform, due))
 

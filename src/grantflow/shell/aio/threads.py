@@ -20,7 +20,7 @@ from grantflow.shell.aio.loops import running_loop
 T = TypeVar("T")
 
 
-async def aside(job: Callable[[], T]) -> T:
+async def run_in_thread(job: Callable[[], T]) -> T:
     """Do a job in a thread; whoever is cancelled meanwhile leaves it to end by itself."""
     return await answered(started(job, "grantflow"))
 
@@ -46,7 +46,7 @@ async def answered(future: Future[T]) -> T:
     return future.result()
 
 
-async def surely_answered(future: Future[T]) -> T:
+async def wait_shielded(future: Future[T]) -> T:
     """Wait for a thread's answer, whatever is cancelled meanwhile."""
     await surely(_arrival(future))
     return future.result()

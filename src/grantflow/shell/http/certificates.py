@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ssl
 
-from grantflow.core.request import Certificate
-from grantflow.core.values import Fault
+from grantflow.core.values.request import Certificate
+from grantflow.core.values.response import Fault
 
 
 def unusable(certificate: Certificate) -> Fault | None:

@@ -20,13 +20,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, final
 
-from grantflow.core.errors import Garbled
-from grantflow.core.secret import Secret
-from grantflow.core.values import Token
+from grantflow.core.values.errors import InvalidResponse
+from grantflow.core.values.secret import Secret
+from grantflow.core.values.token import Token
 from grantflow.shell.environment import home
 from grantflow.shell.ports import LockedError
-from grantflow.shell.stores.entry import Found, key_of, mended, name_of, token_in, written
-from grantflow.shell.stores.private import (
+from grantflow.shell.stores.private_file import (
     TEMPORARY,
     NotAFileError,
     check_writable,
@@ -36,6 +35,7 @@ from grantflow.shell.stores.private import (
     told,
     write_private,
 )
+from grantflow.shell.stores.token_document import Found, key_of, mended, name_of, token_in, written
 
 _WHOLE: Final = ".json"
 _HALF: Final = f"{_WHOLE}{TEMPORARY}"
@@ -140,7 +140,7 @@ def _found(path: Path) -> Found:
     try:
         data = _content(path)
     except NotAFileError as error:
-        return Garbled(f"stored token: it is {error}")
+        return InvalidResponse(f"stored token: it is {error}")
     return None if data is None else token_in(data)
 
 

@@ -21,14 +21,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, final
 
-from grantflow.core.errors import Garbled
-from grantflow.core.values import Token
+from grantflow.core.values.errors import InvalidResponse
+from grantflow.core.values.token import Token
 from grantflow.shell.environment import home
 from grantflow.shell.ports import LockedError
 from grantflow.shell.stores import parted
-from grantflow.shell.stores.entry import Found, mended, name_of, token_in, written
 from grantflow.shell.stores.keyring_entries import Backend, KeyringEntries, fit
-from grantflow.shell.stores.private import locked
+from grantflow.shell.stores.private_file import locked
+from grantflow.shell.stores.token_document import Found, mended, name_of, token_in, written
 
 _log: Final = logging.getLogger("grantflow")
 
@@ -107,10 +107,10 @@ class KeyringStore:
     def _whole(self, name: str) -> parted.Stored | None:
         """Return what is to be written over; what is damaged is kept aside first."""
         found = parted.read(self._entries, name)
-        if isinstance(damage := _token(found), Garbled):
+        if isinstance(damage := _token(found), InvalidResponse):
             self._keep_aside(name, damage.problem)
             return None
-        return None if isinstance(found, Garbled) else found
+        return None if isinstance(found, InvalidResponse) else found
 
     def _keep_aside(self, name: str, problem: str) -> None:
         remains = parted.remains(self._entries, name)
@@ -121,7 +121,7 @@ class KeyringStore:
 
     def _keys(self) -> list[str]:
         keys = _keys_in(parted.read(self._entries, _KEYS))
-        return [] if isinstance(keys, Garbled) else keys
+        return [] if isinstance(keys, InvalidResponse) else keys
 
     def _list(self, key: str) -> None:
         if key not in self._keys():
@@ -137,11 +137,11 @@ class KeyringStore:
         with self._lock_of_keys():
             found = parted.read(self._entries, _KEYS)
             keys = _keys_in(found)
-            if isinstance(keys, Garbled):
+            if isinstance(keys, InvalidResponse):
                 self._keep_aside(_KEYS, f"the list of keys: {keys.problem}")
                 found, keys = None, []
             changed = sorted(change(set(keys)))
-            if changed and not isinstance(found, Garbled):
+            if changed and not isinstance(found, InvalidResponse):
                 parted.write(self._entries, _KEYS, json.dumps({"keys": changed}), found)
             else:
                 parted.remove(self._entries, _KEYS)
@@ -161,28 +161,28 @@ def _token(found: parted.Found) -> Found:
     match found:
         case parted.Stored(text):
             return token_in(text)
-        case Garbled(problem):
-            return Garbled(f"stored token: {problem}")
+        case InvalidResponse(problem):
+            return InvalidResponse(f"stored token: {problem}")
         case None:
             return None
 
 
-def _keys_in(found: parted.Found) -> list[str] | Garbled:
+def _keys_in(found: parted.Found) -> list[str] | InvalidResponse:
     match found:
         case parted.Stored(text):
             return _listed(text)
-        case Garbled():
+        case InvalidResponse():
             return found
         case None:
             return []
 
 
-def _listed(text: str) -> list[str] | Garbled:
+def _listed(text: str) -> list[str] | InvalidResponse:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return Garbled("it is damaged")
+        return InvalidResponse("it is damaged")
     keys: object = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(keys, list):
-        return Garbled("it is no list")
+        return InvalidResponse("it is no list")
     return sorted(key for key in keys if isinstance(key, str))

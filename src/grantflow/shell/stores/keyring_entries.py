@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol, final
 
 from grantflow.shell.ports import StoreError
-from grantflow.shell.stores.private import locked
+from grantflow.shell.stores.private_file import locked
 
 _USER: Final = "token"
 

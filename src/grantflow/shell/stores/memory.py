@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import final
 
-from grantflow.core.values import Token
+from grantflow.core.values.token import Token
 from grantflow.shell.ports import LockedError
-from grantflow.shell.stores.turns import turn
+from grantflow.shell.stores.thread_lock import turn
 
 
 @final

@@ -20,7 +20,7 @@ from typing import Final, Protocol, TypeAlias, final
 
 from attrs import frozen
 
-from grantflow.core.errors import Garbled
+from grantflow.core.values.errors import InvalidResponse
 
 _PLACES: Final = (0, 1)
 _TRIES: Final = 100
@@ -68,7 +68,7 @@ class Stored:
     first: str
 
 
-Found: TypeAlias = Stored | Garbled | None
+Found: TypeAlias = Stored | InvalidResponse | None
 
 
 def read(entries: Entries, name: str) -> Found:
@@ -76,13 +76,13 @@ def read(entries: Entries, name: str) -> Found:
     first = entries.get(name)
     for _ in range(_TRIES):
         found = _read(entries, name, first)
-        if not isinstance(found, Garbled):
+        if not isinstance(found, InvalidResponse):
             return found
         again = entries.get(name)
         if again == first:
             return found
         first = again
-    return Garbled("it changes faster than it can be read")
+    return InvalidResponse("it changes faster than it can be read")
 
 
 def write(entries: Entries, name: str, text: str, over: Stored | None) -> None:
@@ -140,16 +140,16 @@ def _read(entries: Entries, name: str, first: str | None) -> Found:
         return Stored(first.removeprefix(_MARK), first)
     head = _head(first)
     if head is None:
-        return Garbled("it is damaged")
+        return InvalidResponse("it is damaged")
     parts: list[str] = []
     for number in range(head.parts):
         part = entries.get(_part(name, head.place, number))
         if part is None:
-            return Garbled("a part of it is missing")
+            return InvalidResponse("a part of it is missing")
         parts.append(part)
     text = "".join(parts)
     if _digest(text) != head.digest:
-        return Garbled("its parts do not fit together")
+        return InvalidResponse("its parts do not fit together")
     return Stored(text, first)
 
 

@@ -30,13 +30,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, final
 
-from grantflow.core.errors import Garbled
-from grantflow.core.values import Token
+from grantflow.core.values.errors import InvalidResponse
+from grantflow.core.values.token import Token
 from grantflow.shell.ports import LockedError
-from grantflow.shell.stores.entry import key_of, name_of, token_in, written
-from grantflow.shell.stores.leases import leased
+from grantflow.shell.stores.redis_lock import leased
 from grantflow.shell.stores.redis_server import Commands, Server
-from grantflow.shell.stores.turns import turn
+from grantflow.shell.stores.thread_lock import turn
+from grantflow.shell.stores.token_document import key_of, name_of, token_in, written
 
 _log: Final = logging.getLogger("grantflow")
 
@@ -126,7 +126,7 @@ class RedisStore:
                         return
                     case Token():
                         self._keep_aside(key, claim.seen, _OLDER)
-                    case Garbled(problem):
+                    case InvalidResponse(problem):
                         self._keep_aside(key, claim.seen, f"{problem};")
                     case None:
                         pass
@@ -190,7 +190,7 @@ class RedisStore:
 
     def _token(self, key: str, seen: bytes) -> Token | None:
         match token_in(seen) if seen else None:
-            case Garbled(problem):
+            case InvalidResponse(problem):
                 self._keep_aside(key, seen, f"{problem};")
                 if not self._swap(key, seen, b""):
                     return self.read(key)  # somebody wrote over it meanwhile

@@ -1,0 +1,1 @@
+"""Profiles: what a sign-in remembers."""

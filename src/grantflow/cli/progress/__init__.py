@@ -1,0 +1,1 @@
+"""What is shown while a sign-in is under way."""

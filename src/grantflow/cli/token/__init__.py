@@ -1,0 +1,1 @@
+"""Getting a valid token and printing it."""

@@ -1,0 +1,28 @@
+"""A token that was handed over, instead of being asked for."""
+
+from __future__ import annotations
+
+import os
+
+from grantflow.cli.errors import usage
+from grantflow.core.values.json import Members
+from grantflow.core.values.parsing import sendable
+from grantflow.core.values.result import either
+from grantflow.core.values.secret import Secret
+from grantflow.core.values.token import Token
+from grantflow.shell.environment import variables_of
+
+
+def variable(profile: str | None) -> str | None:
+    """Return the variable that holds a token of this profile, if one is set."""
+    return next((name for name in variables_of(profile) if os.environ.get(name)), None)
+
+
+def handed_over(text: str, where: str) -> Token:
+    """Return ``text`` as a token whose end is unknown, if a header can carry it."""
+    match either(sendable(Members({"access_token": text.strip()}), "access_token")):
+        case Secret() as found:
+            return Token(access_token=found)
+        case str():
+            problem = "holds characters that no token has" if text.strip() else "is empty"
+            raise usage(f"{where} {problem}; a token alone is needed there")

@@ -1,0 +1,138 @@
+"""Where Bitfount's services are, what the environment says, and who an id_token names."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, final
+
+from attrs import evolve, field, frozen
+
+from grantflow import Provider, providers
+from grantflow.compat.bitfount.errors import AuthEnvironmentError
+from grantflow.core.acquisition.unauthorized import origins_of
+from grantflow.core.client.provider import endpoint_problem
+
+_USERNAME: Final = "https://www.bitfount.com/username"
+
+
+@final
+@frozen
+class Services:
+    """The origins that credentials are meant for."""
+
+    hub: frozenset[str]
+    access_manager: frozenset[str]
+
+    @staticmethod
+    def of(
+        auth_domain: str,
+        audience: str,
+        hub_urls: Iterable[str] | None,
+        am_urls: Iterable[str] | None,
+    ) -> Services:
+        """Return those that are named, else those that belong to the domain.
+
+        For a domain that is not Bitfount's, it is the audience, which tokens are for, unless that
+        is no https URL. ``ValueError`` for a named one that is none; http is for this machine.
+        """
+        host = auth_domain.lower().removeprefix("https://").rstrip("/")
+        hub, access_manager = _KNOWN.get(host, (_if_safe(audience), ()))
+        return Services(
+            origins_of(hub if hub_urls is None else _safe("hub_urls", hub_urls)),
+            origins_of(access_manager if am_urls is None else _safe("am_urls", am_urls)),
+        )
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Return all of them."""
+        return self.hub | self.access_manager
+
+
+_KNOWN: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "auth.bitfount.com": (("https://hub.bitfount.com",), ("https://am.hub.bitfount.com",)),
+    "auth.staging.bitfount.com": (
+        ("https://hub.staging.bitfount.com", "http://localhost:3000"),
+        ("https://am.hub.staging.bitfount.com", "http://localhost:3001"),
+    ),
+}
+
+
+def provider_at(auth_domain: str) -> Provider:
+    """Return Bitfount's authorization server at a host, or at a URL on this machine."""
+    base = (auth_domain if "://" in auth_domain else f"https://{auth_domain}").rstrip("/")
+    try:
+        return evolve(
+            providers.find("bitfount", host="auth.bitfount.com"),
+            token_endpoint=f"{base}/oauth/token",
+            device_authorization_endpoint=f"{base}/oauth/device/code",
+        )
+    except ValueError as error:
+        raise ValueError(f"auth_domain: {str(error).partition(': ')[2]}") from error
+
+
+def _if_safe(audience: str) -> tuple[str, ...]:
+    return () if endpoint_problem(audience) is not None else (audience,)
+
+
+def _safe(name: str, urls: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(urls)
+    for url in found:
+        if (problem := endpoint_problem(url)) is not None:
+            raise ValueError(f"{name}: {problem}")
+    return found
+
+
+@final
+@frozen
+class APIKeys:
+    """The keys that stand in for a sign-in; what is before a colon is the hub's part."""
+
+    access_key_id: str
+    access_key: str = field(repr=False)
+
+    def headers(self, *, hub: bool) -> dict[str, str]:
+        """Return the headers for the hub, which gets its part alone, or the access manager."""
+        pair = (self.access_key_id, self.access_key)
+        first, second = (each.split(":")[0] for each in pair) if hub else pair
+        return {"x-api-key-id": first, "x-api-key": second}
+
+
+def api_keys_given() -> APIKeys | None:
+    """Return the keys of the environment; ``AuthEnvironmentError`` where they cannot be used."""
+    names = ("BITFOUNT_API_KEY_ID", "BITFOUNT_API_KEY")
+    if not any(map(_said, names)):
+        return None
+    for name, other in (names, names[::-1]):
+        if not _said(name):
+            raise AuthEnvironmentError(f"{name} is not set, but {other} is: set both or none")
+        if not (_said(name).isascii() and _said(name).isprintable()):
+            raise AuthEnvironmentError(f"{name} has characters that no header can hold")
+    return APIKeys(*map(_said, names))
+
+
+def _said(name: str) -> str:
+    return os.environ.get(name, "").strip()
+
+
+def storage(username: str) -> Path:
+    """Return the folder of one person; ``ValueError`` for a name that leads elsewhere."""
+    if username in ("", ".", "..") or set(username) & {"/", "\\", "\0"}:
+        raise ValueError(f"username: one name is needed, not {username!r}")
+    place = os.environ.get("BITFOUNT_STORAGE_PATH")
+    home = os.environ.get("BITFOUNT_HOME") or "~"
+    return (Path(place) if place else Path(home) / ".bitfount").expanduser() / username
+
+
+def username_in(id_token: str) -> str | None:
+    """Return whom an id_token names. Its signature is not checked: nothing is granted by it."""
+    try:
+        payload = id_token.split(".")[1]
+        claims: object = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, IndexError, RecursionError):
+        return None
+    name = claims.get(_USERNAME) if isinstance(claims, dict) else None
+    return name if isinstance(name, str) and name else None

@@ -1,0 +1,93 @@
+"""What came back: a code, a token, or why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeAlias
+
+from grantflow import DeviceAuthorization, Instant, Secret, Token
+from grantflow.core.values.json import Members
+from grantflow.core.values.parsing import span
+
+Triple: TypeAlias = tuple[str, str | None, int | None]
+"""An access token, a refresh token, and a life in seconds; ``None`` where none was told."""
+
+_SECOND = timedelta(seconds=1)
+_INTERVAL = timedelta(seconds=5)  # RFC 8628 section 3.2
+_LIFETIME = timedelta(minutes=30)  # as of a provider that does not say
+
+
+@dataclass
+class DeviceCodeResponse:
+    """What a person needs to approve a sign-in. ``expires_in`` and ``interval`` are seconds."""
+
+    device_code: str = field(repr=False)
+    user_code: str
+    verification_uri: str
+    expires_in: int
+    interval: int
+    verification_uri_complete: str | None = None
+
+    @classmethod
+    def from_json_response(cls, j: Mapping[str, object]) -> DeviceCodeResponse:
+        """Read an answer that was decoded already; ``KeyError`` names what is missing.
+
+        >>> answer = {"device_code": "c", "user_code": "BNDJ", "verification_uri": "url"}
+        >>> found = DeviceCodeResponse.from_json_response(answer | {"expires_in": "600.5"})
+        >>> found.expires_in, found.interval
+        (600, 5)
+        """
+        secret = _code(j)
+        # Tracebacks may show what a frame holds: nothing but what a person is shown, from here on.
+        j = Members({name: j[name] for name in _SHOWN if name in j})
+        if secret is None:
+            raise KeyError("device_code")
+        complete = j.get("verification_uri_complete")
+        code = DeviceAuthorization(
+            device_code=secret,
+            user_code=_text(j, "user_code"),
+            verification_uri=_text(j, "verification_uri"),
+            expires_at=Instant(span(j.get("expires_in")) or _LIFETIME),
+            interval=span(j.get("interval")) or _INTERVAL,
+            verification_uri_complete=None if complete is None else str(complete),
+        )
+        return cls.of(code, Instant(timedelta()))
+
+    @classmethod
+    def of(cls, code: DeviceAuthorization, at: Instant) -> DeviceCodeResponse:
+        """Return what was issued at an instant; rounded so that nobody asks too often or late."""
+        return cls(
+            device_code=code.device_code.reveal(),
+            user_code=code.user_code,
+            verification_uri=code.verification_uri,
+            expires_in=(code.expires_at - at) // _SECOND,
+            interval=math.ceil(code.interval / _SECOND),
+            verification_uri_complete=code.verification_uri_complete,
+        )
+
+
+_SHOWN = ("user_code", "verification_uri", "verification_uri_complete", "expires_in", "interval")
+
+
+def _code(answer: Mapping[str, object]) -> Secret | None:
+    told = answer.get("device_code")
+    return None if told is None else Secret(str(told))
+
+
+def _text(found: Members, name: str) -> str:
+    value = found[name]
+    if value is None:
+        raise KeyError(name)
+    return str(value)
+
+
+def triple_of(token: Token) -> Triple:
+    """Return a token as flytekit does."""
+    refresh = None if token.refresh_token is None else token.refresh_token.reveal()
+    life = None
+    if token.expires_at is not None and token.issued_at is not None:
+        life = (token.expires_at - token.issued_at) // _SECOND
+    return token.access_token.reveal(), refresh, life

@@ -1,0 +1,1 @@
+"""Which token to use, and who renews it."""

@@ -1,0 +1,136 @@
+"""Which credential wins: one decision, taken from everything that was found.
+
+Rules, the first that applies:
+
+1. What the caller gave, then what the environment holds, is used as it is. Once it was refused,
+   nothing replaces it: it is not ours to replace.
+2. A stored app token (long-lived, made by a person) outranks what sign-ins left behind.
+3. A stored token is used while it is fresh; while it ages, too, unless this caller renews early.
+4. A refresh token renews. Else the client's own secret gets a new token. Else, a token that has
+   not ended yet is better than asking a person.
+5. A person is asked only where that is allowed, and never otherwise.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, TypeAlias, final
+
+from attrs import frozen
+
+from grantflow.core.acquisition.freshness import SKEW, Freshness, Skew, alive, freshness
+from grantflow.core.values.secret import Secret
+from grantflow.core.values.token import Token
+
+Origin: TypeAlias = Literal["given", "environment", "app", "stored"]
+
+
+@final
+@frozen(kw_only=True)
+class Candidates:
+    """Everything that was found, as it was found.
+
+    ``refused`` is a token that somebody did not take. ``early`` is set for the one caller that
+    renews a token which others still use.
+    """
+
+    given: Token | None = None
+    environment: Token | None = None
+    app: Token | None = None
+    stored: Token | None = None
+    refused: Token | None = None
+    can_use_secret: bool = False
+    may_ask: bool = False
+    early: bool = False
+
+
+@final
+@frozen
+class Use:
+    """Use this token."""
+
+    token: Token
+    origin: Origin
+
+
+@final
+@frozen
+class Renew:
+    """Renew this token by its refresh token."""
+
+    token: Token
+    refresh_token: Secret
+
+
+@final
+@frozen
+class UseSecret:
+    """Ask with the client's own credentials."""
+
+
+@final
+@frozen
+class AskPerson:
+    """Ask a person to sign in."""
+
+
+@final
+@frozen
+class Stop:
+    """There is no way to a token."""
+
+
+Plan: TypeAlias = Use | Renew | UseSecret | AskPerson | Stop
+
+
+def choose(found: Candidates, now: datetime, skew: Skew = SKEW) -> Plan:
+    """Return what to do to have a token at ``now``, an aware wall time.
+
+    >>> from datetime import UTC
+    >>> at = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> old = Token(access_token="a", expires_at=at, refresh_token="r")
+    >>> type(choose(Candidates(stored=old), at)).__name__
+    'Renew'
+    >>> choose(Candidates(may_ask=False), at)
+    Stop()
+    """
+    if found.given is not None:
+        return _as_it_is(found.given, "given", found)
+    if found.environment is not None:
+        return _as_it_is(found.environment, "environment", found)
+    if found.app is not None and not is_refused(found.app, found.refused) and alive(found.app, now):
+        return Use(found.app, "app")
+    if found.stored is not None and not is_refused(found.stored, found.refused):
+        match freshness(found.stored, now, skew):
+            case Freshness.FRESH | Freshness.UNKNOWN:
+                return Use(found.stored, "stored")
+            case Freshness.AGING if not found.early:
+                return Use(found.stored, "stored")
+            case _:
+                pass
+    return _renewal(found, found.stored, now)
+
+
+def _as_it_is(token: Token, origin: Origin, found: Candidates) -> Use | Stop:
+    return Stop() if is_refused(token, found.refused) else Use(token, origin)
+
+
+def is_refused(token: Token, refused: Token | None) -> bool:
+    """Tell whether ``token`` is the one that somebody did not take."""
+    return refused is not None and token.access_token == refused.access_token
+
+
+def _renewal(found: Candidates, stored: Token | None, now: datetime) -> Plan:
+    if stored is not None and stored.refresh_token is not None:
+        return Renew(stored, stored.refresh_token)
+    return without_refresh(found, now)
+
+
+def without_refresh(found: Candidates, now: datetime) -> Plan:
+    """Return what is left to do where there is no refresh token, or it was refused."""
+    if found.can_use_secret:
+        return UseSecret()
+    stored = found.stored
+    if stored is not None and not is_refused(stored, found.refused) and alive(stored, now):
+        return Use(stored, "stored")
+    return AskPerson() if found.may_ask else Stop()

@@ -1,0 +1,67 @@
+"""Questions about a token that exists: revocation (RFC 7009) and introspection (RFC 7662).
+
+One request each, by hand of the caller: the reply is read here, and nothing is repeated.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from returns.result import Failure, Result, Success
+
+from grantflow.core.client.client import Client
+from grantflow.core.client.provider import Provider
+from grantflow.core.flows.states import Failed
+from grantflow.core.responses.answer import Answer, read_answer
+from grantflow.core.values.errors import Refused, Unreachable
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Fault, Reply
+from grantflow.core.values.secret import Secret
+from grantflow.core.values.time import Moment
+from grantflow.core.values.token import Token
+
+Hint = Literal["access_token", "refresh_token"]
+
+
+def revocations(client: Client, token: Token) -> tuple[Request, ...]:
+    """Return the requests that end a token: the refresh token first, for it ends the grant.
+
+    >>> from grantflow.core.client.provider import Provider
+    >>> acme = Provider(name="acme", token_endpoint="https://a.example/t",
+    ...     revocation_endpoint="https://a.example/revoke")
+    >>> client = Client(provider=acme, client_id="app")
+    >>> [request.body() for request in revocations(client, Token(access_token="at"))]
+    [b'token=at&token_type_hint=access_token&client_id=app']
+    """
+    endpoint = client.provider.revocation_endpoint
+    if endpoint is None:
+        return ()
+    refresh = token.refresh_token
+    ends = () if refresh is None else (about(client, endpoint, refresh, "refresh_token"),)
+    return (*ends, about(client, endpoint, token.access_token, "access_token"))
+
+
+def revoked(
+    request: Request, provider: Provider, reply: Reply, now: Moment
+) -> Result[None, Failed]:
+    """Read the answer to a revocation: 200 also says that the token was not known (section 2.2)."""
+    return success(request, provider, reply, now).map(lambda _: None)
+
+
+def about(client: Client, endpoint: str, token: Secret, hint: Hint) -> Request:
+    """Return a request about a token, to an endpoint that takes ``token_type_hint``."""
+    return client.request(endpoint, (("token", token), ("token_type_hint", hint)))
+
+
+def success(
+    request: Request, provider: Provider, reply: Reply, now: Moment
+) -> Result[Answer, Failed]:
+    """Read an answer that has to be a success."""
+    if isinstance(reply, Fault):
+        return Failure(Failed(Unreachable(reply, 1)))
+    answer = read_answer(request, provider, "token", reply, now)
+    if isinstance(answer.refused, Refused):
+        return Failure(Failed(answer.refused))
+    if not answer.success:
+        return Failure(Failed(Unreachable(answer.fault(), 1)))
+    return Success(answer)

@@ -1,0 +1,226 @@
+"""How a client proves who it is, as values, and how each of them changes a request.
+
+``client_id`` goes into the body even beside Basic: public-client servers look for it there.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias, assert_never, final
+from urllib.parse import quote, quote_plus
+
+from attrs import Attribute, evolve, field, frozen
+
+from grantflow.core.values.request import Assertion, Certificate, IssuedAssertion, Request
+from grantflow.core.values.secret import Secret, secret
+from grantflow.core.values.validators import encodable, fits_a_header, is_http_token, one_of
+
+
+def _not_empty(_: object, __: object, value: Secret) -> None:
+    if value == Secret(""):
+        raise ValueError("secret: it is empty; a client without one authenticates with Public()")
+    if not encodable(value.reveal()):
+        raise ValueError("secret: it holds half a character (a lone surrogate)")
+
+
+def _sent_as_it_is(_: object, __: object, value: Secret) -> None:
+    if not fits_a_header(value.reveal()):
+        raise ValueError("secret: no header can hold it; is there a line break at its end?")
+
+
+def _a_header(_: object, attribute: Attribute[str], value: str) -> None:
+    if not is_http_token(value):
+        raise ValueError(f"{attribute.name}: {value!r} is no header name")
+
+
+@final
+@frozen
+class Public:
+    """No authentication: the client only names itself (``none``, RFC 7591 section 2)."""
+
+
+@final
+@frozen
+class ClientSecretBasic:
+    """The secret in an ``Authorization: Basic`` header (RFC 6749 section 2.3.1).
+
+    The RFC wants id and secret form-encoded first; servers disagree, so it is a named choice:
+    ``rfc6749`` writes a space as ``%20``, ``plus`` as ``+``, ``raw`` encodes nothing.
+    """
+
+    secret: Secret = field(converter=secret, validator=_not_empty)
+    encoding: Literal["rfc6749", "plus", "raw"] = field(
+        default="rfc6749", validator=one_of("rfc6749", "plus", "raw")
+    )
+
+
+@final
+@frozen
+class ClientSecretPost:
+    """The secret as a parameter of the body (RFC 6749 section 2.3.1)."""
+
+    secret: Secret = field(converter=secret, validator=_not_empty)
+
+
+@final
+@frozen
+class ClientSecretHeaders:
+    """Id and secret in two headers of their own, and nowhere else: no RFC, but some APIs.
+
+    >>> ClientSecretHeaders("s", id_header="x api")
+    Traceback (most recent call last):
+    ValueError: id_header: 'x api' is no header name
+    """
+
+    secret: Secret = field(converter=secret, validator=[_not_empty, _sent_as_it_is])
+    id_header: str = field(default="client-id", kw_only=True, validator=_a_header)
+    secret_header: str = field(default="client-secret", kw_only=True, validator=_a_header)
+
+
+@final
+@frozen
+class ClientSecretJwt:
+    """An assertion that is signed with the shared secret (RFC 7523, ``client_secret_jwt``).
+
+    ``audience`` is by default the issuer, and the token endpoint where no issuer is known.
+    """
+
+    secret: Secret = field(converter=secret, validator=_not_empty)
+    alg: str = field(default="HS256", kw_only=True, validator=one_of("HS256", "HS384", "HS512"))
+    audience: str | None = field(default=None, kw_only=True)
+
+
+_PRIVATE: Final = (
+    *(f"{kind}{size}" for kind in ("ES", "RS", "PS") for size in (256, 384, 512)),
+    "EdDSA",
+)
+
+
+def _key(value: Secret | str | Callable[[bytes], bytes]) -> Secret | Callable[[bytes], bytes]:
+    return value if callable(value) else secret(value)
+
+
+@final
+@frozen
+class PrivateKeyJwt:
+    """An assertion that is signed with the client's private key (RFC 7523, ``private_key_jwt``).
+
+    ``key`` is a PEM or JWK text, or a function that signs bytes (a key that never leaves an HSM);
+    ``kid`` names it to the server, or ``certificate`` does, a PEM text: its thumbprints go into the
+    header as ``x5t`` and ``x5t#S256`` (Microsoft Entra wants one of them).
+    """
+
+    key: Secret | Callable[[bytes], bytes] = field(converter=_key)
+    kid: str | None = field(default=None, kw_only=True)
+    alg: str = field(default="ES256", kw_only=True, validator=one_of(*_PRIVATE))
+    audience: str | None = field(default=None, kw_only=True)
+    certificate: str | None = field(default=None, kw_only=True)
+
+
+def _a_function(_: object, __: object, value: Callable[[], Secret | str]) -> None:
+    if not callable(value):
+        raise ValueError(
+            "source: a function that returns the assertion is needed, for example "
+            "grantflow.shell.secret_sources.from_file(path)"
+        )
+
+
+@final
+@frozen
+class ClientAssertion:
+    """An assertion that somebody else signs: a platform's token file, another service (RFC 7521).
+
+    ``source`` is called at each send, so that a token that the platform renews is never stale; an
+    ``OSError`` that it raises is a ``Fault``. ``assertion_type`` is that of a JWT by default.
+    """
+
+    source: Callable[[], Secret | str] = field(validator=_a_function)
+    assertion_type: str = field(
+        default="urn:ietf:params:oauth:client-assertion-type:jwt-bearer", kw_only=True
+    )
+
+
+@final
+@frozen
+class MutualTls:
+    """A client certificate, by the names of its files (RFC 8705, ``tls_client_auth``)."""
+
+    certificate: str
+    key: str | None = None
+
+
+ClientAuthentication: TypeAlias = (
+    Public
+    | ClientSecretBasic
+    | ClientSecretPost
+    | ClientSecretHeaders
+    | ClientSecretJwt
+    | PrivateKeyJwt
+    | ClientAssertion
+    | MutualTls
+)
+
+
+def authenticated(
+    request: Request,
+    client_id: str,
+    authentication: ClientAuthentication,
+    audience: str | None = None,
+) -> Request:
+    """Return ``request`` with the client's name and proof; ``audience`` is the server's name.
+
+    >>> request = authenticated(Request("https://as.example"), "app", ClientSecretBasic("p s"))
+    >>> request.body(), request.header_map()["Authorization"]
+    (b'client_id=app', 'Basic YXBwOnAlMjBz')
+    """
+    named = evolve(request, form=(*request.form, ("client_id", client_id)))
+    match authentication:
+        case Public():
+            return named
+        case ClientSecretPost(password):
+            return evolve(named, form=(*named.form, ("client_secret", password)))
+        case ClientSecretBasic(password, encoding):
+            header = _basic(client_id, password, encoding)
+            headers = (*named.headers, ("Authorization", header))
+            return evolve(named, headers=headers, hidden=(*named.hidden, password))
+        case ClientSecretHeaders(secret=password, id_header=name, secret_header=other):
+            proof = ((name, client_id), (other, password))
+            return evolve(request, headers=(*request.headers, *proof))
+        case ClientAssertion(source=source, assertion_type=kind):
+            return evolve(named, assertion=IssuedAssertion(source, kind))
+        case ClientSecretJwt(secret=password, alg=alg, audience=own):
+            to = own or audience or request.url
+            claims = Assertion(client_id=client_id, audience=to, key=password, algorithm=alg)
+            return evolve(named, assertion=claims, hidden=(*named.hidden, password))
+        case PrivateKeyJwt(key=key, kid=kid, alg=alg, audience=own, certificate=certificate):
+            claims = Assertion(
+                client_id=client_id,
+                audience=own or audience or request.url,
+                key=key,
+                algorithm=alg,
+                key_id=kid,
+                certificate=certificate,
+            )
+            return evolve(named, assertion=claims)
+        case MutualTls(certificate, key_file):
+            return evolve(named, certificate=Certificate(certificate, key_file))
+        case _:
+            assert_never(authentication)
+
+
+def _basic(client_id: str, password: Secret, encoding: Literal["rfc6749", "plus", "raw"]) -> Secret:
+    pair = f"{_spelt(client_id, encoding)}:{_spelt(password.reveal(), encoding)}"
+    return Secret("Basic " + b64encode(pair.encode()).decode("ascii"))
+
+
+def _spelt(text: str, encoding: Literal["rfc6749", "plus", "raw"]) -> str:
+    match encoding:
+        case "rfc6749":
+            return quote(text, safe="")
+        case "plus":
+            return quote_plus(text, safe="")
+        case "raw":
+            return text
+        case _:
+            assert_never(encoding)

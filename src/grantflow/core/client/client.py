@@ -1,0 +1,172 @@
+"""Who asks, for what, and where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Final, final
+
+from attrs import evolve, field, frozen
+
+from grantflow.core.client.authentication import (
+    ClientAuthentication,
+    ClientSecretHeaders,
+    ClientSecretPost,
+    MutualTls,
+    Public,
+    authenticated,
+)
+from grantflow.core.client.dialect import RequestFormat
+from grantflow.core.client.dpop import DPoP
+from grantflow.core.client.provider import Provider
+from grantflow.core.values.json import Members
+from grantflow.core.values.pairs import Pairs, as_pairs
+from grantflow.core.values.parsing import sendable
+from grantflow.core.values.request import Proof, Request
+from grantflow.core.values.validators import encodable, fits_a_header
+
+
+def _words(value: str | Iterable[str]) -> tuple[str, ...]:
+    return tuple(value.split()) if isinstance(value, str) else tuple(value)
+
+
+def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _named(made: Client, _: object, value: str) -> None:
+    if not value.strip():
+        raise ValueError("client_id: it is empty; the provider gave one at registration")
+    if not encodable(value):
+        raise ValueError("client_id: it holds half a character (a lone surrogate)")
+    in_header = made.provider.client_id_header is not None or isinstance(
+        made.authentication, ClientSecretHeaders
+    )
+    if in_header and not fits_a_header(value):
+        raise ValueError("client_id: no header can hold it, and this provider wants it in one")
+
+
+def _one_word_each(_: object, __: object, value: tuple[str, ...]) -> None:
+    for word in value:
+        if word.split() != [word]:
+            raise ValueError(f"scope: {word!r} is not one word")
+
+
+def _json_where_said(_: object, __: object, value: Pairs) -> None:
+    for name, text in value:
+        if name.endswith(":") and isinstance(text, str):
+            try:
+                json.loads(text)
+            except ValueError:
+                raise ValueError(f"extra: {name!r} says that JSON follows, not {text!r}") from None
+
+
+_PUBLIC: Final = Public()
+_STANDARD: Final = RequestFormat()
+
+
+def _among(made: Client, _: object, value: str | None) -> None:
+    if value is not None and value not in made.resource:
+        raise ValueError(f"target: {value!r} is not among the resources")
+
+
+@final
+@frozen(kw_only=True)
+class Client:
+    """A registered client of one provider, and what its tokens shall be good for.
+
+    ``scope`` may be text with spaces; ``resource`` may be several (RFC 8707), and ``target`` then
+    says which of them the token is for, where the server wants to know; ``extra`` are
+    further parameters of the first request, where a server takes JSON also lists (``name[]``, once
+    for each value) and numbers (``name:``). ``dpop`` binds the tokens to a key (RFC 9449).
+    ``ValueError`` names the argument that is unusable.
+
+    >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    >>> Client(provider=acme, client_id="app", scope="read write").scope
+    ('read', 'write')
+    """
+
+    provider: Provider
+    client_id: str = field(validator=_named)
+    authentication: ClientAuthentication = _PUBLIC
+    scope: tuple[str, ...] = field(default=(), converter=_words, validator=_one_word_each)
+    audience: str | None = None
+    resource: tuple[str, ...] = field(default=(), converter=_listed)
+    target: str | None = field(default=None, validator=_among)
+    extra: Pairs = field(default=(), converter=as_pairs, validator=_json_where_said)
+    dpop: DPoP | None = None
+
+    def request(self, endpoint: str, form: Pairs, asking: RequestFormat = _STANDARD) -> Request:
+        """Return an authenticated request of this client, spelt as the provider wants it."""
+        provider = self.provider
+        shown = provider.client_id_header
+        told: Pairs = () if shown is None else ((shown, self.client_id),)
+        named = Request(
+            self._reached(endpoint),
+            form=form,
+            headers=(*provider.headers, *told),
+            method=asking.method,
+        )
+        # RFC 7523 section 3: the token endpoint's URL names the server as well as its issuer.
+        audience = provider.issuer or provider.token_endpoint
+        proven = authenticated(named, self.client_id, self.authentication, audience)
+        encoding = asking.encoding or provider.encoding
+        return evolve(proven, form=asking.spelt(proven.form), encoding=encoding)
+
+    def token_request(
+        self, endpoint: str, form: Pairs, asking: RequestFormat, nonce: str | None
+    ) -> Request:
+        """Return a request for a token, with a proof of possession where one is wanted."""
+        proof = None if self.dpop is None else Proof(self.dpop, nonce)
+        return evolve(self.request(endpoint, form, asking), proof=proof)
+
+    def targets(self) -> Pairs:
+        """Return what a token request names of the granted resources (RFC 8707 section 2.2).
+
+        One resource is named again. Of several none is, for many servers take one for each token,
+        unless ``target`` picks it.
+        """
+        named = self.resource if self.target is None else (self.target,)
+        return tuple(("resource", each) for each in named) if len(named) == 1 else ()
+
+    def _reached(self, endpoint: str) -> str:
+        """Return the endpoint that asks for certificates, if it is another (RFC 8705 section 5)."""
+        if not isinstance(self.authentication, MutualTls):
+            return endpoint
+        return dict(self.provider.mtls_endpoint_aliases).get(endpoint, endpoint)
+
+    def wishes(self, asking: RequestFormat = _STANDARD) -> Pairs:
+        """Return what the first request of a flow asks for."""
+        separator = self.provider.scope_separator
+        scope: Pairs
+        if separator is None:
+            encoding = asking.encoding or self.provider.encoding
+            name = "scope[]" if encoding == "json" else "scope"
+            scope = tuple((name, word) for word in self.scope)
+        else:
+            scope = (("scope", separator.join(self.scope)),) if self.scope else ()
+        audience = (("audience", self.audience),) if self.audience is not None else ()
+        resource = tuple(("resource", each) for each in self.resource)
+        return (*scope, *audience, *resource, *self.extra)
+
+
+OWN: Final = ("client_id", "client_secret")
+"""Members that are a client's credentials: some providers issue them with a grant."""
+
+
+def speaking_for(client: Client, found: Members) -> Client:
+    """Return the client with the credentials that came with a grant or a token.
+
+    Only of a provider that issues them (``flow="two_step"``); everybody else's word is ignored.
+
+    >>> acme = Provider(name="a", token_endpoint="https://acme.example/token", flow="two_step")
+    >>> own = Members({"client_id": "of-alice", "client_secret": "s"})
+    >>> speaking_for(Client(provider=acme, client_id="app"), own).client_id
+    'of-alice'
+    """
+    if client.provider.flow != "two_step":
+        return client
+    client_id, password = (sendable(found, name).value_or(None) for name in OWN)
+    if client_id is None or password is None:
+        return client
+    return evolve(client, client_id=client_id.reveal(), authentication=ClientSecretPost(password))

@@ -1,0 +1,185 @@
+"""How a provider spells its requests and answers: data, so that no code knows a provider.
+
+The standard spelling is the default of every field. What needs no knob is tolerated everywhere
+(``members``): numbers as text, form answers, ``verification_url``. Rules:
+
+1. A request is built in the RFC's names first, then renamed, stripped and completed.
+2. An answer is translated into the RFC's names first; everything behind reads only those.
+3. An error is told by a code in the body, else by the header, else by the table of statuses for
+   this kind of request, and only then by the general rules for statuses (``wire``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, TypeAlias, final
+
+from attrs import field, frozen
+
+from grantflow.core.values.json import Json, Members
+from grantflow.core.values.pairs import Pairs, as_pairs
+from grantflow.core.values.parsing import number, text_of
+from grantflow.core.values.request import Encoding
+from grantflow.core.values.response import Response
+
+Phase: TypeAlias = Literal["device", "poll", "token"]
+"""What was asked: for a code, whether the person decided, or for a token outright."""
+
+_A_SECOND: Final = 1000
+
+Names: TypeAlias = tuple[tuple[str, str], ...]
+Paths: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
+Statuses: TypeAlias = tuple[tuple[int, str], ...]
+
+
+def names(value: Mapping[str, str] | Names) -> Names:
+    """Return pairs of names, from pairs or from a mapping."""
+    return tuple(value.items()) if isinstance(value, Mapping) else tuple(value)
+
+
+def _several(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _paths(value: Mapping[str, str | Iterable[str]] | Paths) -> Paths:
+    pairs = value.items() if isinstance(value, Mapping) else value
+    return tuple((name, _several(paths)) for name, paths in pairs)
+
+
+def _statuses(value: Mapping[int, str] | Statuses) -> Statuses:
+    return tuple(value.items()) if isinstance(value, Mapping) else tuple(value)
+
+
+@final
+@frozen(kw_only=True)
+class RequestFormat:
+    """How one kind of request is spelt.
+
+    ``rename`` maps the RFC's parameters to the provider's, ``drop`` leaves some out, ``fixed`` adds
+    some or replaces them; ``echo`` names members of the device answer to send back, ``again``
+    parameters of the first request to repeat. A list keeps its ``[]`` when it is renamed.
+
+    >>> asking = RequestFormat(rename={"device_code": "code"}, drop="grant_type", fixed={"v": "1"})
+    >>> asking.spelt((("grant_type", "x"), ("device_code", "dc")))
+    (('code', 'dc'), ('v', '1'))
+    """
+
+    method: Literal["POST", "GET"] = "POST"
+    encoding: Encoding | None = None
+    rename: Names = field(default=(), converter=names)
+    drop: tuple[str, ...] = field(default=(), converter=_several)
+    fixed: Pairs = field(default=(), converter=as_pairs)
+    echo: tuple[str, ...] = field(default=(), converter=_several)
+    again: tuple[str, ...] = field(default=(), converter=_several)
+
+    def spelt(self, form: Pairs) -> Pairs:
+        """Return the parameters as this provider names them."""
+        fixed = dict(self.fixed)
+        kept = ((name, value) for name, value in form if name.removesuffix("[]") not in self.drop)
+        renamed = ((self._renamed(name), value) for name, value in kept)
+        return (*((name, value) for name, value in renamed if name not in fixed), *self.fixed)
+
+    def _renamed(self, name: str) -> str:
+        others, stem = dict(self.rename), name.removesuffix("[]")
+        return others.get(name) or others.get(stem, stem) + name[len(stem) :]
+
+
+@final
+@frozen(kw_only=True)
+class ResponseFormat:
+    """How answers are spelt. Paths are dotted; the first one that is there counts.
+
+    ``root`` unwraps an envelope; ``fields`` maps the RFC's members to paths. ``error`` are the
+    paths of the error code, ``sub_error`` of a second part, joined with ``/``; ``error_header``
+    names a header that tells it. ``codes`` maps codes as sent to the RFC's, ``poll_codes`` only in
+    answers to polls; ``device_statuses``, ``poll_statuses`` and ``token_statuses`` map statuses to
+    codes where no code was told. ``milliseconds`` is the unit of the device answer, for what is too
+    much to be seconds.
+
+    >>> twitch = ResponseFormat(error=("message",))
+    >>> twitch.code(Members({"message": "authorization_pending"}), Response(400), "poll")
+    ('authorization_pending', 'authorization_pending')
+    """
+
+    root: tuple[str, ...] = field(default=(), converter=_several)
+    fields: Paths = field(default=(), converter=_paths)
+    error: tuple[str, ...] = field(default=("error",), converter=_several)
+    sub_error: str | None = None
+    error_header: str | None = None
+    description: tuple[str, ...] = field(default=("error_description",), converter=_several)
+    codes: Names = field(default=(), converter=names)
+    poll_codes: Names = field(default=(), converter=names)
+    device_statuses: Statuses = field(default=(), converter=_statuses)
+    poll_statuses: Statuses = field(default=(), converter=_statuses)
+    token_statuses: Statuses = field(default=(), converter=_statuses)
+    scope_separator: str | None = None
+    milliseconds: bool = False
+
+    def translated(self, found: Members, phase: Phase) -> Members:
+        """Return an answer in the RFC's names; what they do not name is kept."""
+        inner = next(
+            (each for path in self.root if isinstance(each := at(found, path), Members)), found
+        )
+        named = dict(inner)
+        for name, paths in self.fields:
+            value = next((each for path in paths if (each := at(inner, path)) is not None), None)
+            if value is not None:
+                named[name] = value
+        if self.scope_separator is not None and isinstance(scope := named.get("scope"), str):
+            named["scope"] = scope.replace(self.scope_separator, " ")
+        if self.milliseconds and phase == "device":
+            for name in ("expires_in", "interval"):
+                said = number(named.get(name))
+                # Under a second makes no sense for either: that server means seconds after all.
+                if said is not None and said >= _A_SECOND:
+                    named[name] = said / 1000
+        return Members(named)
+
+    def code(self, found: Members, response: Response, phase: Phase) -> tuple[str, str] | None:
+        """Return the error code as it was sent, and in the RFC's spelling."""
+        raw = self._told(found, response)
+        if raw is None:
+            return self._by_status(response.status, phase)
+        aliases = dict(self.codes) | (dict(self.poll_codes) if phase == "poll" else {})
+        return raw, aliases.get(raw) or aliases.get(raw.split("/")[0]) or raw.strip().lower()
+
+    def told(self, found: Members) -> Json:
+        """Return the description of an error."""
+        return next(
+            (each for path in self.description if (each := at(found, path)) is not None), None
+        )
+
+    def _told(self, found: Members, response: Response) -> str | None:
+        raw = next((text for path in self.error if (text := text_of(at(found, path)))), None)
+        sub = None if self.sub_error is None else text_of(at(found, self.sub_error))
+        if raw not in (None, "0"):  # a zero is some servers' word for "no error"
+            return raw if sub is None else f"{raw}/{sub}"
+        header = None if self.error_header is None else response.header(self.error_header)
+        return None if header is None else header.partition(":")[0].strip() or None
+
+    def _by_status(self, status: int, phase: Phase) -> tuple[str, str] | None:
+        tables = {
+            "device": self.device_statuses,
+            "poll": self.poll_statuses,
+            "token": self.token_statuses,
+        }
+        code = dict(tables[phase]).get(status)
+        return None if code is None else (str(status), code)
+
+
+def at(found: Members, path: str) -> Json:
+    """Return what stands at a dotted path; a number picks from a list.
+
+    >>> at(Members({"data": [{"token": "t"}]}), "data.0.token")
+    't'
+    >>> at(Members({}), "a.b")
+    """
+    here: Json = found
+    for step in path.split("."):
+        if isinstance(here, Members):
+            here = here.get(step)
+        elif isinstance(here, tuple) and step.isdigit() and int(step) < len(here):
+            here = here[int(step)]
+        else:
+            return None
+    return here

@@ -1,0 +1,240 @@
+"""A provider is data: where its endpoints are and how it spells things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Literal, final
+from urllib.parse import urlsplit
+
+from attrs import Attribute, field, frozen
+from attrs.validators import optional
+from returns.result import Failure, Result, Success
+
+from grantflow.core.client.dialect import Names, RequestFormat, ResponseFormat, names
+from grantflow.core.values.errors import InvalidResponse
+from grantflow.core.values.pairs import Pairs, as_pairs
+from grantflow.core.values.validators import fits_a_header, is_http_token, one_of
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether ``host`` is this machine, where http is allowed.
+
+    >>> [is_loopback(host) for host in ("localhost", "127.0.0.9", "::1", "example.org")]
+    [True, True, True, False]
+    """
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def origin_of(url: str) -> str | None:
+    """Return scheme, host and port of a URL (RFC 6454), or ``None`` where it has none.
+
+    >>> origin_of("https://API.example/v1"), origin_of("https://api.example:443")
+    ('https://api.example:443', 'https://api.example:443')
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    if not parts.hostname or usual is None:
+        return None
+    return f"{parts.scheme}://{parts.hostname}:{port or usual}"
+
+
+def endpoint_problem(url: str) -> str | None:
+    """Say why ``url`` must not be sent a secret, or ``None`` (RFC 6749 section 3.2).
+
+    >>> endpoint_problem("https://as.example/token")
+    >>> endpoint_problem("http://as.example/token")
+    'must be https (http is only for loopback), not http://as.example'
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL"
+    if any(ord(each) <= 0x20 or ord(each) == 0x7F for each in url):
+        return "contains spaces or control characters"
+    if not host or parts.scheme not in ("http", "https"):
+        return "must be an absolute https URL"
+    if parts.username is not None or parts.password is not None:
+        return "must not hold a user name or password"
+    if parts.fragment:
+        return "must not hold a fragment"
+    if parts.scheme == "http" and not is_loopback(host):
+        return f"must be https (http is only for loopback), not http://{host}"
+    return None
+
+
+def _endpoint(_: object, attribute: Attribute[str], value: str) -> None:
+    problem = endpoint_problem(value)
+    if problem is not None:
+        raise ValueError(f"{attribute.name}: {problem}")
+
+
+def _aliases(_: object, attribute: Attribute[Names], value: Names) -> None:
+    for _standard, alias in value:
+        if (problem := endpoint_problem(alias)) is not None:
+            raise ValueError(f"{attribute.name}: {problem}")
+
+
+def _https(_: object, attribute: Attribute[str | None], value: str | None) -> None:
+    if value not in (None, "https"):
+        raise ValueError(f"{attribute.name}: https is needed, not {value!r}")
+
+
+def _sendable(_: object, __: object, value: Pairs) -> None:
+    for name, text in value:
+        if not is_http_token(name):
+            raise ValueError(f"headers: {name!r} is no header name")
+        if not fits_a_header(text if isinstance(text, str) else text.reveal()):
+            raise ValueError(f"headers: {name}: no header can hold its value; has it a line break?")
+
+
+@final
+@frozen(kw_only=True)
+class Provider:
+    """Where an authorization server is and how it spells things.
+
+    Endpoints are absolute https URLs (http on loopback only); anything else raises ``ValueError``
+    with the name of the argument. ``encoding`` is that of the request bodies.
+
+    Spelling: ``headers`` go with every request; ``device``, ``poll``, ``token``, ``refresh``,
+    ``exchange`` and ``registration`` say how each request is spelt, ``answers`` how answers are.
+    ``flow`` names the shape of a sign-in (``sign_in_flow``), ``pkce`` wants RFC 7636 in it.
+    ``poll_at`` names the member of the device answer that says where to poll (on the same origin,
+    or it is refused); ``poll_endpoint`` is for those who poll elsewhere than tokens are renewed.
+    ``scope_separator=None`` sends a list. ``client_id_header`` names a header that tells the client
+    id as well; ``mtls_endpoint_aliases`` maps endpoints to those for clients with a certificate
+    (RFC 8705 section 5).
+    ``link_scheme`` completes links that come without one; ``link_parameter`` builds the complete
+    link where the server sends none; ``shows_code=False``
+    is for those who show no code. ``interval`` and ``lifetime`` stand in for what is not sent
+    (RFC 8628 section 3.2 says 5 s; an end there must be). ``authorization_scheme`` is for APIs that
+    want another word than the token type.
+
+    >>> Provider(name="acme", token_endpoint="http://acme.example/token")
+    Traceback (most recent call last):
+    ValueError: token_endpoint: must be https (http is only for loopback), not http://acme.example
+    """
+
+    name: str
+    token_endpoint: str = field(validator=_endpoint)
+    device_authorization_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    poll_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    refresh_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    authorization_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    registration_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    revocation_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    introspection_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    userinfo_endpoint: str | None = field(default=None, validator=optional(_endpoint))
+    issuer: str | None = None
+    encoding: Literal["form", "json"] = field(default="form", validator=one_of("form", "json"))
+    auth_methods: tuple[str, ...] = ()
+    headers: Pairs = field(default=(), converter=as_pairs, validator=_sendable)
+    client_id_header: str | None = None
+    mtls_endpoint_aliases: Names = field(default=(), converter=names, validator=_aliases)
+    scope_separator: str | None = " "
+    device: RequestFormat = field(factory=RequestFormat)
+    poll: RequestFormat = field(factory=RequestFormat)
+    token: RequestFormat = field(factory=RequestFormat)
+    refresh: RequestFormat = field(factory=RequestFormat)
+    exchange: RequestFormat = field(factory=RequestFormat)
+    registration: RequestFormat = field(default=RequestFormat(encoding="json"))
+    answers: ResponseFormat = field(factory=ResponseFormat)
+    poll_at: str | None = None
+    link_scheme: str | None = field(default=None, validator=_https)
+    link_parameter: str | None = None
+    flow: Literal["device", "two_step", "middleman"] = field(
+        default="device", validator=one_of("device", "two_step", "middleman")
+    )
+    pkce: bool = False
+    shows_code: bool = True
+    interval: timedelta = timedelta(seconds=5)
+    lifetime: timedelta = timedelta(minutes=30)
+    authorization_scheme: str | None = None
+
+    @staticmethod
+    def from_metadata(mapping: Mapping[str, object]) -> Result[Provider, InvalidResponse]:
+        """Read an RFC 8414 or OpenID Connect discovery document.
+
+        >>> Provider.from_metadata({"issuer": "https://as.example"}).failure().problem
+        'metadata: token_endpoint is missing'
+        """
+        return _issuer(mapping).bind(lambda issuer: _provider(mapping, issuer)).alt(InvalidResponse)
+
+
+def _issuer(mapping: Mapping[str, object]) -> Result[str, str]:
+    return _text(mapping, "issuer").bind(
+        lambda issuer: Failure("metadata: issuer is missing") if issuer is None else Success(issuer)
+    )
+
+
+def _text(mapping: Mapping[str, object], name: str) -> Result[str | None, str]:
+    value = mapping.get(name)
+    if value is None or isinstance(value, str):
+        return Success(value)
+    return Failure(f"metadata: {name} is no text")
+
+
+def _methods(mapping: Mapping[str, object]) -> tuple[str, ...]:
+    listed = mapping.get("token_endpoint_auth_methods_supported")
+    if not isinstance(listed, Iterable):
+        return ()
+    return tuple(each for each in listed if isinstance(each, str))
+
+
+def _provider(mapping: Mapping[str, object], issuer: str) -> Result[Provider, str]:
+    return Result.do(
+        (token, device, revocation, introspection, userinfo, registration)
+        for token in _text(mapping, "token_endpoint")
+        for device in _text(mapping, "device_authorization_endpoint")
+        for revocation in _text(mapping, "revocation_endpoint")
+        for introspection in _text(mapping, "introspection_endpoint")
+        for userinfo in _text(mapping, "userinfo_endpoint")
+        for registration in _text(mapping, "registration_endpoint")
+    ).bind(lambda endpoints: _built(issuer, endpoints, _methods(mapping), _twins(mapping)))
+
+
+def _twins(mapping: Mapping[str, object]) -> Names:
+    """Return the endpoints that have a twin for clients with a certificate (RFC 8705 section 5)."""
+    twins = mapping.get("mtls_endpoint_aliases")
+    if not isinstance(twins, Mapping):
+        return ()
+    pairs = ((mapping.get(name), alias) for name, alias in twins.items())
+    return tuple((at, to) for at, to in pairs if isinstance(at, str) and isinstance(to, str))
+
+
+def _built(
+    issuer: str,
+    endpoints: tuple[str | None, ...],
+    methods: tuple[str, ...],
+    twins: Names,
+) -> Result[Provider, str]:
+    token, device, revocation, introspection, userinfo, registration = endpoints
+    if token is None:
+        return Failure("metadata: token_endpoint is missing")
+    try:
+        provider = Provider(
+            name=urlsplit(issuer).hostname or issuer,
+            issuer=issuer,
+            token_endpoint=token,
+            device_authorization_endpoint=device,
+            revocation_endpoint=revocation,
+            introspection_endpoint=introspection,
+            userinfo_endpoint=userinfo,
+            registration_endpoint=registration,
+            auth_methods=methods,
+            mtls_endpoint_aliases=twins,
+        )
+    except ValueError as error:
+        return Failure(f"metadata: {error}")
+    return Success(provider)

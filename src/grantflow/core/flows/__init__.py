@@ -1,0 +1,1 @@
+"""The flows: pure state machines."""

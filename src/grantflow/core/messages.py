@@ -1,0 +1,124 @@
+r"""What people read: one sentence a problem, and nothing in it that a terminal would obey.
+
+Rules:
+
+1. Everything a server sent is escaped: control characters, bidirectional and invisible formatting,
+   odd spaces, line separators and lone surrogates are written as ``\u....``.
+2. The link stands alone on its line, with the code beside it on the next.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from math import ceil
+from typing import assert_never
+
+from grantflow.core.flows.states import Expired, Failed, Problem
+from grantflow.core.values.errors import (
+    Cancelled,
+    Denied,
+    Error,
+    InteractionRequired,
+    InvalidResponse,
+    Refused,
+    Unreachable,
+)
+from grantflow.core.values.response import Fault
+from grantflow.core.values.token import DeviceAuthorization
+
+
+def escaped(text: str) -> str:
+    r"""Return text that a terminal or a log shows and does not obey.
+
+    >>> escaped("safe\x1b[31m\u202etxt.exe")
+    'safe\\u001b[31m\\u202etxt.exe'
+    """
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
+
+
+def invitation(authorization: DeviceAuthorization) -> tuple[str, ...]:
+    """Return the lines that a person needs: what to do, the link alone, the code.
+
+    >>> from datetime import timedelta
+    >>> from grantflow.core.values.time import Instant
+    >>> end = Instant(timedelta(minutes=15))
+    >>> for line in invitation(DeviceAuthorization("dc", "WDJB-MJHT", "https://a.example/go", end)):
+    ...     print(line)
+    To sign in, open this link in any browser, on any device:
+      https://a.example/go
+    and enter the code:
+      WDJB-MJHT
+    """
+    complete = authorization.verification_uri_complete
+    way = (
+        "To sign in, open this link in any browser, on any device:",
+        f"  {escaped(complete or authorization.verification_uri)}",
+    )
+    if not authorization.user_code:  # some show none, for the link is enough
+        return way
+    return (
+        *way,
+        "and enter the code:" if complete is None else "and check that it shows the code:",
+        f"  {escaped(authorization.user_code)}",
+    )
+
+
+def sentence(problem: Problem) -> str:
+    """Return one line that says what went wrong.
+
+    >>> sentence(Expired())
+    'the code or the time for signing in ran out'
+    >>> sentence(Failed(Refused("invalid_client", "no such client", status=401)))
+    'the server refused: invalid_client (no such client)'
+    """
+    match problem:
+        case Expired(fault, retry_after=pause):
+            trouble = "" if fault is None else f": {_trouble(fault)}"
+            return f"the code or the time for signing in ran out{trouble}{_later(pause)}"
+        case Failed(error):
+            return _why(error)
+        case InteractionRequired(because):
+            why = "" if because is None else f"{because}; "
+            return f"{why}a person has to sign in, and nobody may be asked here"
+        case _:
+            assert_never(problem)
+
+
+def _why(error: Error) -> str:
+    match error:
+        case Denied(description):
+            return f"the sign-in was denied{_beside(description)}"
+        case Refused(code, description):
+            return f"the server refused: {escaped(code)}{_beside(description)}"
+        case InvalidResponse(problem):
+            return f"the server's answer is not usable: {escaped(problem)}"
+        case Unreachable(fault, tries, pause):
+            times = "" if tries == 1 else f" after {tries} tries"
+            return f"{_trouble(fault)}{times}{_later(pause)}"
+        case Cancelled():
+            return "the sign-in was cancelled"
+        case _:
+            assert_never(error)
+
+
+def _later(pause: timedelta | None) -> str:
+    return "" if pause is None else f"; ask again in {ceil(pause.total_seconds())} s"
+
+
+def _beside(description: str | None) -> str:
+    return "" if description is None else f" ({escaped(description)})"
+
+
+_TROUBLE = {
+    "timeout": "the server did not answer in time",
+    "refused": "no connection to the server",
+    "tls": "the server's certificate was not accepted",
+    "name": "the server's name could not be resolved",
+    "too_large": "the server's answer was too large",
+    "http": "the server has trouble",
+    "other": "the connection failed",
+}
+
+
+def _trouble(fault: Fault) -> str:
+    return _TROUBLE[fault.kind] + (f": {escaped(fault.detail)}" if fault.detail else "")

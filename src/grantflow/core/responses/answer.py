@@ -1,0 +1,147 @@
+"""A response, read once."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Final, final
+
+from attrs import frozen
+from returns.result import Result
+
+from grantflow.core.client.dialect import Phase, ResponseFormat
+from grantflow.core.client.provider import Provider
+from grantflow.core.flows import dpop as nonces
+from grantflow.core.flows.events import (
+    NonceAsked,
+    Rejected,
+    Unanswered,
+)
+from grantflow.core.values.errors import InvalidResponse, Refused
+from grantflow.core.values.json import Json, Members
+from grantflow.core.values.parsing import (
+    members,
+    retry_after,
+    span,
+    text_of,
+)
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Fault, Response
+from grantflow.core.values.result import either
+from grantflow.core.values.time import Moment
+
+
+@final
+@frozen
+class Answer:
+    """A response, read once: its members or what is wrong with them, its code and its pause."""
+
+    response: Response
+    found: Result[Members, str]
+    refused: Refused | None
+    pause: timedelta | None
+
+    @property
+    def interval(self) -> timedelta | None:
+        """Return the new interval that an error names (GitHub does)."""
+        return span(self.found.value_or(Members()).get("interval"))
+
+    @property
+    def success(self) -> bool:
+        """Tell whether the status is a 2xx."""
+        return 200 <= self.response.status < 300
+
+    def fault(self) -> Fault:
+        """Return the answer as trouble on the way."""
+        return Fault("http", "maybe", f"HTTP {self.response.status}{self._nature()}")
+
+    def garbled(self, problem: str) -> InvalidResponse:
+        """Return the answer as one that is no OAuth answer."""
+        return InvalidResponse(f"HTTP {self.response.status}: {problem}", self.response.status)
+
+    def nonce_asked(self, request: Request, now: Moment) -> NonceAsked | None:
+        """Return that the server wants a nonce, if that is what it said."""
+        code = None if self.refused is None else self.refused.code
+        return nonces.asked(request, code, self.response, now)
+
+    def no_answer(self, now: Moment) -> Rejected | Unanswered:
+        """Judge an answer without a code where nobody waits for a person."""
+        status = self.response.status
+        if status in (408, 429) or status >= 500:
+            return Unanswered(now.mono, self.fault(), self.pause, now.roll)
+        if 300 <= status < 400:
+            return Rejected(now.mono, self.garbled("a redirect, which is never followed"))
+        return Rejected(now.mono, self.garbled(f"no OAuth answer{self._nature()}"))
+
+    def _nature(self) -> str:
+        problem = either(self.found.map(lambda _: "JSON without an error code"))
+        return f" ({problem})"
+
+
+def read_answer(
+    request: Request, provider: Provider, phase: Phase, response: Response, now: Moment
+) -> Answer:
+    """Read a response once; the request tells which secrets it might echo."""
+    sent = members(response.body)
+    refused = _refused(request, provider.answers, phase, response, sent.value_or(Members()))
+    found = sent.map(lambda read: provider.answers.translated(read, phase))
+    return Answer(response, found, refused, retry_after(response.header("retry-after"), now.wall))
+
+
+_REGISTERED: Final = frozenset(
+    {
+        "access_denied",
+        "authorization_pending",
+        "expired_token",
+        "invalid_client",
+        "invalid_dpop_proof",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_target",
+        "server_error",
+        "slow_down",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "use_dpop_nonce",
+    }
+)
+
+
+_LONGEST_DESCRIPTION: Final = 1000
+
+
+_SIGNED: Final = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
+
+
+def _refused(
+    request: Request, answers: ResponseFormat, phase: Phase, response: Response, found: Members
+) -> Refused | None:
+    told = answers.code(found, response, phase)
+    if told is None:
+        return None
+    raw, code = told
+    # Web frameworks put "Internal Server Error" there. A word that no RFC knows does not turn
+    # trouble inside the server into its considered answer.
+    if code not in _REGISTERED and response.status >= 500:
+        return None
+    shown = _masked(raw, request) or ""
+    return Refused(
+        code if code in _REGISTERED else shown,
+        _masked(answers.told(found), request),
+        _masked(found.get("error_uri"), request),
+        response.status,
+        shown,
+    )
+
+
+def _masked(value: Json, request: Request) -> str | None:
+    text = text_of(value)
+    if text is None:
+        return None
+    for each in request.secrets():
+        text = each.redact(text)
+    # What was signed at the edge is not known here; an assertion is as good as a password while it
+    # lives.
+    return _SIGNED.sub("***", text)[:_LONGEST_DESCRIPTION]

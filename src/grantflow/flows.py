@@ -1,0 +1,6 @@
+"""What flows and drivers of your own are made of."""
+
+from grantflow.core.client.provider import endpoint_problem
+from grantflow.core.flows.two_step import LinkFlow, TwoStepFlow
+
+__all__ = ["LinkFlow", "TwoStepFlow", "endpoint_problem"]

@@ -1,0 +1,1 @@
+"""Adapters for HTTP libraries, each with the library's transport."""

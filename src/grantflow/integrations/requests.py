@@ -1,0 +1,283 @@
+"""A token on the requests of ``requests`` (RFC 6750 section 2.1), renewed once after a 401.
+
+Rules:
+
+1. A token goes to its own origins only (RFC 9110 section 4.3.1), redirects included. A request to
+   anywhere else is left as it is.
+2. The replay is the same request on the same connection, with the same settings; the refused
+   answer is in its ``history``.
+3. What could not be renewed or sent again leaves the caller with the 401 itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TypeAlias, TypedDict, Unpack, final
+from urllib.parse import urljoin
+
+import requests
+from requests.auth import AuthBase
+from requests.cookies import extract_cookies_to_jar, get_cookie_header
+from requests.exceptions import UnrewindableBodyError
+from requests.sessions import SessionRedirectMixin
+from requests.utils import requote_uri, rewind_body
+
+from grantflow.core.values.token import Token
+from grantflow.shell.auth.after_401 import Answer, Call
+from grantflow.shell.auth.dpop_header import HEADER, NONCE, Proofs
+from grantflow.shell.auth.header import Origins, Spelling
+from grantflow.shell.sources.blocking import TokenSource
+
+_Auth: TypeAlias = (
+    tuple[str, str]
+    | AuthBase
+    | Callable[[requests.PreparedRequest], requests.PreparedRequest]
+    | None
+)
+"""What a session's ``auth`` may be: a subclass may not say less."""
+
+
+class _Settings(TypedDict, total=False):
+    """How a request is sent: what ``requests`` tells a hook, and an adapter takes."""
+
+    stream: bool
+    timeout: float | tuple[float | None, float | None] | None
+    verify: bool | str
+    cert: str | tuple[str, str] | None
+    proxies: dict[str, str] | None
+
+
+@final
+class TokenAuth(AuthBase):
+    """Puts a token on every request to the origins that it is meant for.
+
+    ``origins`` are URLs; without them it is the origin of the first request, and no other.
+    ``header`` and ``scheme`` spell it: ``scheme="token"`` makes ``Authorization: token ...``, and
+    ``header="x-api-key", scheme=""`` the bare token. Safe to share by threads. ``GrantError`` is
+    raised where there is no token to send.
+    """
+
+    def __init__(
+        self,
+        source: TokenSource,
+        origins: Iterable[str] | None = None,
+        *,
+        header: str = "Authorization",
+        scheme: str | None = None,
+    ) -> None:
+        self._source = source
+        self._origins = Origins(origins)
+        spelling = Spelling(header, source.scheme if scheme is None else scheme)
+        self._spelling = _Bearing(spelling, Proofs(source))
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the token on a prepared request, and watch its answers."""
+        if r.url is None or not self._origins.admit(r.url):
+            return r
+        token = self._source.token()
+        self._spelling.put(r, token)
+        watch = _Watch(Call(self._source, token), self._origins, self._spelling)
+        # Whoever prepares the same request again gets one watch, not one for each time.
+        others = [each for each in r.hooks.get("response", []) if not isinstance(each, _Watch)]
+        r.hooks["response"] = [watch, *others]
+        return r
+
+
+class TokenSession(requests.Session):
+    """A ``requests.Session`` with a ``TokenAuth``.
+
+    It keeps the token on a redirect from one of several origins to another, where a plain session
+    drops it, and lets no ``.netrc`` replace it.
+    """
+
+    def __init__(
+        self,
+        source: TokenSource,
+        origins: Iterable[str] | None = None,
+        *,
+        header: str = "Authorization",
+        scheme: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.auth: _Auth = TokenAuth(source, origins, header=header, scheme=scheme)
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Decide what a redirected request bears."""
+        super().rebuild_auth(prepared_request, response)
+        for hook in prepared_request.hooks.get("response", []):
+            if isinstance(hook, _Watch):
+                hook.redirected(prepared_request)
+
+
+@final
+class _Bearing:
+    """How a prepared request bears a token: in its header, with a proof where that is due."""
+
+    def __init__(self, spelling: Spelling, proofs: Proofs) -> None:
+        self.header = spelling.header
+        self.text = spelling.text
+        self._proofs = proofs
+
+    def put(self, request: requests.PreparedRequest, token: Token) -> None:
+        """Put the token on a request, and a fresh proof."""
+        if self._proofs.signs:  # an old proof
+            request.headers.pop(HEADER, None)
+        request.headers[self.header] = self.text(token)
+        proof = self._proofs.header(request.method or "GET", request.url or "", token)
+        if proof is not None:
+            request.headers[HEADER] = proof
+
+    def take(self, request: requests.PreparedRequest) -> None:
+        """Take both away."""
+        request.headers.pop(self.header, None)
+        if self._proofs.signs:
+            request.headers.pop(HEADER, None)
+
+    def nonce(self, response: requests.Response) -> str | None:
+        """Return the nonce that an answer brought, and remember it."""
+        nonce = response.headers.get(NONCE)
+        self._proofs.heard(response.url, nonce)
+        return nonce
+
+
+@final
+class _Watch:
+    """The response hook of one prepared request; the requests of its redirects share it."""
+
+    def __init__(self, call: Call, origins: Origins, spelling: _Bearing) -> None:
+        self._call = call
+        self._origins = origins
+        self._spelling = spelling
+        self._redirects = False
+        self._bore = True
+        self._strayed = False
+        self._bared: requests.PreparedRequest | None = None
+
+    def __call__(
+        self, response: requests.Response, **settings: Unpack[_Settings]
+    ) -> requests.Response:
+        """Return the answer, or that of the request sent again."""
+        self._restore()
+        while True:
+            token = self._call.obey(self._call.verdict(self._answer(response)))
+            if token is None or not _rewound(response.request):
+                break
+            response = _again(response, self._spelling, token, settings)
+        self._redirects = response.is_redirect
+        self._bore = self._borne(response.request)
+        if self._redirects:
+            self._guard(response)
+        else:  # the call is over; the same prepared request may be sent again
+            self._strayed = False
+            self._call.over()
+        return response
+
+    def redirected(self, request: requests.PreparedRequest) -> None:
+        """Put the token on a redirected request, or take it away."""
+        if self._strayed or request.url is None or request.url not in self._origins:
+            if self._borne(request):
+                self._spelling.take(request)
+        elif self._bore:
+            self._spelling.put(request, self._call.token)
+
+    def _answer(self, response: requests.Response) -> Answer:
+        request = response.request
+        nonce = self._spelling.nonce(response) if response.url in self._origins else None
+        self._strayed = self._strayed or response.url not in self._origins
+        return Answer(
+            status=response.status_code,
+            method=request.method or "GET",
+            challenge=response.headers.get("WWW-Authenticate"),
+            replayable=_replayable(request),
+            carried=self._borne(request),
+            nonce=nonce,
+            lost=self._redirects and self._spelling.header not in request.headers,
+            strayed=self._strayed,
+        )
+
+    def _borne(self, request: requests.PreparedRequest) -> bool:
+        text = self._spelling.text(self._call.token)
+        return request.headers.get(self._spelling.header) == text
+
+    def _guard(self, response: requests.Response) -> None:
+        """Take the token from a redirect to elsewhere: its request begins as a copy of this one.
+
+        A session strips ``Authorization`` alone, and not on the way from http to https.
+        """
+        request = response.request
+        inside = not self._strayed and _target(response) in self._origins
+        # A proof is for one URL: a redirect loses it and the token, and both come back anew.
+        if (not inside or HEADER in request.headers) and self._borne(request):
+            self._spelling.take(request)
+            self._bared = request
+
+    def _restore(self) -> None:
+        """Give the token back to the request that lost it, now that its redirect was copied."""
+        if self._bared is not None:
+            self._spelling.put(self._bared, self._call.token)
+            self._bared = None
+
+
+def _target(response: requests.Response) -> str:
+    """Return where a redirect leads, found the way that ``requests`` finds it."""
+    try:
+        location = SessionRedirectMixin().get_redirect_target(response) or ""
+        return requote_uri(urljoin(response.url, location))
+    except (ValueError, requests.RequestException):
+        return ""  # no URL is in no origin
+
+
+def _replayable(request: requests.PreparedRequest) -> bool:
+    """Tell whether a body can be sent again: it is in memory, or in a file that can be rewound."""
+    body = request.body
+    if body is None or isinstance(body, (bytes, str)):
+        return True
+    seekable = getattr(body, "seekable", None)
+    # Where the file stood when it was prepared; ``requests`` rewinds it for redirects, too.
+    recorded = isinstance(request._body_position, int)  # noqa: SLF001
+    return recorded and hasattr(body, "seek") and (seekable is None or bool(seekable()))
+
+
+def _rewound(request: requests.PreparedRequest) -> bool:
+    if request.body is None or isinstance(request.body, (bytes, str)):
+        return True
+    try:
+        rewind_body(request)
+    except (UnrewindableBodyError, ValueError):  # ValueError: somebody closed the file
+        return False
+    return True
+
+
+def _again(
+    refused: requests.Response, spelling: _Bearing, token: Token, settings: _Settings
+) -> requests.Response:
+    """Send a refused request again, with another token, on the same connection."""
+    request = refused.request
+    # A redirect begins as a copy of the request itself, so that one gets the new token. The
+    # history keeps what was sent.
+    refused.request = request.copy()
+    spelling.put(request, token)
+    with suppress(requests.RequestException):  # half an answer is enough
+        _ = refused.content
+    refused.close()
+    _take_cookies(request, refused)
+    response = refused.connection.send(request, **settings)
+    response.request = request
+    response.history = [*refused.history, refused]
+    return response
+
+
+def _take_cookies(request: requests.PreparedRequest, response: requests.Response) -> None:
+    jar = request._cookies  # noqa: SLF001 - as the library's own digest authentication does
+    if jar is None:
+        return
+    own = request.headers.pop("Cookie", None)
+    before = get_cookie_header(jar, request)
+    extract_cookies_to_jar(jar, response.request, response.raw)
+    if own is None or own == before:
+        request.prepare_cookies(jar)
+    else:  # the caller wrote it by hand
+        request.headers["Cookie"] = own

@@ -1,0 +1,1 @@
+"""Signing: client assertions, proofs of possession, and the keys for them."""

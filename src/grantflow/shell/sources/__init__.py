@@ -1,0 +1,1 @@
+"""Token sources: the effects around the acquisition of a token."""

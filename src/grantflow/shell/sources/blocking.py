@@ -1,0 +1,176 @@
+"""The front door that blocks: a token for whoever asks, from any thread.
+
+Callers that arrive while a session is under way share its end, the failure too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import final
+
+from returns.io import IOResult
+from returns.result import Failure, Result, Success
+
+from grantflow.core.acquisition.freshness import SKEW, Skew
+from grantflow.core.acquisition.introspection import introspected
+from grantflow.core.acquisition.states import Acquired, NotAcquired
+from grantflow.core.client.client import Client
+from grantflow.core.client.identity import Grant
+from grantflow.core.flows.states import DeviceState, Problem
+from grantflow.core.values.json import Members
+from grantflow.core.values.request import Request
+from grantflow.core.values.token import Token
+from grantflow.shell.blocking import default_transport
+from grantflow.shell.clock import SystemClock
+from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
+from grantflow.shell.signing.signer import signed
+from grantflow.shell.single_flight import SingleFlight
+from grantflow.shell.sources.acquire import Ports, acquire
+from grantflow.shell.sources.base import (
+    BaseTokenSource,
+    Given,
+    GrantError,
+    as_token,
+    not_revoked,
+    question,
+    raised,
+    unusable,
+)
+from grantflow.shell.sources.memory_cache import CachedToken, Demand
+
+__all__ = ["Given", "GrantError", "TokenSource"]
+
+
+@final
+class TokenSource(BaseTokenSource):
+    """Gives a token: from memory, from the store, by a refresh, or by a sign-in.
+
+    ``client`` may be a function that makes one, for secrets that rotate. ``token`` is a token of
+    the caller's own, or a function that fetches one; ``environment`` names a variable that may hold
+    one. ``store`` is a ``FileStore`` by default, so a token survives the process. ``prompt`` shows
+    a person what to do, ``watch`` sees the states of a sign-in; ``interactive=False`` never asks
+    anybody. ``profile`` keeps the tokens of several people apart.
+    """
+
+    def __init__(
+        self,
+        client: Client | Callable[[], Client],
+        grant: Grant = "device",
+        *,
+        store: Store | None = None,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+        prompt: Prompt | None = None,
+        watch: Callable[[DeviceState], None] | None = None,
+        interactive: bool = True,
+        profile: str = "",
+        token: Given | Callable[[], Given] | None = None,
+        environment: str | None = None,
+        skew: Skew = SKEW,
+    ) -> None:
+        super().__init__(
+            client,
+            grant,
+            store=store,
+            clock=clock,
+            prompt=prompt,
+            watch=watch,
+            interactive=interactive,
+            profile=profile,
+            token=token,
+            environment=environment,
+            skew=skew,
+        )
+        self._clock = clock or SystemClock()
+        self._transport = None if transport is None else signed(transport, self._clock)
+        self._flights: SingleFlight[Acquired | NotAcquired] = SingleFlight()
+
+    def obtain(self) -> IOResult[Token, Problem]:
+        """Return a token that may be used now, or the problem."""
+        held = self._held
+        if held is not None and self._seconds() < held.until:
+            return IOResult.from_result(held.found)
+        return IOResult.from_result(self._slowly())
+
+    def token(self) -> Token:
+        """Return a token that may be used now; raises ``GrantError``."""
+        held = self._held  # not by ``warm``: this is the path that costs what it costs
+        if held is not None and self._seconds() < held.until:
+            return held.token
+        return raised(self._slowly())
+
+    def renew(self, rejected: Token) -> IOResult[Token, Problem]:
+        """Return another token than the one that a server just refused, or the problem."""
+        return IOResult.from_result(self._slowly(rejected))
+
+    def forget(self, revoke: bool = True) -> IOResult[None, Problem]:
+        """Drop the token here and in the store, after revoking it (RFC 7009).
+
+        Where the server cannot be told, the token is kept and the problem returned: try again, or
+        forget it locally with ``revoke=False``. Where it has no such endpoint, ``notes`` says so.
+        """
+        return IOResult.from_result(self._forgotten(revoke=revoke))
+
+    def introspect(self) -> IOResult[Members, Problem]:
+        """Ask the server about the current token (RFC 7662): ``active`` and what it tells."""
+        return IOResult.from_result(self._slowly().bind(self._introspected))
+
+    def keep(self, token: Given) -> Token:
+        """Store a long-lived token that somebody made by hand; it outranks those of sign-ins.
+
+        Raises ``StoreError`` where it cannot be stored.
+        """
+        made = as_token(token)
+        self._keep(made)
+        return made
+
+    def _slowly(self, refused: Token | None = None) -> Result[Token, Problem]:
+        wish = self._wished(refused)
+        if isinstance(wish, CachedToken):
+            return wish.found
+        join = self._flights.share if wish.meanwhile is None else self._flights.alone
+        while True:
+            found = wish.met(join(lambda: self._flown(wish)))
+            if found is not None:
+                return found
+
+    def _flown(self, wish: Demand) -> Acquired | NotAcquired:
+        session = self._session(wish)
+        if isinstance(session, NotAcquired):
+            return self._landed(session)
+        return self._landed(acquire(session, self._ports()))
+
+    def _forgotten(self, *, revoke: bool) -> Result[None, Problem]:
+        try:
+            with self._store.claim(self.key) as stored:
+                live = self._live(stored) if revoke else None
+                told = Success(None) if live is None else self._revoked(live)
+                return told.map(lambda _: self._drop())
+        except StoreError as error:
+            return unusable(error)
+
+    def _revoked(self, live: Token) -> Result[None, Problem]:
+        client = self._client()
+        for request in self._revocations(client, live):
+            reply = self._sender()(request)
+            problem = not_revoked(request, client, reply, self._clock.now())
+            if problem is not None:
+                return Failure(problem)
+        return Success(None)
+
+    def _introspected(self, token: Token) -> Result[Members, Problem]:
+        client = self._client()
+
+        def asked(request: Request) -> Result[Members, Problem]:
+            reply = self._sender()(request)
+            return introspected(request, client.provider, reply, self._clock.now())
+
+        return question(client, token).bind(asked)
+
+    def _sender(self) -> Transport:
+        if self._transport is None:
+            self._transport = signed(default_transport(), self._clock)
+        return self._transport
+
+    def _ports(self) -> Ports:
+        return Ports(self._store, self.app_key, self._sender(), self._clock, self._shown())

@@ -1,0 +1,84 @@
+"""The token in memory: until when nobody has to think about it, and what is wanted after that.
+
+Rules:
+
+1. While a token ages, one caller renews it and the others go on with it.
+2. When it is thought about again is the core's to say (``tokens.look_again``).
+3. Times are seconds since 1970, as ``time.time`` gives them: this is the path that costs what it
+   costs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, final
+
+from attrs import evolve, frozen
+from returns.result import Failure, Result, Success
+
+from grantflow.core.acquisition.candidates import Origin, is_refused
+from grantflow.core.acquisition.freshness import Skew, fresh_until, look_again
+from grantflow.core.acquisition.states import Acquired, NotAcquired
+from grantflow.core.flows.states import Problem
+from grantflow.core.values.time import Moment
+from grantflow.core.values.token import Token
+
+MEANWHILE: Final = 30.0
+"""Seconds for which the others go on with a token that somebody is renewing."""
+
+
+@final
+@frozen
+class CachedToken:
+    """The token in memory, and until when nobody has to think about it."""
+
+    token: Token
+    origin: Origin
+    until: float
+    found: Result[Token, Problem]
+
+
+@final
+@frozen
+class Demand:
+    """What a caller wants a session for: any token, or another than one that was ``refused``.
+
+    With ``meanwhile`` there is a token that serves a little longer: others go on with it, and so
+    does this caller where it is not renewed.
+    """
+
+    refused: Token | None = None
+    meanwhile: CachedToken | None = None
+
+    def met(self, end: Acquired | NotAcquired | None) -> Result[Token, Problem] | None:
+        """Return what the end of a session is to this caller; ``None`` says to wish again.
+
+        ``end`` is ``None`` where somebody else is renewing already.
+        """
+        if self.meanwhile is not None:
+            return Success(end.token) if isinstance(end, Acquired) else self.meanwhile.found
+        match end:
+            case Acquired(token):
+                # A session that began before the refusal may bring the refused token.
+                return None if is_refused(token, self.refused) else Success(token)
+            case NotAcquired(problem):
+                return Failure(problem)
+            case None:
+                return None
+
+
+def taken(end: Acquired, now: Moment, skew: Skew) -> CachedToken:
+    """Return what is held after a session; what could not be renewed is not tried at once."""
+    again = look_again(end.token, now, skew, end.pause)
+    until = math.inf if again is None else again.timestamp()
+    return CachedToken(end.token, end.origin, until, Success(end.token))
+
+
+def ages(held: CachedToken, now: float, skew: Skew) -> bool:
+    """Tell whether a token is still far enough from its end for others to go on with it."""
+    end = fresh_until(held.token, _hard(skew))
+    return end is None or now < end.timestamp()
+
+
+def _hard(skew: Skew) -> Skew:
+    return evolve(skew, soft=skew.hard)

@@ -1,0 +1,460 @@
+"""The session over its whole space: what it may never do, and what it must."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from datetime import timedelta
+from itertools import product
+
+import pytest
+from attrs import define, evolve, field, frozen
+
+from grantflow import (
+    Backoff,
+    Cancelled,
+    Expired,
+    Failed,
+    Fault,
+    GaveUp,
+    Instant,
+    InteractionRequired,
+    Moment,
+    RefreshFlow,
+    Response,
+    Send,
+    Token,
+)
+from grantflow.core.acquisition.candidates import is_refused
+from grantflow.core.acquisition.machine import Acquisition
+from grantflow.core.acquisition.states import (
+    Acquired,
+    AcquisitionEvent,
+    AcquisitionState,
+    Busy,
+    CacheRead,
+    Delete,
+    Deleted,
+    Deleting,
+    Locked,
+    Locking,
+    NotAcquired,
+    ReadCache,
+    ReadingCache,
+    Replied,
+    Requesting,
+    Save,
+    Saved,
+    SaveFailed,
+    Saving,
+    StoreFailed,
+    TakeLock,
+)
+from grantflow.core.client.identity import Grant
+from grantflow.core.values.response import Reply
+from tests.support.values import ACME, CLIENT, WALL, instant, moment, seconds
+
+
+def stored(name: str, left: float, *, refresh: bool) -> Token:
+    end = WALL + seconds(left)
+    return Token(
+        access_token=name,
+        issued_at=end - timedelta(hours=1),
+        expires_at=end,
+        refresh_token=f"rt-{name}" if refresh else None,
+    )
+
+
+FRESH = stored("fresh", 1800, refresh=True)
+AGING = stored("aging", 200, refresh=True)
+STALE = stored("stale", 20, refresh=True)
+DEAD = stored("dead", -100, refresh=True)
+SPENT = stored("spent", -100, refresh=False)
+SIBLING = stored("sibling", 3000, refresh=True)
+ROTATED = stored("rotated", -50, refresh=True)
+APP = Token(access_token="app")
+
+
+def answer(status: int, **body: object) -> Response:
+    return Response(status, {}, json.dumps(body).encode())
+
+
+NEW = answer(200, access_token="new", expires_in=3600)
+CODE = answer(
+    200,
+    device_code="dc",
+    user_code="uc",
+    verification_uri="https://a.example",
+    expires_in=7,
+    interval=5,
+)
+REPLIES: tuple[Reply, ...] = (
+    NEW,
+    CODE,
+    answer(400, error="invalid_grant"),
+    answer(401, error="invalid_client"),
+    Response(503, {}, b""),
+    Response(500, {}, b"<html>"),
+    Response(200, {}, b"<html>"),
+    Fault("timeout", "maybe"),
+    Fault("refused", "no"),
+)
+STORED = (None, FRESH, AGING, STALE, DEAD, SPENT)
+LATER = (SIBLING, ROTATED, None)
+
+
+@frozen
+class Node:
+    """A state, when it was reached, and what is remembered of the way to it."""
+
+    state: AcquisitionState
+    now: Instant
+    claimed: bool = False
+    in_store: Token | None = None
+    looked_after_refresh: bool = True
+    refreshed: tuple[str, ...] = ()
+    last_was_invalid_grant: bool = False
+
+
+@define
+class Seen:
+    nodes: int = 0
+    steps: int = 0
+    dues: set[str] = field(factory=set)
+    ends: set[str] = field(factory=set)
+    notes: set[str] = field(factory=set)
+
+
+def at(now: Instant) -> Moment:
+    return Moment(now, WALL + now)
+
+
+def events(node: Node, due: ReadCache | TakeLock | Send | Save | Delete) -> list[AcquisitionEvent]:
+    now = node.now
+    match due:
+        case ReadCache():
+            return [
+                *(CacheRead(each, app, at(now)) for each in STORED for app in (None, APP)),
+                StoreFailed("no store", at(now)),
+                GaveUp(now),
+            ]
+        case TakeLock():
+            looks = (node.in_store, *LATER) if node.claimed else STORED
+            return [
+                *([] if due.wait else [Busy()]),
+                *(Locked(each, app, at(now)) for each in looks for app in (None, APP)),
+                StoreFailed("no store", at(now)),
+                GaveUp(now),
+            ]
+        case Send(not_before=not_before):
+            later = Instant(max(now, not_before) + seconds(1))
+            return [*(Replied(reply, at(later)) for reply in REPLIES), GaveUp(now)]
+        case Save():
+            return [Saved(), SaveFailed("disk full"), GaveUp(now)]
+        case Delete():
+            return [Deleted(at(now)), Deleted(at(now), "read-only"), GaveUp(now)]
+
+
+def follow(session: Acquisition, node: Node, event: AcquisitionEvent) -> Node:
+    state, after = node.state, session.step(node.state, event)
+    timed = (CacheRead, Locked, StoreFailed, Replied, Deleted)
+    now = event.now.mono if isinstance(event, timed) else node.now
+    claimed = node.claimed or isinstance(event, (Locked, StoreFailed))
+    in_store = event.stored if isinstance(event, Locked) else node.in_store
+    looked, refreshed, invalid = (
+        node.looked_after_refresh,
+        node.refreshed,
+        node.last_was_invalid_grant,
+    )
+    if isinstance(event, (Locked, StoreFailed)):
+        looked = True
+    if isinstance(state, Requesting) and isinstance(event, Replied):
+        flow = state.run.flow
+        invalid = False
+        if isinstance(flow, RefreshFlow):
+            looked = False
+            invalid = event.reply == REPLIES[2]
+            if isinstance(event.reply, Fault) and event.reply.reached == "maybe":
+                refreshed = (*refreshed, flow.refresh_token.reveal())
+    return Node(after, now, claimed, in_store, looked, refreshed, invalid)
+
+
+def laws(session: Acquisition, node: Node, event: AcquisitionEvent, after: Node) -> list[str]:
+    before, state = node.state, after.state
+    broken = []
+    given = session.given or session.environment
+    if (
+        isinstance(before, ReadingCache)
+        and isinstance(state, Acquired)
+        and isinstance(event, CacheRead)
+    ):
+        if state.token not in (event.stored, event.app):
+            broken.append("without the lock, nothing is handed out but what is stored")
+        if state.token in (STALE, DEAD) or (session.early and state.token == AGING):
+            broken.append("what has to be renewed waits for the lock")
+    if isinstance(before, ReadingCache) and not isinstance(
+        state, (Acquired, ReadingCache, Locking, NotAcquired)
+    ):
+        lost = isinstance(event, StoreFailed)
+        broken += [] if lost else ["whoever looks only looks"]
+    if isinstance(event, Busy) and not isinstance(state, type(before)):
+        served = isinstance(state, Acquired) and state.token == AGING and session.early
+        broken += [] if served else ["who renews early goes on with the old token"]
+    if isinstance(before, Requesting) and not node.claimed and given is None:
+        broken.append("nothing is sent before the claim")
+    if isinstance(state, Requesting):
+        url = state.send.request.url
+        if not session.may_ask and url == ACME.device_authorization_endpoint:
+            broken.append("nobody is asked where nobody may be")
+        if not after.looked_after_refresh and state.run != getattr(before, "run", None):
+            fresh = isinstance(state.run.flow, RefreshFlow) and isinstance(before, Requesting)
+            if not fresh:
+                broken.append("the store is looked at after a failed refresh")
+        form = dict(state.send.request.form)
+        token = form.get("refresh_token")
+        if token is not None and not isinstance(token, str) and token.reveal() in after.refreshed:
+            stuck = after.in_store is not None and after.in_store.refresh_token == token
+            if not stuck or isinstance(before, Requesting):
+                broken.append("what may have arrived is not sent again")
+    new = isinstance(state, Acquired) and state.token.access_token.reveal() == "new"
+    if new and not isinstance(before, (Saving, Acquired)):
+        broken.append("a new token is saved before anyone sees it")
+    if isinstance(before, Saving) and not isinstance(state, (Saving, Acquired)):
+        broken.append("a new token is never thrown away")
+    if isinstance(state, Acquired) and isinstance(event, SaveFailed) and isinstance(before, Saving):
+        told = event.problem in state.notes
+        broken += [] if told else ["what could not be saved is told"]
+    if isinstance(state, Deleting) and not isinstance(before, Deleting):
+        if not node.last_was_invalid_grant:
+            broken.append("only invalid_grant forgets")
+        if after.in_store not in (None, node.in_store):
+            broken.append("what a sibling stored is not forgotten")
+    if isinstance(state, Acquired) and is_refused(state.token, session.refused):
+        broken.append("a refused token is not handed out")
+    if isinstance(before, (Acquired, NotAcquired)) and state != before:
+        broken.append("an end absorbs everything")
+    return broken
+
+
+def explore(session: Acquisition) -> tuple[Seen, list[str]]:
+    seen, broken = Seen(), []
+    start = Node(session.start(moment()), instant(0))
+    nodes = {start}
+    queue = deque([start])
+    while queue:
+        node = queue.popleft()
+        due = session.due(node.state)
+        seen.dues.add(type(due).__name__)
+        if isinstance(due, (Acquired, NotAcquired)):
+            seen.ends.add(
+                type(due.problem).__name__ if isinstance(due, NotAcquired) else due.origin
+            )
+            seen.notes |= set(due.notes)
+            possible: list[AcquisitionEvent] = [
+                Saved(),
+                GaveUp(node.now),
+                Replied(NEW, at(node.now)),
+            ]
+        else:
+            possible = events(node, due)
+        for event in possible:
+            after = follow(session, node, event)
+            seen.steps += 1
+            broken += [
+                f"{law}: {node.state} -- {event} --> {after.state}"
+                for law in laws(session, node, event, after)
+            ]
+            if after not in nodes:
+                nodes.add(after)
+                queue.append(after)
+        if broken or len(nodes) > 100_000:
+            break
+    seen.nodes = len(nodes)
+    return seen, broken
+
+
+GRANTS: tuple[Grant, ...] = ("device", "client_credentials")
+SESSIONS = {
+    f"{grant}, {'interactive' if ask else 'silent'}, {'early' if early else 'in time'},"
+    f" refused {refused.access_token.reveal() if refused else 'nothing'}": Acquisition(
+        client=CLIENT,
+        grant=grant,
+        key="key",
+        may_ask=ask,
+        early=early,
+        refused=refused,
+        backoff=Backoff(tries=2),
+    )
+    for grant, ask, early, refused in product(GRANTS, (True, False), (True, False), (None, STALE))
+    if not (early and refused)  # nobody renews early what was refused
+}
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_every_law_holds_on_every_step(name: str) -> None:
+    seen, broken = explore(SESSIONS[name])
+    print(seen.nodes, seen.steps)
+    assert broken == []
+    assert seen.nodes > 100
+    assert {"ReadCache", "TakeLock", "Send", "Save", "Acquired", "NotAcquired"} <= seen.dues
+    assert (
+        "the token was not renewed: the server's answer is not usable: HTTP 200: HTML"
+        in (seen.notes | ({""} if SESSIONS[name].refused else set()))
+        or SESSIONS[name].refused
+    )
+    silent = SESSIONS[name].grant == "device" and not SESSIONS[name].may_ask
+    assert ("InteractionRequired" in seen.ends) == silent
+
+
+def test_what_was_given_needs_no_store() -> None:
+    for name in ("given", "environment"):
+        empty = Acquisition(client=CLIENT, grant="device", key="k")
+        session = evolve(empty, **{name: APP})
+        assert session.due(session.start(moment())) == Acquired(APP, name)
+        refused = evolve(session, refused=APP)
+        end = refused.due(refused.start(moment()))
+        assert isinstance(end, NotAcquired)
+        assert isinstance(end.problem, InteractionRequired)
+        assert end.problem.because is not None
+        assert name in end.problem.because
+
+
+def play(session: Acquisition, *events: AcquisitionEvent) -> AcquisitionState:
+    """Return the state after the events; who looks before a claim sees the same."""
+    state = session.start(moment())
+    if events and isinstance(first := events[0], Locked):
+        state = session.step(state, CacheRead(first.stored, first.app, first.now))
+    for event in events:
+        state = session.step(state, event)
+    return state
+
+
+DEVICE = Acquisition(client=CLIENT, grant="device", key="k", may_ask=False)
+NOW = moment()
+INVALID = Replied(REPLIES[2], NOW)
+
+
+def test_a_sibling_s_token_is_adopted_after_invalid_grant() -> None:
+    state = play(DEVICE, Locked(DEAD, None, NOW), INVALID, Locked(SIBLING, None, NOW))
+    assert state == Acquired(SIBLING, "stored", ("somebody else renewed the token meanwhile",))
+
+
+def test_a_sibling_s_refresh_token_is_used_where_its_token_is_old_already() -> None:
+    state = play(DEVICE, Locked(DEAD, None, NOW), INVALID, Locked(ROTATED, None, NOW))
+    assert isinstance(state, Requesting)
+    assert state.old == ROTATED
+
+
+def test_a_dead_grant_is_forgotten_and_told() -> None:
+    state = play(DEVICE, Locked(DEAD, None, NOW), INVALID, Locked(DEAD, None, NOW))
+    assert DEVICE.due(state) == Delete("k")
+    end = DEVICE.step(state, Deleted(NOW))
+    gone = "the stored sign-in is no longer valid: the server refused: invalid_grant"
+    assert end == NotAcquired(InteractionRequired(gone), (gone,))
+
+
+def test_a_dead_grant_s_token_that_still_lives_is_used_to_its_end() -> None:
+    state = play(DEVICE, Locked(STALE, None, NOW), INVALID, Locked(STALE, None, NOW))
+    assert isinstance(state, Acquired)
+    assert state.token == STALE
+
+
+@pytest.mark.parametrize("reply", REPLIES[4:])
+def test_trouble_forgets_nothing(reply: Reply) -> None:
+    state = play(DEVICE, Locked(DEAD, None, NOW))
+    while isinstance(state, Requesting):
+        later = Instant(state.send.not_before)
+        state = DEVICE.step(state, Replied(reply, at(later)))
+    assert isinstance(state, Locking)
+    end = DEVICE.step(state, Locked(DEAD, None, NOW))
+    assert isinstance(end, NotAcquired)
+    assert isinstance(end.problem, (Failed, Expired))
+
+
+EARLY = Acquisition(
+    client=CLIENT, grant="device", key="k", early=True, may_ask=False, backoff=Backoff(tries=1)
+)
+
+
+def test_a_good_token_needs_no_lock() -> None:
+    for session, token in ((DEVICE, FRESH), (DEVICE, AGING), (EARLY, FRESH)):
+        assert play(session, CacheRead(token, None, NOW)) == Acquired(token)
+    assert DEVICE.due(play(DEVICE, CacheRead(STALE, None, NOW))) == TakeLock("k")
+
+
+def test_who_renews_early_waits_for_nobody() -> None:
+    state = play(EARLY, CacheRead(AGING, None, NOW))
+    assert EARLY.due(state) == TakeLock("k", wait=False)
+    assert EARLY.step(state, Busy()) == Acquired(AGING)
+    waits = play(EARLY, CacheRead(None, None, NOW))
+    assert EARLY.due(waits) == TakeLock("k")
+    assert EARLY.step(waits, Busy()) == waits
+
+
+def test_what_cannot_be_locked_serves_to_its_end_and_is_not_refreshed() -> None:
+    lost = StoreFailed("read-only", NOW)
+    for session, token in ((DEVICE, STALE), (EARLY, AGING)):
+        state = play(session, CacheRead(token, None, NOW), lost)
+        assert state == Acquired(token, "stored", ("read-only",))
+    refused = evolve(DEVICE, refused=STALE)
+    for session, token in ((DEVICE, DEAD), (refused, STALE)):
+        state = play(session, CacheRead(token, None, NOW), lost)
+        assert isinstance(state, NotAcquired)
+        assert isinstance(state.problem, InteractionRequired)
+    machine = evolve(DEVICE, grant="client_credentials")
+    assert isinstance(play(machine, CacheRead(STALE, None, NOW), lost), Requesting)
+
+
+def test_what_a_server_asks_for_is_told_with_the_old_token() -> None:
+    later = Replied(Response(503, {"Retry-After": "90"}, b""), NOW)
+    state = play(EARLY, Locked(AGING, None, NOW), later, Locked(AGING, None, NOW))
+    assert isinstance(state, Acquired)
+    assert (state.token, state.pause) == (AGING, seconds(90))
+    machine = evolve(EARLY, grant="client_credentials")
+    spent = evolve(AGING, refresh_token=None)
+    state = play(machine, Locked(spent, None, NOW), later)
+    assert isinstance(state, Acquired)
+    assert (state.token, state.pause) == (spent, seconds(90))
+    state = play(machine, Locked(spent, None, NOW), Replied(Fault("refused", "no"), NOW))
+    assert isinstance(state, Acquired)
+    assert state.pause is None
+
+
+def test_giving_up_cancels_but_keeps_a_token_that_is_there() -> None:
+    assert play(DEVICE, GaveUp(instant(0))) == NotAcquired(Failed(Cancelled()))
+    state = play(DEVICE, Locked(DEAD, None, NOW), Replied(NEW, NOW))
+    assert isinstance(state, Saving)
+    assert DEVICE.step(state, GaveUp(instant(0))) == state
+    end = DEVICE.step(state, Saved())
+    assert isinstance(end, Acquired)
+    assert end.token.refresh_token == DEAD.refresh_token, "merged with what the answer left out"
+
+
+def test_a_store_that_cannot_be_used_is_done_without() -> None:
+    asking = Acquisition(client=CLIENT, grant="client_credentials", key="k")
+    state = play(asking, StoreFailed("no store", NOW), Replied(NEW, NOW), SaveFailed("disk full"))
+    assert isinstance(state, Acquired)
+    assert state.notes == ("no store", "disk full")
+
+
+def test_a_store_that_never_says_the_same_twice_is_not_followed_for_ever() -> None:
+    state = play(DEVICE, Locked(DEAD, None, NOW))
+    for number in range(20):
+        assert isinstance(state, (Requesting, Locking, Deleting, NotAcquired))
+        if isinstance(state, Requesting):
+            state = DEVICE.step(state, INVALID)
+        elif isinstance(state, Locking):
+            state = DEVICE.step(
+                state, Locked(stored(f"other {number}", -10, refresh=True), None, NOW)
+            )
+    assert isinstance(state, Deleting)
+
+
+def test_an_event_that_answers_nothing_changes_nothing() -> None:
+    obtaining = play(DEVICE, Locked(DEAD, None, NOW))
+    clearing = play(DEVICE, Locked(DEAD, None, NOW), INVALID, Locked(DEAD, None, NOW))
+    for state in (ReadingCache(), Locking(), obtaining, clearing):
+        assert DEVICE.step(state, Saved()) == state
+    keeping = DEVICE.step(obtaining, Replied(NEW, NOW))
+    assert isinstance(keeping, Saving)
+    assert DEVICE.step(keeping, Replied(NEW, NOW)) == keeping
