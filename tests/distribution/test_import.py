@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +48,20 @@ def test_every_promised_name_is_there() -> None:
         assert getattr(grantflow, name) is not None
         assert name in dir(grantflow)
     assert len(set(grantflow.__all__)) == len(grantflow.__all__)
+
+
+def test_type_checkers_see_the_same_names_from_the_same_modules() -> None:
+    stub = Path(grantflow.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    typed = {
+        alias.name: node.module
+        for node in ast.parse(stub).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname == alias.name
+    }
+    assert typed.keys() == set(grantflow.__all__)
+    for name, module in typed.items():
+        assert getattr(importlib.import_module(str(module)), name) is getattr(grantflow, name)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
