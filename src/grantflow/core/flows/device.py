@@ -156,7 +156,7 @@ class DeviceFlow:
             case Pending() | SlowDown():
                 poll = self._poll(state.authorization, state.nonce)
                 told = partial(poll_reply, poll, self.client.provider, self.client.scope)
-                return Send(poll, state.not_before, told)
+                return Send(poll, state.not_before, told, spends="code")
             case Authorized() | Expired() | Failed():
                 return state
             case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, final
+from typing import Literal, TypeAlias, final
 
 from attrs import field, frozen
 
@@ -13,6 +13,9 @@ from grantflow.core.values.request import Request
 from grantflow.core.values.response import Reply
 from grantflow.core.values.time import Instant, Moment
 
+Spends: TypeAlias = Literal["code", "refresh_token"]
+"""What a request may use up."""
+
 
 @final
 @frozen
@@ -21,11 +24,16 @@ class Send:
 
     Waiting and sending are one effect, so there is no timer event, and ``read`` travels with the
     request, so a driver knows no endpoint. ``read`` never raises, whatever the bytes.
+
+    ``spends`` says what the request may use up: a device or authorization ``code``, or a
+    ``refresh_token``. A driver that is interrupted finishes such a request and saves what it
+    brought; any other request may be abandoned at any time.
     """
 
     request: Request
     not_before: Instant
     read: Callable[[Reply, Moment], StartReply | FirstReply] = field(repr=False, eq=False)
+    spends: Spends | None = field(default=None, kw_only=True)
 
 
 Due: TypeAlias = Send | Final

@@ -70,7 +70,12 @@ class RefreshFlow:
         provider = self.client.provider
         endpoint = provider.refresh_endpoint or provider.token_endpoint
         request = self.client.token_request(endpoint, form, provider.refresh, grant.known(state))
-        return grant.due(state, request, lambda reply, now: self._read(request, reply, now))
+        return grant.due(
+            state,
+            request,
+            lambda reply, now: self._read(request, reply, now),
+            spends="refresh_token",
+        )
 
     def step(self, state: GrantState, event: Event, /) -> GrantState:
         """Return the state after an event; final states absorb every event."""

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from grantflow.core.flows.dpop import NEVER_CONTENT, kept
-from grantflow.core.flows.effects import Due, Send
+from grantflow.core.flows.effects import Due, Send, Spends
 from grantflow.core.flows.events import (
     CodeExpired,
     CodeIssued,
@@ -60,11 +60,16 @@ def started(now: Moment, budget: timedelta) -> Started:
     return Started(now.mono, deadline=Instant(now.mono + budget))
 
 
-def due(state: GrantState, request: Request, read: Callable[[Reply, Moment], TokenReply]) -> Due:
+def due(
+    state: GrantState,
+    request: Request,
+    read: Callable[[Reply, Moment], TokenReply],
+    spends: Spends | None = None,
+) -> Due:
     """Return the request, or the end."""
     match state:
         case Started() | Pending() | SlowDown():
-            return Send(request, state.not_before, read)
+            return Send(request, state.not_before, read, spends=spends)
         case Authorized() | Expired() | Failed():
             return state
         case _:

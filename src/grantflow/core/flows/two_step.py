@@ -246,7 +246,8 @@ def _exchanging(client: Client, state: Waiting, grant_type: str, *more: tuple[st
     speaker = speaking_for(client, state.grant)
     endpoint, asking = provider.token_endpoint, provider.exchange
     request = speaker.token_request(endpoint, form, asking, state.nonce)
-    return Send(request, state.not_before, partial(_token, request, client, state.grant))
+    read = partial(_token, request, client, state.grant)
+    return Send(request, state.not_before, read, spends="code")
 
 
 def _token(
