@@ -14,6 +14,7 @@ import anyio
 import httpx
 import pytest
 import requests
+from attrs import evolve
 from joserfc import jws
 from joserfc.jwk import JWKRegistry
 
@@ -30,7 +31,7 @@ from grantflow import (
 )
 from grantflow import TokenAuth as PlainAuth
 from grantflow.integrations.httpx import TokenAuth
-from grantflow.shell.signing.signer import dpop_key
+from grantflow.signing import dpop_key
 
 KEY = dpop_key()
 
@@ -236,7 +237,7 @@ def test_each_origin_has_its_own_nonce_and_a_stranger_gets_no_proof(made: Made, 
 
 @adapters
 def test_a_bearer_token_goes_without_a_proof(made: Made, api: Api) -> None:
-    get = made(source(DPoP(KEY.key, required=False), "Bearer"), None)
+    get = made(source(evolve(KEY, required=False), "Bearer"), None)
     assert get(api.url) == 401
     assert {proof for _, proof, _ in api.seen} == {""}
 
@@ -250,7 +251,7 @@ def test_a_key_that_cannot_be_reached_is_told(made: Made, api: Api) -> None:
             return signatures.pop()
         raise OSError("no token in the slot")
 
-    mine = source(DPoP(hsm, public=KEY.public, required=False))
+    mine = source(evolve(KEY, key=hsm, required=False))
     with pytest.raises(GrantError, match="could not sign"):
         made(mine, None)(api.url)
 

@@ -11,7 +11,6 @@ import requests
 
 from grantflow import (
     Client,
-    DPoP,
     GrantError,
     MemoryStore,
     Provider,
@@ -21,7 +20,7 @@ from grantflow import (
 )
 from grantflow.core.client.provider import origin_of
 from grantflow.shell.auth.header import Origins, Spelling
-from grantflow.shell.signing.signer import dpop_key
+from grantflow.signing import dpop_key
 
 API = "https://api.example/v1/things"
 CLIENT = Client(
@@ -104,7 +103,7 @@ def test_each_adapter_has_origins_of_its_own() -> None:
 
 
 def test_each_preparation_gets_a_proof_of_its_own() -> None:
-    client = Client(provider=CLIENT.provider, client_id="app", dpop=DPoP(dpop_key().key))
+    client = Client(provider=CLIENT.provider, client_id="app", dpop=dpop_key())
     source = sourced(
         Token(access_token="at-1", token_type="DPoP"), Token(access_token="at-2"), client=client
     )

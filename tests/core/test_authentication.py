@@ -130,7 +130,11 @@ def test_a_key_may_be_a_function() -> None:
 def test_mutual_tls_presents_a_certificate() -> None:
     made = request(MutualTls("client.pem", "client.key"))
     assert made.certificate == Certificate("client.pem", "client.key")
-    assert made.body() == b"client_id=cl%3Aient"
+    with pytest.raises(ValueError, match="certificate: present it"):
+        made.body()
+    with pytest.raises(ValueError, match="certificate: present it"):
+        made.header_map()
+    assert made.presented().body() == b"client_id=cl%3Aient"
 
 
 def test_only_hmac_signs_with_a_shared_secret() -> None:

@@ -51,7 +51,7 @@ from grantflow.shell import aio
 from grantflow.shell.discovery import discover
 from grantflow.shell.http.httpx import AsyncHttpxTransport, HttpxTransport
 from grantflow.shell.http.requests import RequestsTransport
-from grantflow.shell.signing.signer import Signer, signed
+from grantflow.signing import Signer, signed
 
 from .library import WRONG, Hurried, Wire, after_polls, refresh_token, response, told
 from .servers import RealServer, start_oidc_provider

@@ -32,7 +32,7 @@ from grantflow import (
 from grantflow.core.flows.states import Final
 from grantflow.core.values.response import Reply
 from grantflow.integrations.httpx import TokenAuth
-from grantflow.shell.signing.signer import dpop_key
+from grantflow.signing import dpop_key
 
 from .library import Hurried, Wire, after_polls, provider_of, refresh_token
 from .servers import RealServer, start_oidc_provider

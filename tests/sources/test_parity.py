@@ -66,8 +66,10 @@ def script(number: int) -> Script:
 
 # The scripted server knows no proofs, so a bearer token will do and anything is a signature.
 KEY = DPoP(
-    lambda _: bytes(64),
+    key=lambda _: bytes(64),
     public={"kty": "EC", "crv": "P-256", "x": "x", "y": "y"},
+    alg="ES256",
+    thumbprint="t",
     required=False,
 )
 

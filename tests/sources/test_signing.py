@@ -56,7 +56,8 @@ from grantflow.core.values.request import Assertion
 from grantflow.core.values.response import Reply
 from grantflow.shell.ports import Transport
 from grantflow.shell.secret_sources import from_file
-from grantflow.shell.signing.signer import ASSERTION_TYPE, Signer, check, signed
+from grantflow.shell.signing.signer import ASSERTION_TYPE, check
+from grantflow.signing import Signer, signed
 from grantflow.testing import VirtualClock
 from tests.support.values import ACME, reply
 

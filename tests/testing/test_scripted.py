@@ -33,6 +33,7 @@ from grantflow import (
 )
 from grantflow.shell import aio
 from grantflow.testing import Script, ScriptedServer, VirtualClock
+from grantflow.testing.scripted import NotPlayedError
 from tests.support.values import ACME, WALL, seconds
 
 NEEDS = {
@@ -208,14 +209,14 @@ def test_asynchronous_applications_have_ports_as_well(backend: str) -> None:
 def test_a_request_to_somebody_else_is_a_mistake_that_says_what_to_do() -> None:
     server = ScriptedServer()
     asked = Request("https://acme.example/token?secret=1", form={"client_id": "app"})
-    with pytest.raises(LookupError) as raised:
+    with pytest.raises(NotPlayedError) as raised:
         server.transport(asked)
     assert str(raised.value) == (
-        "nobody plays https://acme.example/token in this test: give the application the scripted"
+        "nothing plays https://acme.example/token in this test: give the application the scripted"
         " server's provider, or tell the server to play yours: plays(provider)"
     )
     assert server.requests == []
-    with pytest.raises(LookupError, match=r"nobody plays https://server\.test\.acme\.example"):
+    with pytest.raises(NotPlayedError, match=r"nothing plays https://server\.test\.acme\.example"):
         server.transport(Request("https://server.test.acme.example/token"))
 
 
@@ -263,7 +264,7 @@ def test_a_spelling_that_it_does_not_speak_is_refused() -> None:
     with pytest.raises(ValueError, match="'facebook' has a spelling of its own") as raised:
         server.plays(facebook)
     assert "give the application the scripted server's provider instead" in str(raised.value)
-    with pytest.raises(LookupError, match="nobody plays https://graph"):
+    with pytest.raises(NotPlayedError, match="nothing plays https://graph"):
         signed_in(server, facebook)
 
 

@@ -109,8 +109,8 @@ from grantflow.core.values.json import Members
 from grantflow.core.values.response import Reply
 from grantflow.integrations.httpx import TokenAuth as HttpxTokenAuth
 from grantflow.shell import aio
-from grantflow.shell.signing.key_file import kept_dpop_key
 from grantflow.shell.timer import Loop, TimerDriver
+from grantflow.signing import kept_dpop_key
 from grantflow.testing import (
     AsyncServerTransport,
     AsyncVirtualClock,

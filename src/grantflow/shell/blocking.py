@@ -10,7 +10,7 @@ from grantflow.core.flows.flow import Flow, Run, begin
 from grantflow.core.flows.states import Authorized, Expired, Failed, Final
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Clock, Transport
-from grantflow.shell.signing.signer import signed
+from grantflow.shell.signing.signed import signed
 
 S = TypeVar("S")
 

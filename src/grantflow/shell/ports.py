@@ -18,6 +18,14 @@ Prompt: TypeAlias = Callable[[DeviceAuthorization], None]
 """Shows a person what to do."""
 
 
+class Readable(Protocol):
+    """A clock of either kind, as far as it is only read."""
+
+    def now(self) -> Moment:
+        """Read the clock."""
+        ...
+
+
 class Clock(Protocol):
     """Both clocks, and waiting."""
 

@@ -24,8 +24,8 @@ from grantflow.core.flows.states import Authorized, Expired, Failed
 from grantflow.core.values.response import Fault, Reply
 from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
-from grantflow.shell.ports import Transport
-from grantflow.shell.signing.signer import Readable, signed
+from grantflow.shell.ports import Readable, Transport
+from grantflow.shell.signing.signed import signed
 
 S = TypeVar("S")
 _log: Final = logging.getLogger("grantflow")

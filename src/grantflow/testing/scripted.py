@@ -4,7 +4,8 @@ Rules:
 
 1. The person is told beforehand what to do, or while they are asked (in the prompt or the watch):
    in virtual time a sign-in is over before anybody else could act.
-2. Nothing is sent. A request to where nobody plays is the test's mistake, and raises.
+2. Nothing is sent. A request to an endpoint that is not played is the test's mistake, and raises
+   what no ``except Exception`` takes for trouble on the network.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ from grantflow.testing.clock import VirtualClock
 from grantflow.testing.script import Outage, Script
 from grantflow.testing.server import Server
 from grantflow.testing.simulation import ServerTransport
+
+
+class NotPlayedError(BaseException):
+    """A request went to an endpoint that the test does not play; like a failed test, not caught."""
 
 
 @final
@@ -95,14 +100,14 @@ class ScriptedServer:
         return self.server.provider
 
     def transport(self, request: Request, /) -> Reply:
-        """Answer a request: a ``Transport``. ``LookupError`` where nobody plays its endpoint."""
+        """Answer a request: a ``Transport``. ``NotPlayedError`` at an unknown endpoint."""
         path, asked = self._played.get(request.url), request
         if path is not None:
             asked = evolve(request, url=self.issuer + path)
         elif not request.url.startswith(f"{self.issuer}/"):
             where = urlsplit(request.url)._replace(query="", fragment="").geturl()
-            raise LookupError(
-                f"nobody plays {where} in this test: give the application the scripted server's"
+            raise NotPlayedError(
+                f"nothing plays {where} in this test: give the application the scripted server's"
                 " provider, or tell the server to play yours: plays(provider)"
             )
         with self._lock:

@@ -415,7 +415,7 @@ def _form(request: Request) -> dict[str, str]:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    return {name.lower(): value for name, value in request.header_map().items()}
+    return {name.lower(): value for name, value in request.presented().header_map().items()}
 
 
 _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"

@@ -13,9 +13,9 @@ from grantflow.core.flows.effects import Send
 from grantflow.core.flows.flow import Flow, begin
 from grantflow.core.flows.states import Authorized, Expired, Failed
 from grantflow.core.values.request import Request
-from grantflow.core.values.response import Fault, Reply
+from grantflow.core.values.response import Reply
 from grantflow.core.values.time import Instant, Moment
-from grantflow.shell.signing.signer import Signer
+from grantflow.shell.signing.signed import signed
 from grantflow.testing.clock import VirtualClock
 from grantflow.testing.server import Server, answer
 
@@ -69,8 +69,15 @@ def simulate(flow: Flow[S], server: Server, *, roll: float = 0.0) -> Iterator[Ti
 
 
 def _sent(server: Server, request: Request, arrival: Instant) -> tuple[Server, Reply]:
-    ready = Signer(_At(Moment(arrival, server.epoch + arrival)))(request)
-    return (server, ready) if isinstance(ready, Fault) else answer(server, ready, arrival)
+    after = server
+
+    def send(ready: Request) -> Reply:
+        nonlocal after
+        after, reply = answer(server, ready, arrival)
+        return reply
+
+    reply = signed(send, _At(Moment(arrival, server.epoch + arrival)))(request)
+    return after, reply
 
 
 @final

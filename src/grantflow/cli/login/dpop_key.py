@@ -14,6 +14,7 @@ from attrs import evolve
 from grantflow.cli.errors import CommandError, usage
 from grantflow.cli.profiles.profiles import Profile
 from grantflow.core.client.dpop import DPoP
+from grantflow.core.values.json import Members
 from grantflow.core.values.secret import Secret
 from grantflow.shell.environment import home
 
@@ -24,7 +25,7 @@ def bound(profile: Profile) -> tuple[Profile, DPoP]:
     """Return a profile whose tokens are bound to a key, and the key; it is made where none is."""
     file = f"dpop-{profile.name}.json"
     key = _kept(file)
-    return evolve(profile, dpop=key.public, dpop_key_file=file), key
+    return evolve(profile, dpop=_named(key), dpop_key_file=file), key
 
 
 def named_key(profile: Profile) -> DPoP | None:
@@ -32,7 +33,13 @@ def named_key(profile: Profile) -> DPoP | None:
 
     ``ValueError`` where the profile's public key is not usable.
     """
-    return DPoP(_signs_not, public=profile.dpop) if profile.dpop else None
+    if not profile.dpop:
+        return None
+    members = dict(profile.dpop)
+    alg, thumbprint = members.pop("alg", None), members.pop("jkt", None)
+    if not isinstance(alg, str) or not isinstance(thumbprint, str):
+        raise ValueError("dpop: alg and jkt are needed beside the public key")
+    return DPoP(key=_signs_not, public=Members(members), alg=alg, thumbprint=thumbprint)
 
 
 def key_of(profile: Profile) -> DPoP | None:
@@ -43,7 +50,7 @@ def key_of(profile: Profile) -> DPoP | None:
     if not path.exists():
         raise _gone(profile)
     key = _kept(path.name)
-    if key.public != profile.dpop:
+    if _named(key) != profile.dpop:
         raise _another(profile)
     return key
 
@@ -53,11 +60,11 @@ def key_problem(profile: Profile) -> CommandError | None:
     if not profile.dpop:
         return None
     # Loaded here: few profiles have a key.
-    from grantflow.shell.signing.keys import dpop_key
+    from grantflow.shell.signing.dpop_key import dpop_key
 
     try:
         text = Secret(_path(profile).read_bytes().decode("utf-8", "replace"))
-        public = dpop_key(text).public
+        found = _named(dpop_key(text))
     except FileNotFoundError:
         return _gone(profile)
     except OSError:
@@ -66,7 +73,7 @@ def key_problem(profile: Profile) -> CommandError | None:
         return CommandError(f"{profile.name}: {error}; install it")
     except ValueError:
         return CommandError(f"{_path(profile)} holds no private key; put the key back")
-    return None if public == profile.dpop else _another(profile)
+    return None if found == profile.dpop else _another(profile)
 
 
 def _path(profile: Profile) -> Path:
@@ -89,7 +96,7 @@ def _another(profile: Profile) -> CommandError:
 
 def _kept(file: str) -> DPoP:
     # Loaded here: few profiles have a key.
-    from grantflow.shell.signing.key_file import kept_dpop_key
+    from grantflow.shell.signing.dpop_key import kept_dpop_key
 
     try:
         return kept_dpop_key(home() / _FOLDER / file)
@@ -97,6 +104,10 @@ def _kept(file: str) -> DPoP:
         raise usage(f"--dpop: {error}") from None
     except ValueError as error:
         raise CommandError(f"the key of --dpop is not usable: {error}") from None
+
+
+def _named(key: DPoP) -> Members:
+    return Members({**key.public, "alg": key.alg, "jkt": key.thumbprint})
 
 
 def _signs_not(_: bytes) -> bytes:

@@ -45,7 +45,7 @@ from grantflow.core.values.time import Instant
 from grantflow.core.values.token import DeviceAuthorization, Token
 from grantflow.shell.blocking import resume
 from grantflow.shell.ports import Clock
-from grantflow.shell.signing.signer import signed
+from grantflow.shell.signing.signed import signed
 
 Waiting = Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization]
 

@@ -2,7 +2,8 @@
 
 Rules:
 
-1. A request that is not ready gives neither its body nor its headers: unsigned, it proves nothing.
+1. A request that is not ready gives neither its body nor its headers: without its signature or
+   its certificate it proves nothing.
 2. The same request gives the same bytes, whatever its encoding; only what is signed differs.
 """
 
@@ -15,7 +16,7 @@ from hashlib import sha256
 from typing import Final, Literal, TypeAlias, final
 from urllib.parse import urlencode
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from grantflow.core.client.dpop import DPoP
 from grantflow.core.values.pairs import Pairs, as_pairs
@@ -79,7 +80,8 @@ class Request:
     """A request as a value: send ``method``, ``target()``, ``header_map()`` and ``body()``.
 
     A transport must not follow redirects. ``assertion`` and ``proof`` are signed anew for every
-    send (``grantflow.signing.signed`` does it around any transport), ``certificate`` is presented.
+    send (``grantflow.signing.signed`` does it around any transport); what presents ``certificate``
+    sends ``presented()``.
     ``wait`` is how long the server may think where that is unusually long (a blocking request).
     ``hidden`` is not sent as it is, but a server may know it and repeat it.
 
@@ -111,10 +113,9 @@ class Request:
     def body(self) -> bytes:
         """Return the bytes to send: form-encoded (RFC 6749 appendix B), JSON, or multipart.
 
-        ``ValueError`` while an assertion waits to be signed.
+        ``ValueError`` while it is not ready: unsigned, or its certificate not ``presented``.
         """
-        if self.assertion is not None:
-            raise ValueError("assertion: sign it first, with grantflow.shell.signing.signer.signed")
+        self._refuse_unready()
         if self._carries_nothing():
             return b""
         named = _revealed(self.form)
@@ -129,10 +130,9 @@ class Request:
     def header_map(self) -> dict[str, str]:
         """Return the headers to send; ``Accept: application/json`` is always among them.
 
-        ``ValueError`` while a proof waits to be signed.
+        ``ValueError`` while it is not ready: unsigned, or its certificate not ``presented``.
         """
-        if self.proof is not None:
-            raise ValueError("proof: sign it first, with grantflow.shell.signing.signer.signed")
+        self._refuse_unready()
         headers = {"Accept": "application/json"}
         if not self._carries_nothing():
             headers["Content-Type"] = self._content_type()
@@ -142,6 +142,20 @@ class Request:
         """Yield what must not be repeated in a message about this request."""
         yield from self.hidden
         yield from (value for _, value in self.form + self.headers if isinstance(value, Secret))
+
+    def presented(self) -> Request:
+        """Return the request for a connection that presents its certificate (RFC 8705).
+
+        A transport calls it once the connection does, or where a proxy in front of it does so.
+        """
+        return self if self.certificate is None else evolve(self, certificate=None)
+
+    def _refuse_unready(self) -> None:
+        if self.assertion is not None or self.proof is not None:
+            name = "proof" if self.assertion is None else "assertion"
+            raise ValueError(f"{name}: sign it first, with grantflow.signing.signed")
+        if self.certificate is not None:
+            raise ValueError("certificate: present it to the server, then send what presented() is")
 
     def _carries_nothing(self) -> bool:
         return self.method == "GET" or self.encoding == "query"

@@ -25,10 +25,11 @@ from grantflow.shell.aio.threads import run_in_thread
 from grantflow.shell.blocking import default_transport as blocking_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
-from grantflow.shell.signing.signer import Signer
+from grantflow.shell.signing.signed import raised, wants_signature
 
 if TYPE_CHECKING:
     from grantflow.shell.http.httpx import AsyncHttpxTransport
+    from grantflow.shell.signing.signer import Signer
 
 S = TypeVar("S")
 
@@ -96,19 +97,31 @@ async def run(
 
 
 def signed(transport: AsyncTransport, clock: AsyncClock) -> AsyncTransport:
-    """Return a transport that signs what each request wants to have signed.
+    """Return a transport that signs each request that asks for it (``signing.signed``).
 
-    It does so in a thread: the key may be in an HSM, and the assertion somebody else's.
+    It does so in a thread: the key may be in an HSM, and the assertion come from another service.
     """
     read = _Stopped(clock.now())
-    sign = Signer(read)
+    signer: Signer | None = None
+
+    async def sign(request: Request) -> Request | Fault:
+        nonlocal signer
+        if signer is None:
+            from grantflow.shell.signing.signer import Signer
+
+            signer = Signer(read)
+        read.moment = clock.now()
+        ready = signer
+        return await run_in_thread(lambda: ready(request))
 
     async def send(request: Request) -> Reply:
-        if request.assertion is None and request.proof is None:
-            return await transport(request)
-        read.moment = clock.now()
-        ready = await run_in_thread(lambda: sign(request))
-        return ready if isinstance(ready, Fault) else await transport(ready)
+        ready = await sign(request) if wants_signature(request) else request
+        if isinstance(ready, Fault):
+            return ready
+        try:
+            return await transport(ready)
+        except Exception as error:  # noqa: BLE001 - its promise was to raise none
+            return raised(error)
 
     return send
 

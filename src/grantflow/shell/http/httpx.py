@@ -54,8 +54,8 @@ def _sent(client: httpx.Client, request: Request) -> Reply:
         with client.stream(
             request.method,
             request.target(),
-            content=request.body(),
-            headers=request.header_map(),
+            content=request.presented().body(),
+            headers=request.presented().header_map(),
             auth=_as_it_is,
             follow_redirects=False,
             timeout=_patience(client.timeout, request),
@@ -135,8 +135,8 @@ async def _asent(client: httpx.AsyncClient, request: Request) -> Reply:
         async with client.stream(
             request.method,
             request.target(),
-            content=request.body(),
-            headers=request.header_map(),
+            content=request.presented().body(),
+            headers=request.presented().header_map(),
             auth=_as_it_is,
             follow_redirects=False,
             timeout=_patience(client.timeout, request),

@@ -67,11 +67,12 @@ class RequestsTransport:
             if locked is not None:
                 return locked
         try:
+            ready = request.presented()
             with self._session.request(
                 request.method,
                 request.target(),
-                data=request.body(),
-                headers=request.header_map(),
+                data=ready.body(),
+                headers=ready.header_map(),
                 auth=_as_it_is,
                 allow_redirects=False,
                 proxies=_direct(request.url),

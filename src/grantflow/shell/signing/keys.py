@@ -1,9 +1,9 @@
-"""Private keys: read from PEM or JWK texts, made anew, or left where they are (an HSM).
+"""Private keys: read from PEM or JWK texts, or left where they are (an HSM).
 
 Rules:
 
-1. The one place that imports ``joserfc``, and only for a private key's text: a shared secret is
-   HMAC, which Python has, and a function signs by itself.
+1. joserfc is loaded for a key's text alone: a shared secret is HMAC, which Python has, and a
+   function signs by itself.
 2. A key that cannot be used is the caller's mistake: ``ValueError`` names the argument and what is
    needed, never what was given.
 """
@@ -14,22 +14,24 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from typing import Final, TypeAlias, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from attrs import evolve, frozen
 
-from grantflow.core.client.dpop import DPoP
-from grantflow.core.values.secret import Secret, secret
+from grantflow.core.values.secret import Secret
+
+if TYPE_CHECKING:
+    from joserfc.jwk import Key as PrivateKey
 
 Sign: TypeAlias = Callable[[bytes], bytes]
 
 _HASHES: Final = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
-# What joserfc calls the type of the key, and what people call the key (RFC 7518, RFC 8037).
+# The type of the key, and what people call it (RFC 7518 section 3.1, RFC 8037 section 3.1).
 _KEYS: Final = {
     "ES256": ("EC", "P-256"),
     "ES384": ("EC", "P-384"),
     "ES512": ("EC", "P-521"),
-    **{f"{kind}{size}": ("RSA", "RSA") for kind in ("RS", "PS") for size in (256, 384, 512)},
+    **{f"{kind}{size}": ("RSA", "RSA") for kind in ("PS", "RS") for size in (256, 384, 512)},
     "EdDSA": ("OKP", "Ed25519 or Ed448"),
 }
 # R and S side by side (RFC 7518 section 3.4).
@@ -39,13 +41,13 @@ _SIZES: Final = {"ES256": 64, "ES384": 96, "ES512": 132}
 @final
 @frozen
 class Key:
-    """What signs, and the name of the key to the server."""
+    """A function that signs, and the name of its key to the server."""
 
     sign: Sign
     kid: str | None
 
 
-def readable(key: Secret | Sign, alg: str, kid: str | None = None) -> Key:
+def signing_key(key: Secret | Sign, alg: str, kid: str | None = None) -> Key:
     """Return what signs with ``key``; ``ImportError`` says that joserfc is missing."""
     if alg not in _HASHES and alg not in _KEYS:
         raise ValueError(f"alg: {alg!r} is none of {', '.join((*_HASHES, *_KEYS))}")
@@ -56,13 +58,40 @@ def readable(key: Secret | Sign, alg: str, kid: str | None = None) -> Key:
         if _is_pem(key):  # it would sign, and show the server's operator nothing of the mistake
             raise ValueError(f"key: {alg} signs with a shared secret, and this is a PEM text")
         return Key(_hmac(key, alg), kid)
-    found = _read(key, alg)
+    kind, name = _KEYS[alg]
+    found = _signing(key, kind, alg)
     if isinstance(found, str):
         raise ValueError(
-            f"key: it cannot be read as a private {_KEYS[alg][1]} key ({found}): a PEM text "
+            f"key: it cannot be read as a private {name} key ({found}): a PEM text "
             f"without a password or a JWK text is needed, for {alg}"
         )
     return found if kid is None else evolve(found, kid=kid)
+
+
+def private_key(text: Secret, *kinds: str) -> PrivateKey | str:
+    """Return the key in a PEM or JWK text, else the name of the error: its message may quote it."""
+    try:
+        from joserfc.jwk import JWKRegistry
+    except ImportError as error:
+        raise ImportError(_MISSING) from error
+    problem = "no text"
+    for kind in kinds:
+        try:
+            found = JWKRegistry.import_key(_parsed(text.reveal()), kind)
+            if found.is_private:
+                found.get_op_key("sign")  # a JWK is read lazily, and half of one fails here
+                return found
+        except Exception as error:  # noqa: BLE001 - three libraries parse any text
+            problem = type(error).__name__
+        else:
+            problem = "PublicKey"
+    return problem
+
+
+def algorithms(key: PrivateKey) -> tuple[str, ...]:
+    """Return the algorithms that suit a private or a public key, the usual one first."""
+    curve = key.as_dict(private=False).get("crv", key.key_type)
+    return tuple(alg for alg, (_, name) in _KEYS.items() if curve in name.split(" or "))
 
 
 def _sized(function: Sign, alg: str) -> Sign:
@@ -88,25 +117,20 @@ def _hmac(key: Secret, alg: str) -> Sign:
     return lambda data: hmac.digest(octets, data, _HASHES[alg])
 
 
-def _read(key: Secret, alg: str) -> Key | str:
-    """Return the key, or the name of the error: its message might quote the text."""
-    try:
-        from joserfc.jwk import JWKRegistry
-        from joserfc.jws import JWSRegistry
-    except ImportError as error:
-        raise ImportError(
-            f"signing with {alg} needs the joserfc library: pip install 'grantflow[jwt]'"
-        ) from error
+def _signing(text: Secret, kind: str, alg: str) -> Key | str:
+    key = private_key(text, kind)
+    if isinstance(key, str):
+        return key
+    from joserfc.jws import JWSRegistry
+
     # Not get_alg(): it warns of EdDSA, the name that servers know (RFC 9864 splits it in two).
-    algorithm = JWSRegistry.algorithms[alg]
+    algorithm, private = JWSRegistry.algorithms[alg], key
     try:
-        private = JWKRegistry.import_key(_parsed(key.reveal()), _KEYS[alg][0])
         algorithm.check_key(private)
-        algorithm.sign(b"", private)  # a public key reads as well, and fails here
-        kid = private.kid
-    except Exception as error:  # noqa: BLE001 - whatever three libraries make of any text
+        algorithm.sign(b"", private)  # a JWK may say that it is for something else
+    except Exception as error:  # noqa: BLE001 - two libraries look at any key
         return type(error).__name__
-    return Key(lambda data: algorithm.sign(data, private), kid)
+    return Key(lambda data: algorithm.sign(data, private), private.kid)
 
 
 def _parsed(text: str) -> str | dict[str, str | list[str]]:
@@ -116,49 +140,4 @@ def _parsed(text: str) -> str | dict[str, str | list[str]]:
     return members
 
 
-_MISSING: Final = (
-    "a key for proofs of possession needs the joserfc library: pip install 'grantflow[jwt]'"
-)
-
-
-def dpop_key(text: Secret | str | None = None, *, required: bool = True) -> DPoP:
-    """Return a key for proofs of possession: a new one, or that of a PEM or JWK text.
-
-    A new one is for P-256 and lives as long as the value: a token that outlives the process needs
-    a key that does, which ``kept_dpop_key`` keeps in a file.
-    ``ValueError`` says that the text is no private key.
-
-    >>> dpop_key().alg
-    'ES256'
-    """
-    if text is None:
-        return DPoP(new_key(), required=required)
-    found = _jwk(secret(text))
-    if isinstance(found, str):
-        raise ValueError(f"key: it cannot be read as a private key ({found}): a PEM or JWK text")
-    return DPoP(found, required=required)
-
-
-def new_key() -> Secret:
-    """Return the JWK text of a new private key for P-256."""
-    try:
-        from joserfc.jwk import ECKey
-    except ImportError as error:
-        raise ImportError(_MISSING) from error
-    return Secret(json.dumps(ECKey.generate_key("P-256").as_dict(private=True)))
-
-
-def _jwk(text: Secret) -> Secret | str:
-    """Return a private key as a JWK, or the name of the error."""
-    try:
-        from joserfc.jwk import JWKRegistry
-    except ImportError as error:
-        raise ImportError(_MISSING) from error
-    problem = "no text"
-    for kind in ("EC", "OKP", "RSA"):
-        try:
-            key = JWKRegistry.import_key(_parsed(text.reveal()), kind)
-            return Secret(json.dumps(key.as_dict(private=True)))
-        except Exception as error:  # noqa: BLE001 - whatever three libraries make of any text
-            problem = type(error).__name__
-    return problem
+_MISSING: Final = "a private key needs the joserfc library: pip install 'grantflow[jwt]'"

@@ -1,11 +1,10 @@
-"""Client assertions and proofs of possession: signed at the edge, at every send.
+"""Client assertions (RFC 7523) and proofs of possession (RFC 9449): signed for every send.
 
 Rules:
 
-1. Nothing signed is sent twice: each send signs anew with a random ``jti``, so a retry is no
-   replay. An assertion lives for a minute.
-2. A request without either passes through untouched, and loads nothing.
-3. A function that cannot reach its key or its token (``OSError``) is a ``Fault`` that did not reach
+1. Nothing signed is sent twice: each send signs again with a random ``jti``, so a retry is no
+   replay. An assertion expires after a minute.
+2. A function that cannot reach its key or its token (``OSError``) is a ``Fault`` that did not reach
    the server. A key that cannot be used is the caller's mistake (``keys``).
 """
 
@@ -15,7 +14,7 @@ import json
 import os
 from base64 import urlsafe_b64encode
 from hashlib import sha1, sha256
-from typing import Final, Protocol, final
+from typing import Final, final
 from urllib.parse import urlsplit, urlunsplit
 
 from attrs import evolve
@@ -24,36 +23,15 @@ from grantflow.core.client.authentication import ClientAuthentication, authentic
 from grantflow.core.client.dpop import DPoP
 from grantflow.core.values.json import plain
 from grantflow.core.values.request import Assertion, Proof, Request
-from grantflow.core.values.response import Fault, Reply
+from grantflow.core.values.response import Fault
 from grantflow.core.values.secret import Secret, secret
-from grantflow.core.values.time import Moment
 from grantflow.shell.clock import SystemClock
-from grantflow.shell.ports import Transport
-from grantflow.shell.signing.keys import Key, Sign, dpop_key, readable
-
-__all__ = ["Readable", "Signer", "check", "check_key", "dpop_key", "signed"]
-
-
-class Readable(Protocol):
-    """A clock of either kind, as far as it is only read."""
-
-    def now(self) -> Moment:
-        """Read the clock."""
-        ...
-
+from grantflow.shell.ports import Readable
+from grantflow.shell.signing.keys import Key, Sign, signing_key
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFETIME: Final = 60
 """Seconds: enough for a slow network, too few to be worth stealing."""
-
-
-def signed(transport: Transport, clock: Readable | None = None) -> Transport:
-    """Return a transport that signs what each request wants to have signed.
-
-    The drivers do this around any transport, so it is for those who write their own. Wrapping twice
-    changes nothing.
-    """
-    return transport if isinstance(transport, _Signed) else _Signed(transport, clock)
 
 
 def check(authentication: ClientAuthentication) -> None:
@@ -63,19 +41,19 @@ def check(authentication: ClientAuthentication) -> None:
     """
     assertion = authenticated(Request("https://localhost"), "app", authentication).assertion
     if isinstance(assertion, Assertion):
-        readable(assertion.key, assertion.algorithm, assertion.key_id)
+        signing_key(assertion.key, assertion.algorithm, assertion.key_id)
         if assertion.certificate is not None:
             _thumbprints(assertion.certificate)
 
 
 def check_key(dpop: DPoP) -> None:
     """Raise now what the first proof would raise (``check``); a function is not called."""
-    readable(dpop.key, dpop.alg)
+    signing_key(dpop.key, dpop.alg)
 
 
 @final
 class Signer:
-    """Puts a fresh assertion and a fresh proof on a request that wants them.
+    """Puts a fresh assertion and a fresh proof on a request that asks for them.
 
     For drivers whose transport is no plain function: the reply is either the ``Fault`` that comes
     from here, or the transport's to the request that does.
@@ -90,11 +68,33 @@ class Signer:
         self._keys: dict[tuple[Secret | Sign, str, str | None], Key] = {}
 
     def __call__(self, request: Request) -> Request | Fault:
-        """Return the request with everything signed; where nothing is due, the request itself."""
+        """Return the request with everything signed, or itself if nothing has to be."""
         try:
             return self._proven(self._asserted(request))
         except OSError as error:
             return Fault("other", "no", f"the key could not sign: {error}"[:200])
+
+    def prove(self, method: str, url: str, proof: Proof) -> Secret:
+        """Return a proof with the claims of RFC 9449 section 4.2; may raise ``OSError``."""
+        dpop = proof.key
+        header: dict[str, object] = {"alg": dpop.alg, "typ": "dpop+jwt", "jwk": plain(dpop.public)}
+        claims: dict[str, object] = {
+            "htm": method,
+            "htu": _bare(url),
+            "iat": self._now(),
+            "jti": os.urandom(16).hex(),
+        }
+        if proof.nonce is not None:
+            claims["nonce"] = proof.nonce
+        if proof.token is not None:
+            claims["ath"] = _base64(sha256(proof.token.reveal().encode("ascii")).digest())
+        return _jwt(header, claims, self._key(dpop.key, dpop.alg, None))
+
+    def _proven(self, request: Request) -> Request:
+        if request.proof is None:
+            return request
+        header = ("DPoP", self.prove(request.method, request.url, request.proof))
+        return evolve(request, headers=(*request.headers, header), proof=None)
 
     def _asserted(self, request: Request) -> Request:
         assertion = request.assertion
@@ -104,14 +104,8 @@ class Signer:
             kind, token = ASSERTION_TYPE, self._assertion(assertion)
         else:
             kind, token = assertion.assertion_type, secret(assertion.source())
-        proof = (("client_assertion_type", kind), ("client_assertion", token))
-        return evolve(request, form=(*request.form, *proof), assertion=None)
-
-    def _proven(self, request: Request) -> Request:
-        if request.proof is None:
-            return request
-        shown = ("DPoP", self.prove(request.method, request.url, request.proof))
-        return evolve(request, headers=(*request.headers, shown), proof=None)
+        form = (("client_assertion_type", kind), ("client_assertion", token))
+        return evolve(request, form=(*request.form, *form), assertion=None)
 
     def _assertion(self, assertion: Assertion) -> Secret:
         """Return a JWT with the claims that RFC 7523 section 3 asks for."""
@@ -133,29 +127,12 @@ class Signer:
         }
         return _jwt(header, claims, key)
 
-    def prove(self, method: str, url: str, proof: Proof) -> Secret:
-        """Return a proof with the claims of RFC 9449 section 4.2; may raise ``OSError``."""
-        dpop = proof.key
-        header: dict[str, object] = {"alg": dpop.alg, "typ": "dpop+jwt", "jwk": plain(dpop.public)}
-        claims: dict[str, object] = {
-            "htm": method,
-            "htu": _bare(url),
-            "iat": self._now(),
-            "jti": os.urandom(16).hex(),
-        }
-        if proof.nonce is not None:
-            claims["nonce"] = proof.nonce
-        if proof.token is not None:
-            digest = sha256(proof.token.reveal().encode("ascii")).digest()
-            claims["ath"] = _base64(digest).decode("ascii")
-        return _jwt(header, claims, self._key(dpop.key, dpop.alg, None))
-
     def _key(self, key: Secret | Sign, alg: str, kid: str | None) -> Key:
         known = self._keys.get((key, alg, kid))
         if known is None:
             if len(self._keys) >= _MOST_KEYS:
                 self._keys = {}
-            known = self._keys[key, alg, kid] = readable(key, alg, kid)
+            known = self._keys[key, alg, kid] = signing_key(key, alg, kid)
         return known
 
     def _now(self) -> int:
@@ -168,19 +145,6 @@ _MOST_KEYS: Final = 8
 """What a signer remembers: clients whose keys rotate must not fill the memory."""
 
 
-@final
-class _Signed:
-    __slots__ = ("_signer", "_transport")
-
-    def __init__(self, transport: Transport, clock: Readable | None) -> None:
-        self._transport = transport
-        self._signer = Signer(clock)
-
-    def __call__(self, request: Request, /) -> Reply:
-        ready = self._signer(request)
-        return ready if isinstance(ready, Fault) else self._transport(ready)
-
-
 def _bare(url: str) -> str:
     """Return a URL without query and fragment, and with the path that is sent for none."""
     scheme, place, path, _, _ = urlsplit(url)
@@ -190,7 +154,7 @@ def _bare(url: str) -> str:
 
 def _thumbprints(certificate: str) -> dict[str, str]:
     """Return what names a certificate (RFC 7515 sections 4.1.7 and 4.1.8)."""
-    import ssl  # where it is used: few name their key so
+    import ssl  # few clients name their key so
 
     try:
         der = ssl.PEM_cert_to_DER_cert(certificate.strip())
@@ -199,19 +163,16 @@ def _thumbprints(certificate: str) -> dict[str, str]:
     if not der:
         raise ValueError("certificate: the PEM text of one certificate is needed")
     return {
-        "x5t": _base64(sha1(der, usedforsecurity=False).digest()).decode("ascii"),
-        "x5t#S256": _base64(sha256(der).digest()).decode("ascii"),
+        "x5t": _base64(sha1(der, usedforsecurity=False).digest()),
+        "x5t#S256": _base64(sha256(der).digest()),
     }
 
 
 def _jwt(header: dict[str, object], claims: dict[str, object], key: Key) -> Secret:
-    told = _base64(_json(header)) + b"." + _base64(_json(claims))
-    return Secret((told + b"." + _base64(key.sign(told))).decode("ascii"))
+    """Return the compact form (RFC 7515 section 7.1). joserfc's takes no function as a key."""
+    parts = ".".join(_base64(json.dumps(part).encode("ascii")) for part in (header, claims))
+    return Secret(f"{parts}.{_base64(key.sign(parts.encode('ascii')))}")
 
 
-def _json(members: dict[str, object]) -> bytes:
-    return json.dumps(members, separators=(",", ":")).encode("ascii")
-
-
-def _base64(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")  # RFC 7515 section 2
+def _base64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")  # RFC 7515 section 2

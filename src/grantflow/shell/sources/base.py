@@ -39,8 +39,7 @@ from grantflow.core.values.secret import Secret
 from grantflow.core.values.time import Moment
 from grantflow.core.values.token import DeviceAuthorization, Token
 from grantflow.shell import clock as clocks
-from grantflow.shell.ports import Prompt, Store, StoreError
-from grantflow.shell.signing.signer import Readable, check_key
+from grantflow.shell.ports import Prompt, Readable, Store, StoreError
 from grantflow.shell.sources.memory_cache import MEANWHILE, CachedToken, Demand, ages, taken
 from grantflow.shell.stores import FileStore
 from grantflow.shell.terminal import plain_prompt
@@ -92,6 +91,8 @@ class BaseTokenSource:
         if grant == "device" and interactive and token is None:
             sign_in_flow(made, entropy=_entropy())  # what a provider lacks is told now
         if made.dpop is not None:
+            from grantflow.shell.signing.signer import check_key  # few clients have a key
+
             check_key(made.dpop)
         self.grant: Grant = grant
         self.scheme: str | None = made.provider.authorization_scheme

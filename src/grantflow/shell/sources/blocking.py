@@ -23,7 +23,7 @@ from grantflow.core.values.token import Token
 from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
-from grantflow.shell.signing.signer import signed
+from grantflow.shell.signing.signed import signed
 from grantflow.shell.single_flight import SingleFlight
 from grantflow.shell.sources.acquire import Ports, acquire
 from grantflow.shell.sources.base import (

@@ -1,0 +1,65 @@
+"""The transport that signs: what a driver wraps around any other one.
+
+It loads the signer, and with it the keys, only for a request that wants a signature.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, final
+
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Fault, Reply
+from grantflow.shell.ports import Readable, Transport
+
+if TYPE_CHECKING:
+    from grantflow.shell.signing.signer import Signer
+
+_log: Final = logging.getLogger("grantflow")
+
+
+def signed(transport: Transport, clock: Readable | None = None) -> Transport:
+    """Return a transport that signs each request that asks for it, then sends it.
+
+    The drivers wrap every transport in it, so it is for drivers of your own. It returns a ``Fault``
+    for an exception of the transport, whose promise is to raise none. Wrapping twice changes
+    nothing. ``ValueError`` names a key that cannot be used.
+    """
+    return transport if isinstance(transport, _Signed) else _Signed(transport, clock)
+
+
+def wants_signature(request: Request) -> bool:
+    """Return whether an assertion or a proof has to be signed before the request is sent."""
+    return request.assertion is not None or request.proof is not None
+
+
+def raised(error: Exception) -> Fault:
+    """Return the fault for an exception of a transport; its text may quote a secret, so is not."""
+    _log.error("a transport must not raise, but it did: %s", type(error).__name__)
+    return Fault("other", "maybe", type(error).__name__)
+
+
+@final
+class _Signed:
+    __slots__ = ("_clock", "_signer", "_transport")
+
+    def __init__(self, transport: Transport, clock: Readable | None) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._signer: Signer | None = None
+
+    def __call__(self, request: Request, /) -> Reply:
+        ready = self._sign(request) if wants_signature(request) else request
+        if isinstance(ready, Fault):
+            return ready
+        try:
+            return self._transport(ready)
+        except Exception as error:  # noqa: BLE001 - or what a lost reply means were never decided
+            return raised(error)
+
+    def _sign(self, request: Request) -> Request | Fault:
+        if self._signer is None:
+            from grantflow.shell.signing.signer import Signer
+
+            self._signer = Signer(self._clock)
+        return self._signer(request)
