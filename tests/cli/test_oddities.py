@@ -23,12 +23,18 @@ def test_the_usual_is_nothing_to_tell() -> None:
 @pytest.mark.parametrize("path", ODD, ids=".".join)
 def test_every_field_is_told_with_its_value(path: Path) -> None:
     document, held = changed(path)
-    [line] = oddities(provider_from("acme", document).unwrap())
+    [line] = oddities(made(document))
     words = [str(held)] if not isinstance(held, tuple) else [str(each) for each in flat(held)]
     if isinstance(held, bool) or path[-1] in ("interval", "lifetime", "encoding", "flow"):
         words = []
     for word in words:
         assert word in line
+
+
+def made(document: dict[str, object]) -> Provider:
+    found = provider_from("acme", document)
+    assert isinstance(found, Provider)
+    return found
 
 
 def flat(value: object) -> list[object]:
@@ -43,7 +49,7 @@ def test_a_field_without_words_is_told_by_its_name(
 ) -> None:
     for words in (_PROVIDER, _ASKING, _ANSWERING):
         monkeypatch.setattr("grantflow.cli.profiles.oddities." + name_of(words), {})
-    [line] = oddities(provider_from("acme", changed(path)[0]).unwrap())
+    [line] = oddities(made(changed(path)[0]))
     assert line.startswith(".".join(path).replace("_", " ") + ": ")
 
 

@@ -21,6 +21,7 @@ ALLOWED = {
     "base64",
     "collections.abc",
     "datetime",
+    "difflib",
     "enum",
     "functools",
     "hashlib",

@@ -10,7 +10,7 @@ from typing import Literal, Union, get_args, get_origin
 from attrs import AttrsInstance, fields
 
 from grantflow import Provider, Secret
-from grantflow.providers.shapes import kinds, table_of
+from grantflow.core.structure import kinds, table_of
 
 URL = "https://b.example/x"
 PLAIN = Provider(name="acme", token_endpoint="https://a.example/token")
@@ -66,10 +66,15 @@ def _sample(kind: object, name: str, usual: object) -> tuple[object, object]:
         text = "https" if name == "link_scheme" else URL
         return text, text
     row = get_args(parts[0])
+    if name == "auth_methods":
+        return ["none", "tls_client_auth"], ("none", "tls_client_auth")
+    if name == "drop":
+        return ["scope", "resource"], ("scope", "resource")
     if not row:
         return ["one", "two"], ("one", "two")
-    word = URL if name.endswith("aliases") else "X-One"
+    word = {"mtls_endpoint_aliases": URL, "rename": "scope", "fields": "scope"}.get(name, "X-One")
     key, number = ("401", 401) if row[0] is int else (word, word)
     if get_origin(row[1]) is tuple:
         return {key: ["one.two"]}, ((number, ("one.two",)),)
-    return {key: URL}, ((number, URL),)
+    text = "access_denied" if name.endswith(("codes", "statuses")) else URL
+    return {key: text}, ((number, text),)

@@ -1,4 +1,4 @@
-"""The table of known providers, as data: ``find`` one by name, or list their ``names``.
+"""The known providers, as data: ``find`` one by name, or list their ``names``.
 
 >>> find("github").token_endpoint
 'https://github.com/login/oauth/access_token'
@@ -11,48 +11,36 @@ ValueError: tenant: provider 'entra' needs it
 A user's own ones, a document such as a file of TOML, win over them:
 
 >>> own = {"acme": {"like": "github", "title": "Acme's GitHub", "scope_separator": ","}}
->>> with_own(own).unwrap().find("acme", host="git.acme.example").scope_separator
+>>> with_own(own).find("acme", host="git.acme.example").scope_separator
 ','
->>> print(with_own({"acme": {"like": "keyclaok"}}).failure())
+>>> print(*with_own({"acme": {"like": "keyclaok"}}).mistakes)
 [acme] like: unknown provider 'keyclaok'; did you mean keycloak?
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
-
-from returns.result import Result
 
 from grantflow.core.client.provider import Provider
+from grantflow.core.structure import Mistake
 from grantflow.providers.catalog import Catalog
-from grantflow.providers.cloud import CLOUD
-from grantflow.providers.developer import DEVELOPER
-from grantflow.providers.document import Misspelt, document_of, provider_from
-from grantflow.providers.identity import IDENTITY
-from grantflow.providers.media import MEDIA
-from grantflow.providers.reader import extended
-from grantflow.providers.selfhosted import SELFHOSTED
-from grantflow.providers.social import SOCIAL
+from grantflow.providers.known import KNOWN
+from grantflow.providers.reader import document_of, provider_from, with_more
 from grantflow.providers.template import Template, Variable
 
 __all__ = [
     "KNOWN",
     "Catalog",
-    "Misspelt",
+    "Mistake",
     "Template",
     "Variable",
     "document_of",
-    "extended",
     "find",
     "names",
     "provider_from",
     "template",
     "with_own",
 ]
-
-KNOWN: Final = Catalog(((*IDENTITY, *SELFHOSTED, *CLOUD, *DEVELOPER, *MEDIA, *SOCIAL),))
-"""The providers that came along."""
 
 
 def find(name: str, /, **values: str) -> Provider:
@@ -74,6 +62,9 @@ def template(name: str, /) -> Template:
     return KNOWN.template(name)
 
 
-def with_own(document: Mapping[str, object]) -> Result[Catalog, Misspelt]:
-    """Return the known providers with those of a document, whose names win, before them."""
-    return extended(KNOWN, document)
+def with_own(document: Mapping[str, object], catalog: Catalog = KNOWN) -> Catalog:
+    """Return the known providers with those of a document, whose names win, before them.
+
+    A table with a mistake is left out; ``mistakes`` says what is wrong with it.
+    """
+    return with_more(catalog, document)

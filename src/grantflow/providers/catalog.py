@@ -1,45 +1,77 @@
-"""Templates by name and alias, where a user's own ones win over those that came along."""
+"""Templates by name and alias: a user's own ones, and behind them those that came along.
+
+Rules:
+
+1. A name or an alias of an earlier layer hides those of later ones.
+2. A table with a mistake is left out and hides what it is called; the others are found.
+"""
 
 from __future__ import annotations
 
-from typing import final
+from collections.abc import Mapping
+from typing import Protocol, final
 
 from attrs import frozen
 
 from grantflow.core.client.provider import Provider
+from grantflow.core.structure import Mistakes
 from grantflow.providers.template import Template, nearest
+
+
+class Known(Protocol):
+    """The templates that came along, behind a user's own ones."""
+
+    def index(self) -> Mapping[str, tuple[str, ...]]:
+        """Return every name with its aliases."""
+        ...
+
+    def template(self, name: str, /) -> Template:
+        """Return one template by its name."""
+        ...
 
 
 @final
 @frozen
 class Catalog:
-    """Templates in layers: a name or an alias of an earlier layer hides those of later ones."""
+    """Templates in layers, the user's own ones, and the ``known`` ones behind them.
+
+    ``mistakes`` are those of the tables that were left out.
+    """
 
     layers: tuple[tuple[Template, ...], ...] = ()
-
-    def over(self, later: Catalog) -> Catalog:
-        """Return a catalog in which these templates win over the ``later`` ones."""
-        return Catalog(self.layers + later.layers)
+    known: Known | None = None
+    mistakes: Mistakes = ()
 
     def names(self) -> tuple[str, ...]:
         """Return every name, sorted and without aliases."""
-        return tuple(sorted({each.name for layer in self.layers for each in layer}))
+        own = {each.name for layer in self.layers for each in layer}
+        return tuple(sorted(own | set(self._index())))
+
+    def is_own(self, name: str) -> bool:
+        """Tell whether the template of a name is the user's own."""
+        return self._own(plain(name)) is not None
 
     def template(self, name: str, /) -> Template:
-        """Return one template by its name or alias; ``LookupError`` names the nearest ones.
+        """Return one template by its name or alias.
+
+        ``LookupError`` names the nearest ones, or what is wrong with the user's own table.
 
         >>> Catalog().template("acme")
         Traceback (most recent call last):
         LookupError: unknown provider 'acme'
         """
         said = plain(name)
-        for layer in self.layers:
-            for names in (_name, _aliases):
-                for each in layer:
-                    if said in names(each):
-                        return each
-        known = [known for layer in self.layers for each in layer for known in _all(each)]
-        raise LookupError(f"unknown provider {name!r}{nearest(said, known)}")
+        wrong = [each for each in self.mistakes if plain(each.place[0]) == said]
+        if wrong:
+            raise LookupError("; ".join(map(str, wrong)))
+        own = self._own(said)
+        if own is not None:
+            return own
+        names = self._index()
+        known = next((each for each in names if said == each or said in names[each]), None)
+        if known is not None and self.known is not None:
+            return self.known.template(known)
+        raise LookupError(f"unknown provider {name!r}{nearest(said, self._words())}")
 
     def find(self, name: str, /, **values: str) -> Provider:
         """Return a provider with its gaps filled by ``values``.
@@ -48,6 +80,21 @@ class Catalog:
         or unusable.
         """
         return self.template(name).filled(values)
+
+    def _own(self, said: str) -> Template | None:
+        for layer in self.layers:
+            for names in (_name, _aliases):
+                for each in layer:
+                    if said in names(each):
+                        return each
+        return None
+
+    def _index(self) -> Mapping[str, tuple[str, ...]]:
+        return {} if self.known is None else self.known.index()
+
+    def _words(self) -> list[str]:
+        own = [word for layer in self.layers for each in layer for word in _all(each)]
+        return own + [word for name, aliases in self._index().items() for word in (name, *aliases)]
 
 
 def plain(name: str) -> str:

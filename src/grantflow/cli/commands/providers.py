@@ -12,8 +12,8 @@ from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import Parser
 from grantflow.cli.profiles.oddities import oddities
 from grantflow.cli.table import columns
-from grantflow.providers import KNOWN, Catalog, Template, Variable, document_of
-from grantflow.providers.placeholders import urls_of
+from grantflow.providers import Catalog, Template, Variable, document_of
+from grantflow.providers.template import urls_of
 from grantflow.shell.provider_file import own_file
 
 
@@ -87,7 +87,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _is_own(template: Template, catalog: Catalog) -> bool:
-    return any(template is each for layer in catalog.layers[: -len(KNOWN.layers)] for each in layer)
+    return catalog.is_own(template.name)
 
 
 def _members(template: Template, catalog: Catalog) -> dict[str, object]:
@@ -103,11 +103,12 @@ def _members(template: Template, catalog: Catalog) -> dict[str, object]:
                 "default": need.default,
                 "choices": list(need.choices),
                 "environment": need.environment,
+                "hint": need.hint,
             }
             for need in template.needs
         ],
         "own": _is_own(template, catalog),
-        "source": template.source,
+        "source": list(template.source),
         "provider": document_of(template.provider),
     }
 
@@ -138,7 +139,7 @@ def _all_of(template: Template, catalog: Catalog) -> Iterator[str]:
         ("grants", _grants(template)),
         *(("needs", _need(need)) for need in template.needs),
         ("client proves itself by", ", ".join(provider.auth_methods) or "not known"),
-        ("as told by", template.source),
+        *(("as told by", each) for each in template.source),
     ]
     yield from _below(rows)
     yield ""

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from grantflow.cli.errors import usage
-from grantflow.cli.parser import nearest
-from grantflow.cli.profiles.client import AUTH_NAMES
+from grantflow.cli.output import tell
 from grantflow.cli.redact import quoted
 from grantflow.core.client.provider import Provider
 from grantflow.core.values.result import either
@@ -25,8 +24,8 @@ def catalog(file: str | None) -> Catalog:
         case str() as problem:
             raise usage(problem)
         case Catalog() as known:
-            for layer in known.layers[: -len(KNOWN.layers)]:
-                _check_methods(layer)
+            for each in known.mistakes:
+                tell(f"grantflow: {each}")
             return known
 
 
@@ -77,11 +76,3 @@ def filled(template: Template, values: Iterable[tuple[str, str]]) -> Provider:
         return template.filled(chosen)
     except ValueError as error:
         raise usage(f"--set {error}") from None
-
-
-def _check_methods(layer: tuple[Template, ...]) -> None:
-    for each in layer:
-        for method in each.provider.auth_methods:
-            if method not in AUTH_NAMES:
-                rest = nearest(method, AUTH_NAMES, f"there are {', '.join(AUTH_NAMES)}")
-                raise usage(f"[{each.name}] auth_methods: unknown method {method!r}{rest}")

@@ -12,7 +12,7 @@ from typing import Final
 from grantflow.cli.format import spoken
 from grantflow.core.client.dialect import RequestFormat, ResponseFormat
 from grantflow.core.client.provider import Provider
-from grantflow.providers.shapes import held, unusual, usual_of, written
+from grantflow.core.structure import held, unusual, usual_of, written
 from grantflow.providers.template import URLS
 
 _BESIDE: Final = frozenset({*URLS, "name", "auth_methods"})

@@ -17,7 +17,6 @@ from grantflow.cli.errors import CommandError, usage
 from grantflow.cli.profiles.profiles import Profile
 from grantflow.core.client.provider import Provider
 from grantflow.core.values.json import Members
-from grantflow.core.values.result import either
 
 VERSION: Final = 1
 
@@ -32,7 +31,7 @@ _BESIDE: Final = (
 
 def remembering(profile: Profile, provider: Provider) -> Profile:
     """Return the profile with all of the provider in it."""
-    from grantflow.providers.document import document_of
+    from grantflow.providers import document_of
 
     rest = {name: said for name, said in document_of(provider).items() if name not in _BESIDE}
     return evolve(
@@ -49,18 +48,17 @@ def remembered(profile: Profile) -> Provider:
     """Return the provider that a profile remembers."""
     if not profile.spelling:
         return plain_provider(profile)
-    from grantflow.providers.document import Misspelt, provider_from
+    from grantflow.providers import provider_from
 
     version = profile.spelling.get("version")
     if version != VERSION:
         raise _unusable(profile, "it was written by another version of grantflow")
     rest = {name: said for name, said in profile.spelling.items() if name != "version"}
     beside = {name: url for name in _BESIDE if (url := getattr(profile, name)) is not None}
-    match either(provider_from(profile.place or "", {**rest, **beside})):
-        case Misspelt(_, key, problem):
-            raise _unusable(profile, f"its provider's {key}: {problem}")
-        case Provider() as provider:
-            return provider
+    found = provider_from(profile.place or "", {**rest, **beside})
+    if isinstance(found, Provider):
+        return found
+    raise _unusable(profile, f"its provider's {found[0].key}: {found[0].problem}")
 
 
 def plain_provider(profile: Profile) -> Provider:

@@ -162,6 +162,22 @@ ClientAuthentication: TypeAlias = (
 )
 
 
+METHODS: Final = (
+    "none",
+    "client_secret_basic",
+    "client_secret_basic_raw",
+    "client_secret_post",
+    "client_secret_headers",
+    "client_secret_jwt",
+    "private_key_jwt",
+    "client_assertion",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+)
+"""How a client may prove who it is: the registered names (RFC 7591, RFC 8705), and three more for
+a secret that Basic sends as it is, one in headers, and an assertion that another service signs."""
+
+
 def authenticated(
     request: Request,
     client_id: str,

@@ -11,10 +11,10 @@ The standard spelling is the default of every field. What needs no knob is toler
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final, Literal, TypeAlias, final
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final, Literal, TypeAlias, TypeVar, final
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from grantflow.core.values.json import Json, Members
 from grantflow.core.values.pairs import Pairs, as_pairs
@@ -25,7 +25,80 @@ from grantflow.core.values.response import Response
 Phase: TypeAlias = Literal["device", "poll", "token"]
 """What was asked: for a code, whether the person decided, or for a token outright."""
 
+CODES: Final = frozenset(
+    {
+        "access_denied",
+        "authorization_pending",
+        "expired_token",
+        "invalid_client",
+        "invalid_dpop_proof",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_target",
+        "server_error",
+        "slow_down",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "use_dpop_nonce",
+    }
+)
+"""The registered error codes: all that a provider's own word can stand for."""
+
+PARAMETERS: Final = frozenset(
+    {
+        "assertion",
+        "audience",
+        "client_assertion",
+        "client_assertion_type",
+        "client_id",
+        "client_name",
+        "client_secret",
+        "code",
+        "code_challenge",
+        "code_challenge_method",
+        "code_verifier",
+        "device_code",
+        "grant_type",
+        "grant_types",
+        "refresh_token",
+        "request_id",
+        "resource",
+        "scope",
+        "state",
+        "token",
+        "token_endpoint_auth_method",
+        "token_type_hint",
+    }
+)
+"""The parameters that are sent by these names: all that can be renamed or left out."""
+
+MEMBERS: Final = frozenset(
+    {
+        "access_token",
+        "client_id",
+        "client_secret",
+        "client_secret_expires_at",
+        "code",
+        "device_code",
+        "expires_in",
+        "id_token",
+        "interval",
+        "poll_endpoint",
+        "refresh_token",
+        "scope",
+        "token_type",
+        "user_code",
+        "verification_uri",
+        "verification_uri_complete",
+    }
+)
+"""The members of answers that are read, and ``poll_endpoint`` for ``Provider.poll_at``."""
+
 _A_SECOND: Final = 1000
+
+V = TypeVar("V", bound="tuple[tuple[object, ...], ...]")
 
 Names: TypeAlias = tuple[tuple[str, str], ...]
 Paths: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
@@ -50,6 +123,31 @@ def _statuses(value: Mapping[int, str] | Statuses) -> Statuses:
     return tuple(value.items()) if isinstance(value, Mapping) else tuple(value)
 
 
+def _known(words: Collection[str], given: Iterable[object], name: str) -> None:
+    for each in given:
+        if each not in words:
+            from difflib import get_close_matches  # paid for by the mistake
+
+            close = get_close_matches(str(each).lower(), words, n=3, cutoff=0.5)
+            rest = f"did you mean {' or '.join(close)}?" if close else ", ".join(sorted(words))
+            raise ValueError(f"{name}: unknown name {each!r}; {rest}")
+
+
+def _left(words: Collection[str]) -> Callable[[object, Attribute[V], V], None]:
+    def check(_: object, attribute: Attribute[V], value: V) -> None:
+        _known(words, (row[0] for row in value), attribute.name)
+
+    return check
+
+
+def _right(_: object, attribute: Attribute[V], value: V) -> None:
+    _known(CODES, (row[1] for row in value), attribute.name)
+
+
+def _parameters(_: object, attribute: Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
+    _known(PARAMETERS, value, attribute.name)
+
+
 @final
 @frozen(kw_only=True)
 class RequestFormat:
@@ -66,8 +164,8 @@ class RequestFormat:
 
     method: Literal["POST", "GET"] = "POST"
     encoding: Encoding | None = None
-    rename: Names = field(default=(), converter=names)
-    drop: tuple[str, ...] = field(default=(), converter=_several)
+    rename: Names = field(default=(), converter=names, validator=_left(PARAMETERS))
+    drop: tuple[str, ...] = field(default=(), converter=_several, validator=_parameters)
     fixed: Pairs = field(default=(), converter=as_pairs)
     echo: tuple[str, ...] = field(default=(), converter=_several)
     again: tuple[str, ...] = field(default=(), converter=_several)
@@ -102,16 +200,16 @@ class ResponseFormat:
     """
 
     root: tuple[str, ...] = field(default=(), converter=_several)
-    fields: Paths = field(default=(), converter=_paths)
+    fields: Paths = field(default=(), converter=_paths, validator=_left(MEMBERS))
     error: tuple[str, ...] = field(default=("error",), converter=_several)
     sub_error: str | None = None
     error_header: str | None = None
     description: tuple[str, ...] = field(default=("error_description",), converter=_several)
-    codes: Names = field(default=(), converter=names)
-    poll_codes: Names = field(default=(), converter=names)
-    device_statuses: Statuses = field(default=(), converter=_statuses)
-    poll_statuses: Statuses = field(default=(), converter=_statuses)
-    token_statuses: Statuses = field(default=(), converter=_statuses)
+    codes: Names = field(default=(), converter=names, validator=_right)
+    poll_codes: Names = field(default=(), converter=names, validator=_right)
+    device_statuses: Statuses = field(default=(), converter=_statuses, validator=_right)
+    poll_statuses: Statuses = field(default=(), converter=_statuses, validator=_right)
+    token_statuses: Statuses = field(default=(), converter=_statuses, validator=_right)
     scope_separator: str | None = None
     milliseconds: bool = False
 

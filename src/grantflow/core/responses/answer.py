@@ -9,7 +9,7 @@ from typing import Final, final
 from attrs import frozen
 from returns.result import Result
 
-from grantflow.core.client.dialect import Phase, ResponseFormat
+from grantflow.core.client.dialect import CODES, Phase, ResponseFormat
 from grantflow.core.client.provider import Provider
 from grantflow.core.flows import dpop as nonces
 from grantflow.core.flows.events import (
@@ -88,27 +88,6 @@ def read_answer(
     return Answer(response, found, refused, retry_after(response.header("retry-after"), now.wall))
 
 
-_REGISTERED: Final = frozenset(
-    {
-        "access_denied",
-        "authorization_pending",
-        "expired_token",
-        "invalid_client",
-        "invalid_dpop_proof",
-        "invalid_grant",
-        "invalid_request",
-        "invalid_scope",
-        "invalid_target",
-        "server_error",
-        "slow_down",
-        "temporarily_unavailable",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "use_dpop_nonce",
-    }
-)
-
-
 _LONGEST_DESCRIPTION: Final = 1000
 
 
@@ -124,11 +103,11 @@ def _refused(
     raw, code = told
     # Web frameworks put "Internal Server Error" there. A word that no RFC knows does not turn
     # trouble inside the server into its considered answer.
-    if code not in _REGISTERED and response.status >= 500:
+    if code not in CODES and response.status >= 500:
         return None
     shown = _masked(raw, request) or ""
     return Refused(
-        code if code in _REGISTERED else shown,
+        code if code in CODES else shown,
         _masked(answers.told(found), request),
         _masked(found.get("error_uri"), request),
         response.status,

@@ -1,0 +1,55 @@
+"""The files of data: one a provider, each with its index entry, read only when it is asked for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from grantflow import providers
+from grantflow.core.structure import Mistake
+
+DATA = Path(providers.__file__).parent / "data"
+FILES = {path.stem: path for path in sorted(DATA.glob("*.toml")) if path.stem != "index"}
+
+
+def test_the_index_names_every_file_and_its_aliases() -> None:
+    told = {}
+    for name, path in FILES.items():
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        assert list(document) == [name]
+        told[name] = document[name].get("aliases", [])
+    assert tomllib.loads((DATA / "index.toml").read_text(encoding="utf-8")) == told
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_a_user_s_file(name: str) -> None:
+    """Pasted into a file of one's own, under another name, it is the same provider."""
+    text = FILES[name].read_text(encoding="utf-8")
+    pasted = re.sub(rf"(?m)^(\[)({re.escape(name)})([.\]])", r"\1pasted\3", text)
+    found = providers.with_own(tomllib.loads(pasted).copy())
+    assert [each for each in found.mistakes if not _same_alias(each)] == []
+    mine, known = found.template("pasted"), providers.template(name)
+    assert mine.provider.token_endpoint == known.provider.token_endpoint
+    assert (mine.needs, mine.grants) == (known.needs, known.grants)
+
+
+def _same_alias(mistake: Mistake) -> bool:
+    return "is called" in mistake.problem
+
+
+def test_only_what_is_asked_for_is_read() -> None:
+    watch = (
+        "import sys; opened = []\n"
+        "sys.addaudithook(lambda name, args: opened.append(args[0]) if name == 'open' else None)\n"
+        "from grantflow import providers; providers.find('okta-org', host='id.example')\n"
+        "print(*sorted(str(each).rpartition('/')[2] for each in opened if '.toml' in str(each)))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", watch], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout.split() == ["index.toml", "okta-org.toml", "okta.toml"]
