@@ -53,6 +53,7 @@ from grantflow.compat.dagshub.token_auth import (
     EnvVarDagshubToken,
     OAuthDagshubToken,
 )
+from grantflow.compat.dagshub.user import User
 from grantflow.testing import VirtualClock
 from tests.support.compat_wire import Heard, Says, wire
 from tests.support.dagshub_stage import (
@@ -710,7 +711,7 @@ def test_a_token_source_may_keep_and_forget(
     hub: DagsHub, storage: TokenStorage, clock: VirtualClock, file: Path
 ) -> None:
     client = client_of(host_of())
-    known = Known(lambda host, token: "alice")
+    known = Known(lambda host, token: User({"username": "alice"}))
     store = HostTokens(TokensCache(file), client, host_of(), known, clock, asks=True)
     source = TokenSource(client, store=store, clock=clock, interactive=False)
     storage.add_token(OAuthDagshubToken("good-token", LATER), "https://x.example", True)
@@ -1103,7 +1104,7 @@ def test_what_is_missing_is_named_with_what_installs_it(missing: str) -> None:
 
 def test_the_calls_are_the_documented_ones() -> None:
     def keywords(function: Callable[..., object]) -> set[str]:
-        return set(inspect.signature(function).parameters)
+        return set(inspect.signature(function).parameters) - {"unknown"}
 
     kwargs = {"fail_if_no_token", "cache_location", "host"}
     assert keywords(auth.get_token) == keywords(auth.get_authenticator) == kwargs
@@ -1111,11 +1112,13 @@ def test_the_calls_are_the_documented_ones() -> None:
         "token",
         "host",
         "cache_location",
+        "unknown",
     ]
     assert list(inspect.signature(auth.add_oauth_token).parameters) == [
         "host",
         "referrer",
         "cache_location",
+        "unknown",
     ]
     first = next(iter(inspect.signature(auth.clear_token_cache).parameters.values()))
     assert (first.name, first.default) == ("force", False)

@@ -10,9 +10,11 @@ import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from grantflow import (
     Client,
@@ -434,7 +436,6 @@ def test_a_start_that_nobody_answers_is_not_repeated(studio: Wire) -> None:
         (Says(429), requests.HTTPError),
         (Says(404, b"<html>"), requests.HTTPError),
         (Says(200, b"<html>"), UnusableAnswerError),
-        (Says(200, {"user_code": "MOCKCODE"}), UnusableAnswerError),
         (Says(200, b"device_code=a&user_code=b"), UnusableAnswerError),
     ],
 )
@@ -468,10 +469,17 @@ def test_the_answer_is_read_as_the_code_was(
 
 
 def test_a_client_has_a_name(studio: Wire) -> None:
-    for name in ("", " "):
-        with pytest.raises(ValueError, match="^client_name: it is empty$"):
-            start_device_login(base_url=studio.url, client_name=name)
-    assert studio.heard == []
+    for name in (None, "", " "):
+        start_device_login(base_url=studio.url, client_name=name)
+        assert studio.heard.pop().json == {"client_name": "client"}
+
+
+def test_the_answer_of_a_start_is_returned_whatever_it_holds(studio: Wire) -> None:
+    studio.script(START, [Says(200, {"user_code": "MOCKCODE", "detail": "welcome"})])
+    answer = start_device_login(base_url=studio.url, client_name="dvc")
+    assert answer == {"user_code": "MOCKCODE", "detail": "welcome"}
+    with pytest.raises(requests.RequestException):
+        get_access_token(hostname=studio.url)
 
 
 def test_a_silent_studio_is_not_waited_for_without_end(
@@ -569,19 +577,84 @@ def test_scopes_may_have_spaces_after_the_commas(
 def test_a_code_is_not_polled_for_elsewhere(
     studio: Wire, clock: VirtualClock, opened: list[str]
 ) -> None:
-    with wire() as elsewhere:
-        studio.script(START, [Says(200, login(studio, token_uri=f"{elsewhere.url}{POLL}"))])
-        with pytest.raises(UnusableAnswerError, match="token_uri is not on the provider's origin"):
+    for elsewhere in ("https://studio.example/token", "http://studio.example/token", None, 7):
+        studio.script(START, [Says(200, login(studio, token_uri=elsewhere))])
+        with pytest.raises(UnusableAnswerError, match="token_uri is on another origin"):
             get_access_token(hostname=studio.url, clock=clock)
-        with pytest.raises(UnusableAnswerError):
-            start_device_login(base_url=studio.url, client_name="dvc")
-        assert elsewhere.heard == []
+    assert {each.path for each in studio.heard} == {START}
     assert opened == []
+
+
+def test_a_code_may_be_polled_for_on_this_machine(
+    studio: Wire, clock: VirtualClock, opened: list[str]
+) -> None:
+    """A Studio under test has its API on another port, or under the other name."""
+    with wire() as elsewhere:
+        elsewhere.script(POLL, [GRANTED])
+        studio.script(START, [Says(200, login(studio, token_uri=f"{elsewhere.url}{POLL}"))])
+        assert get_access_token(hostname=studio.url, clock=clock)[1] == TOKEN
+        assert [each.path for each in elsewhere.heard] == [POLL]
+    studio.script(POLL, [GRANTED])
+    studio.script(START, [Says(200, login(studio, token_uri=POLL))])
+    assert get_access_token(hostname=studio.url, clock=clock)[1] == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("told", "origins", "asked"),
+    [
+        ("https://api.example/t", ["https://api.example"], "https://api.example/t"),
+        ("https://api.example/t", ["https://other.example"], None),
+        ("http://studio.example/t", [], "https://studio.example/t"),
+        ("http://api.example/t", ["http://api.example"], None),
+        ("/t", [], "https://studio.example/t"),
+        ("//evil.example/t", [], None),
+    ],
+)
+def test_where_a_code_is_polled_for(
+    told: str,
+    origins: list[str],
+    asked: str | None,
+    clock: VirtualClock,
+    opened: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+
+    def send(adapter: object, request: requests.PreparedRequest, **_: object) -> requests.Response:
+        seen.append(str(request.url))
+        made = requests.Response()
+        made.status_code = 200
+        body: dict[str, object] = {"access_token": TOKEN}
+        if str(request.url).endswith(START):
+            body = {
+                "device_code": DEVICE_CODE,
+                "user_code": "MOCKCODE",
+                "verification_uri": "https://studio.example/device",
+                "token_uri": told,
+            }
+        made.raw = BytesIO(json.dumps(body).encode())
+        return made
+
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+
+    def signed_in() -> str:
+        return get_access_token(
+            hostname="https://studio.example", token_origins=origins, clock=clock
+        )[1]
+
+    if asked is None:
+        with pytest.raises(UnusableAnswerError):
+            signed_in()
+        assert len(seen) == 1
+    else:
+        assert signed_in() == TOKEN
+        assert seen[1:] == [asked]
 
 
 @pytest.mark.parametrize("url", ["http://studio.example.com", "studio.example.com", "ftp://x"])
 def test_a_url_that_no_secret_may_be_sent_to_is_named(url: str) -> None:
-    with pytest.raises(requests.exceptions.InvalidURL, match=r"^base_url: must be"):
+    schema, invalid = requests.exceptions.MissingSchema, requests.exceptions.InvalidURL
+    with pytest.raises(invalid if "://" in url else schema, match=r"^base_url: must be"):
         start_device_login(base_url=url, client_name="dvc")
     with pytest.raises(ValueError, match=r"^uri: must be"):
         check_token_authentication(uri=url, device_code=DEVICE_CODE)
@@ -660,15 +733,11 @@ def test_no_report_of_a_start_that_fails_shows_a_secret(studio: Wire, opened: li
     answers.append(Says(200, f"device_code={DEVICE_CODE}&user_code=u&{link}".encode()))
     for answer in answers:
         studio.script(START, [answer])
-        for start in (
-            lambda: start_device_login(base_url=studio.url, client_name="dvc"),
-            lambda: get_access_token(hostname=studio.url),
-        ):
-            with pytest.raises(UnusableAnswerError) as caught:
-                start()
-            report = reported(caught.value, __file__)
-            assert "code_for" in report
-            assert DEVICE_CODE not in report
+        with pytest.raises(UnusableAnswerError) as caught:
+            get_access_token(hostname=studio.url)
+        report = reported(caught.value, __file__)
+        assert "code_for" in report
+        assert DEVICE_CODE not in report
     assert opened == []
 
 
@@ -785,5 +854,5 @@ def test_the_arguments_of_the_original_are_taken() -> None:
     }
     for function, names in expected.items():
         found = inspect.signature(function).parameters
-        assert [name for name in found if name != "clock"] == names
+        assert [name for name in found if name not in ("clock", "token_origins")] == names
         assert {each.kind for each in found.values()} == {inspect.Parameter.KEYWORD_ONLY}

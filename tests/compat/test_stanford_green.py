@@ -138,8 +138,22 @@ def test_a_token_does_not_show_itself(clock: VirtualClock) -> None:
     shown = "<token: ***, expires_at (UTC): 2026-01-01T00:01:00Z, expires_in (secs): 60>"
     assert str(token) == repr(token) == f"{token}" == shown
     assert "at-secret" not in repr(vars(token))
-    with pytest.raises(TypeError, match="not pickled"):
-        pickle.dumps(token)
+
+
+def test_a_token_is_pickled_as_the_original_pickles_it(clock: VirtualClock) -> None:
+    token = AccessToken("at-secret", NOW + seconds(60), clock=clock)
+    again = pickle.loads(pickle.dumps(token))
+    assert (again.token, again.expires_at) == (token.token, token.expires_at)
+    assert token.__getstate__() == {"token": "at-secret", "expires_at": NOW + seconds(60)}
+    with pytest.raises(ValueError, match="not the state"):
+        again.__setstate__({"token": "at"})
+
+
+def test_a_token_is_replaced(clock: VirtualClock) -> None:
+    token = AccessToken("at-1", NOW + seconds(60), clock=clock)
+    token.token = "at-2"
+    assert token.token == "at-2"
+    assert "at-2" not in repr(vars(token))
 
 
 # RequestFormat
@@ -670,7 +684,7 @@ def test_what_cannot_be_used_is_told_at_once(make: Make) -> None:
         ApiAccessTokenEndpoint("oauth2", "https://api.example", "", "s3cret", Fixed(1))
 
 
-@pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), float("inf"), None, "15"])
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), float("inf"), "15", (1, 0), (1, "x")])
 def test_a_time_that_is_none_is_told_at_once(timeout: object, make: Make) -> None:
     with pytest.raises(ValueError, match="^timeout: a positive number of seconds is needed, not "):
         make("https://api.example", timeout=timeout)

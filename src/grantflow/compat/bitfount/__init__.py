@@ -48,8 +48,11 @@ from grantflow.compat.bitfount.config import (
 from grantflow.compat.bitfount.errors import (
     AuthenticatedUserError,
     AuthenticationFailedError,
+    AuthenticationRefusedError,
     AuthEnvironmentError,
     BitfountError,
+    UnusableAnswerError,
+    failure,
 )
 from grantflow.compat.bitfount.screen import Screen
 from grantflow.compat.bitfount.token_file import Inputs, TokenFile
@@ -62,8 +65,10 @@ __all__ = [
     "AuthEnvironmentError",
     "AuthenticatedUserError",
     "AuthenticationFailedError",
+    "AuthenticationRefusedError",
     "BitfountError",
     "BitfountSession",
+    "UnusableAnswerError",
 ]
 
 _ANYBODY: Final = "_default"
@@ -250,14 +255,14 @@ class BitfountSession(TokenSession):
         try:
             return self._bearer(request)
         except GrantError as error:
-            raise AuthenticationFailedError(error) from error
+            raise failure(error.problem) from error
 
     def _obtained(self) -> Token:
         self._screen.expected()
         try:
             return self._source.token()
         except GrantError as error:
-            raise AuthenticationFailedError(error) from error
+            raise failure(error.problem) from error
 
     def _foreign(self, token: Token) -> str | None:
         """Return whom a token names, if that is not who the session is for."""

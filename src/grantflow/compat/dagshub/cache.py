@@ -95,7 +95,7 @@ class TokensCache:
             if not is_list(entries):
                 raise StoreError(f"{self.path}: what is under {host} is no list")
             kept = [token_of(each) for each in entries.value]
-            if any(each is not None and each.token_value == token.token_value for each in kept):
+            if any(each is not None and each.secret == token.secret for each in kept):
                 return False
             # A new list: one that another host shares by an alias stays as it is.
             pairs[place] = key, listed([*entries.value, entry_of(token)])
@@ -104,7 +104,7 @@ class TokensCache:
 
     def remove(self, host: str, text: Secret) -> None:
         """Remove a token wherever it stands under a host."""
-        self._drop(lambda at, token: at == host and token.token_value == text)
+        self._drop(lambda at, token: at == host and token.secret == text)
 
     def purge(self, now: datetime) -> None:
         """Remove what has ended, of all hosts."""

@@ -74,7 +74,7 @@ def cache_of(location: str | Path | None = None) -> Path:
 
 def quiet() -> bool:
     """Tell whether nobody wants to read who is signed in (``DAGSHUB_QUIET``)."""
-    return _said("DAGSHUB_QUIET").lower() not in ("", "0", "false")
+    return _said("DAGSHUB_QUIET").lower() in ("1", "true", "yes", "on")
 
 
 def token_given(host: str) -> Secret | None:

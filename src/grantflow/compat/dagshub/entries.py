@@ -6,7 +6,6 @@ text, for that may be a token, and a report of an error shows every local variab
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Final, TypeGuard, final
 
 import yaml
@@ -70,16 +69,7 @@ def token_of(entry: Node) -> KeptToken | None:
 
 def entry_of(token: KeptToken) -> MappingNode:
     """Return the entry of a token as the original writes it."""
-    expiry = "never"
-    if isinstance(token, OAuthDagshubToken):
-        end = token.expiry_date.astimezone(UTC).replace(tzinfo=None)
-        expiry = f"{end.isoformat(timespec='microseconds')}Z"
-    members = {
-        "access_token": token.token_text,
-        "expiry": expiry,
-        "token_type": token.token_type,
-    }
-    return mapping([(scalar(name), scalar(text)) for name, text in members.items()])
+    return mapping([(scalar(name), scalar(text)) for name, text in token.serialize().items()])
 
 
 def text_of(node: Node) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from grantflow import InteractionRequired, Problem
+import httpx
+
+from grantflow import Failed, InteractionRequired, Problem, Unreachable
 from grantflow.core.messages import sentence
 
 
@@ -30,15 +32,39 @@ class NoTokenError(RuntimeError):
         return type(self), (str(self), self.problem)
 
 
-class UncheckedTokenError(RuntimeError):
-    """Whether a token is valid is not known; ``problem`` says why. Nothing was changed."""
+class NoAnswerError(NoTokenError, httpx.TransportError):
+    """No token, for no answer came; a ``TransportError`` of ``httpx`` as well."""
+
+    def __init__(self, message: str, problem: Problem) -> None:
+        NoTokenError.__init__(self, message, problem)
+        httpx.TransportError.__init__(self, message)
+
+
+class UncheckedTokenError(InvalidTokenError, RuntimeError):
+    """Whether a token is valid is not known; ``problem`` says why. Nothing was changed.
+
+    An ``InvalidTokenError``, for that is what the original raises.
+    """
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"The token could not be checked: {sentence(problem)}")
         self.problem: Problem = problem
 
-    def __reduce__(self) -> tuple[type[UncheckedTokenError], tuple[Problem]]:
-        return type(self), (self.problem,)
+    def __reduce__(self) -> tuple[Callable[[Problem], UncheckedTokenError], tuple[Problem]]:
+        return unchecked, (self.problem,)
+
+
+class NoAnswerUncheckedError(UncheckedTokenError, httpx.TransportError):
+    """Whether a token is valid is not known, for no answer came."""
+
+    def __init__(self, problem: Problem) -> None:
+        UncheckedTokenError.__init__(self, problem)
+        httpx.TransportError.__init__(self, str(self))
+
+
+def unchecked(problem: Problem) -> UncheckedTokenError:
+    """Return the error for a token that could not be checked."""
+    return NoAnswerUncheckedError(problem) if _silent(problem) else UncheckedTokenError(problem)
 
 
 def no_token(host: str, problem: Problem, notes: Iterable[str] = ()) -> NoTokenError:
@@ -52,4 +78,13 @@ def no_token(host: str, problem: Problem, notes: Iterable[str] = ()) -> NoTokenE
             f"or set DAGSHUB_USER_TOKEN{why}",
             problem,
         )
-    return NoTokenError(f"Signing in at '{host}' failed: {sentence(problem)}", problem)
+    kind = NoAnswerError if _silent(problem) else NoTokenError
+    return kind(f"Signing in at '{host}' failed: {sentence(problem)}", problem)
+
+
+def _silent(problem: Problem) -> bool:
+    match problem:
+        case Failed(Unreachable(fault)):
+            return fault.kind != "http"
+        case _:
+            return False

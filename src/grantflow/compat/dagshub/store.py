@@ -26,6 +26,7 @@ from grantflow.compat.dagshub.token_auth import (
 )
 from grantflow.compat.dagshub.user import Whose
 from grantflow.core.client.identity import key_of
+from grantflow.core.values.json import Members
 
 _log: Final = logging.getLogger("grantflow")
 
@@ -43,7 +44,7 @@ class Known:
         if token.access_token in self._good.get(host, ()):
             return None
         found = self._ask(host, token)
-        if isinstance(found, str):
+        if isinstance(found, Members):
             self.learn(host, token.access_token)
         return found if isinstance(found, Refused) else None
 
@@ -116,7 +117,7 @@ class HostTokens:
         """Remove the host's tokens of the key's kind."""
         for each in self._kept():
             if isinstance(each, self._keys[key]):
-                self._cache.remove(self._host, each.token_value)
+                self._cache.remove(self._host, each.secret)
 
     def keys(self) -> list[str]:
         """Return the keys under which something is stored."""
@@ -131,27 +132,25 @@ class HostTokens:
         """Return what may be used: what was doubted only if there is nothing else."""
         now = self._clock.now().wall
         found = [
-            each
-            for each in self._cache.tokens(self._host, now)
-            if each.token_value not in self._refused
+            each for each in self._cache.tokens(self._host, now) if each.secret not in self._refused
         ]
-        return [each for each in found if each.token_value not in self._doubted] or found
+        return [each for each in found if each.secret not in self._doubted] or found
 
     def _sifted(self) -> bool:
         """Remove what DagsHub refuses, and tell whether something stands that no request doubts."""
         now = self._clock.now().wall
         for each in self._cache.tokens(self._host, now):
-            if each.token_value in self._doubted:
+            if each.secret in self._doubted:
                 self._stands(each)
-        fresh = (each for each in self._kept() if each.token_value not in self._doubted)
+        fresh = (each for each in self._kept() if each.secret not in self._doubted)
         return any(self._stands(each) for each in fresh)
 
     def _stands(self, each: KeptToken) -> bool:
         if self._known.refuses(self._host, each.as_token()) is None:
             return True
-        self._refused.add(each.token_value)
+        self._refused.add(each.secret)
         try:
-            self._cache.remove(self._host, each.token_value)
+            self._cache.remove(self._host, each.secret)
         except StoreError as error:
             _log.warning("a token that %s refuses could not be removed: %s", self._host, error)
         return False

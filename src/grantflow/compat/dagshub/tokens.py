@@ -6,11 +6,21 @@ import logging
 import secrets
 import sys
 import webbrowser
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Final, assert_never, final
+from typing import (
+    Concatenate,
+    Final,
+    Generic,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    assert_never,
+    final,
+)
 
 import requests
 
@@ -32,14 +42,14 @@ from grantflow import (
     Unreachable,
     run,
 )
-from grantflow.compat.dagshub import config as places
+from grantflow.compat.dagshub import config
 from grantflow.compat.dagshub.authenticator import DagshubAuthenticator, told
 from grantflow.compat.dagshub.cache import TokensCache
 from grantflow.compat.dagshub.errors import (
     InvalidTokenError,
     NoTokenError,
-    UncheckedTokenError,
     no_token,
+    unchecked,
 )
 from grantflow.compat.dagshub.store import HostTokens, Known
 from grantflow.compat.dagshub.token_auth import (
@@ -47,11 +57,13 @@ from grantflow.compat.dagshub.token_auth import (
     AppDagshubToken,
     DagshubTokenABC,
     EnvVarDagshubToken,
+    HTTPBearerAuth,
     KeptToken,
     OAuthDagshubToken,
 )
-from grantflow.compat.dagshub.user import Whose, whose
+from grantflow.compat.dagshub.user import User, Whose, whose
 from grantflow.core.messages import escaped
+from grantflow.core.values.json import Members, plain
 from grantflow.shell.http.requests import RequestsTransport
 
 _log: Final = logging.getLogger("grantflow")
@@ -73,6 +85,26 @@ def show_link(authorization: DeviceAuthorization) -> None:
         webbrowser.open(link)
 
 
+Bearing: TypeAlias = str | Secret | DagshubTokenABC | DagshubAuthenticator | HTTPBearerAuth
+"""A token, or what sends one."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@final
+class _OnClassToo(Generic[P, T]):
+    """A method that the class has as well, where it is that of the default file's storage."""
+
+    def __init__(self, method: Callable[Concatenate[TokenStorage, P], T]) -> None:
+        self._method = method
+        self.__doc__ = method.__doc__
+
+    def __get__(self, instance: TokenStorage | None, owner: type[TokenStorage]) -> Callable[P, T]:
+        used = storage_at(config.cache_of()) if instance is None else instance
+        return partial(self._method, used)
+
+
 @final
 class TokenStorage:
     """The tokens of one file, which is ``DAGSHUB_CLIENT_TOKENS_CACHE`` or DagsHub's own by default.
@@ -91,8 +123,10 @@ class TokenStorage:
         transport: Transport | None = None,
         clock: Clock | None = None,
         prompt: Prompt = show_link,
+        **unknown: object,
     ) -> None:
-        self._cache = TokensCache(places.cache_of(cache_location))
+        _unused(unknown)
+        self._cache = TokensCache(config.cache_of(cache_location))
         self._transport = transport
         self._session = requests.Session()
         # A cookie that came with one token must not speak for the next one.
@@ -118,21 +152,21 @@ class TokenStorage:
         be asked, ``ValueError`` where it cannot be a token.
         """
         token = Secret(token.strip()) if isinstance(token, str) else token
-        where = places.host_of(host)
+        where = config.host_of(host)
         made = AppDagshubToken(token) if isinstance(token, Secret) else token
         if not (made.token_text.isascii() and made.token_text.isprintable() and made.token_text):
             raise ValueError("token: one line of visible ASCII is needed")
-        if any(made.token_value == each.token_value for each in self._kept(where)):
+        if any(made.secret == each.secret for each in self._kept(where)):
             _log.warning("the token is stored already")
             return
-        if not skip_validation and not self.is_valid_token(made, where):
+        if not skip_validation and not self.is_valid_token(made.secret, where):
             raise InvalidTokenError
         self._cache.add(where, made)
 
     def add_oauth_token(self, host: str | None = None, referrer: str | None = None) -> None:
         """Ask a person to sign in, and store the token; ``referrer`` becomes a part of the link."""
-        where = places.host_of(host)
-        flow = LinkFlow(places.client_of(where, referrer), secrets.token_hex(32))
+        where = config.host_of(host)
+        flow = LinkFlow(config.client_of(where, referrer), secrets.token_hex(32))
         send = self._sender()
         self._prompt(flow.start(self._clock.now()).authorization)
         match run(flow, send, self._clock):
@@ -154,7 +188,7 @@ class TokenStorage:
         self, host: str | None = None, fail_if_no_token: bool = False
     ) -> DagshubTokenABC:
         """Return a valid token, with its kind and its end."""
-        where = places.host_of(host)
+        where = config.host_of(host)
         self._check_environment(where)
         source, _ = self._source(where, asks=not fail_if_no_token)
         with told(where, source):
@@ -173,7 +207,7 @@ class TokenStorage:
         self, host: str | None = None, fail_if_no_token: bool = False
     ) -> DagshubAuthenticator:
         """Return what puts a valid token on requests, and another one after a 401."""
-        where = places.host_of(host)
+        where = config.host_of(host)
         self._check_environment(where)
         made = self.authenticator(where, asks=not fail_if_no_token)
         _ = made.token_text  # what is wrong is told now
@@ -185,27 +219,27 @@ class TokenStorage:
         again = partial(_authenticator_at, self.cache_location, host, asks)
         return DagshubAuthenticator(source, host, store.doubt, again)
 
-    def is_valid_token(
-        self, token: str | Secret | DagshubTokenABC, host: str | None = None
-    ) -> bool:
-        """Tell whether DagsHub takes a token; ``UncheckedTokenError`` where that is not known."""
-        token = Secret(token) if isinstance(token, str) else token
-        where = places.host_of(host)
-        made = Token(access_token=token) if isinstance(token, Secret) else token.as_token()
-        match self._whose(where, made):
-            case str():
-                self._known.learn(where, made.access_token)
-                return True
-            case Refused():
-                return False
-            case (Unreachable() | InvalidResponse()) as problem:
-                raise UncheckedTokenError(Failed(problem))
-            case never:
-                assert_never(never)
+    @_OnClassToo
+    def is_valid_token(self, token: Bearing, host: str | None = None) -> bool:
+        """Return whether DagsHub accepts a token; ``UncheckedTokenError`` if that is not known."""
+        token = _secret_of(token)
+        return self._user(token, host) is not None
+
+    @_OnClassToo
+    def get_username_of_token(
+        self, token: Bearing, host: str | None = None
+    ) -> dict[str, object] | None:
+        """Return DagsHub's description of a token's user, ``None`` for a token that is refused.
+
+        ``UncheckedTokenError`` if that is not known.
+        """
+        token = _secret_of(token)
+        found = self._user(token, host)
+        return None if found is None else {name: plain(each) for name, each in found.items()}
 
     def invalidate_token(self, token: DagshubTokenABC, host: str | None = None) -> None:
         """Remove a token from the file."""
-        self._cache.remove(places.host_of(host), token.token_value)
+        self._cache.remove(config.host_of(host), token.secret)
 
     def remove_expired_tokens(self) -> None:
         """Remove from the file what has ended, of all deployments."""
@@ -216,7 +250,7 @@ class TokenStorage:
         return self._cache.clear()
 
     def _source(self, host: str, *, asks: bool) -> tuple[TokenSource, HostTokens]:
-        client = places.client_of(host)
+        client = config.client_of(host)
         store = HostTokens(self._cache, client, host, self._known, self._clock, asks=asks)
         source = TokenSource(
             client,
@@ -225,17 +259,17 @@ class TokenStorage:
             clock=self._clock,
             prompt=self._prompt,
             interactive=asks,
-            environment=places.ENVIRONMENT if places.token_given(host) else None,
+            environment=config.ENVIRONMENT if config.token_given(host) else None,
         )
         return source, store
 
     def _sender(self) -> Transport:
         if self._transport is not None:
             return self._transport
-        return RequestsTransport(self._session, timeout=places.timeout())
+        return RequestsTransport(self._session, timeout=config.timeout())
 
     def _check_environment(self, host: str) -> None:
-        given = places.token_given(host)
+        given = config.token_given(host)
         refused = given and self._known.refuses(host, Token(access_token=given))
         if refused is not None:
             message = f"Provided DagsHub token is not valid: '{host}' refuses DAGSHUB_USER_TOKEN"
@@ -244,12 +278,24 @@ class TokenStorage:
     def _kept(self, host: str) -> list[KeptToken]:
         return self._cache.tokens(host, self._clock.now().wall)
 
+    def _user(self, token: Secret, host: str | None) -> User | None:
+        where = config.host_of(host)
+        made = Token(access_token=token)
+        match self._whose(where, made):
+            case Refused():
+                return None
+            case (Unreachable() | InvalidResponse()) as problem:
+                raise unchecked(Failed(problem))
+            case user:
+                self._known.learn(where, made.access_token)
+                return user
+
     def _whose(self, host: str, token: Token) -> Whose:
         found = whose(
-            token, places.client_of(host).provider.userinfo_endpoint or "", self._sender()
+            token, config.client_of(host).provider.userinfo_endpoint or "", self._sender()
         )
-        if isinstance(found, str):
-            _greet(found)
+        if isinstance(found, Members):
+            _greet(str(found["username"]))
         return found
 
 
@@ -268,6 +314,122 @@ _greeted: Final[set[str]] = set()
 
 def _greet(name: str) -> None:
     """Say once in a process who is signed in."""
-    if not _greeted and not places.quiet():
+    if not _greeted and not config.quiet():
         print(f"Accessing as {escaped(name)}", file=sys.stderr)
     _greeted.add(name)
+
+
+def get_token(
+    *,
+    fail_if_no_token: bool | None = False,
+    cache_location: str | Path | None = None,
+    host: str | None = None,
+    **unknown: object,
+) -> str:
+    """Return the text of a valid token, after a sign-in if there is none.
+
+    With ``fail_if_no_token`` nobody is asked. Raises ``NoTokenError`` (a ``RuntimeError``), and
+    ``ValueError`` for a ``host`` that cannot be used.
+    """
+    _unused(unknown)
+    return _storage(cache_location).get_token(host, bool(fail_if_no_token))
+
+
+def get_token_object(
+    *,
+    fail_if_no_token: bool | None = False,
+    cache_location: str | Path | None = None,
+    host: str | None = None,
+    **unknown: object,
+) -> DagshubTokenABC:
+    """Return what ``get_token`` returns, with its kind and its end."""
+    _unused(unknown)
+    return _storage(cache_location).get_token_object(host, bool(fail_if_no_token))
+
+
+def get_authenticator(
+    *,
+    fail_if_no_token: bool | None = False,
+    cache_location: str | Path | None = None,
+    host: str | None = None,
+    **unknown: object,
+) -> DagshubAuthenticator:
+    """Return an ``auth`` for requests of ``httpx`` and of ``requests``; raises as ``get_token``.
+
+    After a 401 it tries the next token of the file, then a sign-in, and sends the request again,
+    once; with ``fail_if_no_token`` nobody is asked then, either.
+    """
+    _unused(unknown)
+    return _storage(cache_location).get_authenticator(host, bool(fail_if_no_token))
+
+
+def add_app_token(
+    token: str | Secret,
+    host: str | None = None,
+    *,
+    cache_location: str | Path | None = None,
+    **unknown: object,
+) -> None:
+    """Store a long-lived token, which a person made in the settings, if DagsHub takes it.
+
+    Raises ``InvalidTokenError`` where DagsHub refuses it, ``UncheckedTokenError`` where that could
+    not be asked, and ``StoreError`` (an ``OSError``) where it cannot be stored.
+    """
+    _unused(unknown)
+    token = Secret(token.strip()) if isinstance(token, str) else token
+    _storage(cache_location).add_token(token, host)
+
+
+def add_oauth_token(
+    host: str | None = None,
+    referrer: str | None = None,
+    *,
+    cache_location: str | Path | None = None,
+    **unknown: object,
+) -> None:
+    """Ask a person to sign in now, and store the token; ``referrer`` becomes a part of the link.
+
+    Raises ``NoTokenError``, and ``StoreError`` (an ``OSError``).
+    """
+    _unused(unknown)
+    _storage(cache_location).add_oauth_token(host, referrer)
+
+
+def clear_token_cache(force: bool = False, *, cache_location: str | Path | None = None) -> None:
+    """Remove the file with all tokens of all deployments; asks before, unless ``force``."""
+    storage = _storage(cache_location)
+    if not force and not _agreed(storage.cache_location):
+        print("Nothing was removed")
+        return
+    found = storage.clear()
+    print(f"Removed {storage.cache_location}" if found else "There is no token cache to remove")
+
+
+def _agreed(path: str) -> bool:
+    try:
+        said = input(f"Remove ALL tokens of {path}? [y/(N)] ")
+    except EOFError:  # nobody is there
+        return False
+    return said.strip().lower() in ("y", "yes")
+
+
+def _storage(location: str | Path | None) -> TokenStorage:
+    return storage_at(config.cache_of(location))
+
+
+def _secret_of(token: Bearing) -> Secret:
+    match token:
+        case str():
+            return Secret(token.strip())
+        case Secret():
+            return token
+        case DagshubAuthenticator():
+            return Secret(token.token_text)
+        case _:
+            return token.secret
+
+
+def _unused(keywords: dict[str, object]) -> None:
+    """Log keywords that the original takes and ignores as well."""
+    if keywords:
+        _log.warning("these keywords are not known, and ignored: %s", ", ".join(sorted(keywords)))

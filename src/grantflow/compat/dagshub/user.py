@@ -18,9 +18,13 @@ from grantflow import (
     Transport,
     Unreachable,
 )
+from grantflow.core.values.json import Members
 
-Whose: TypeAlias = str | Refused | Unreachable | InvalidResponse
-"""A user name; that the token is not valid; or why that is not known."""
+User: TypeAlias = Members
+"""What DagsHub says of a user; ``username`` is a text of at most 200 characters."""
+
+Whose: TypeAlias = User | Refused | Unreachable | InvalidResponse
+"""Whose the token is; that it is not valid; or why that is not known."""
 
 _LARGEST_NAME: Final = 200
 
@@ -42,13 +46,13 @@ def whose(token: Token, endpoint: str, send: Transport) -> Whose:
             return InvalidResponse(f"HTTP {status} instead of a user", status)
 
 
-def _named(body: bytes) -> str | InvalidResponse:
+def _named(body: bytes) -> User | InvalidResponse:
     try:
         found: object = json.loads(body)
     except (ValueError, RecursionError):
         found = None
-    match found:
-        case {"login": str(), "username": str(name)} if 0 < len(name) <= _LARGEST_NAME:
-            return name
+    match found if isinstance(found, dict) else {}:
+        case {"login": str(), "username": str(name)} as user if 0 < len(name) <= _LARGEST_NAME:
+            return Members(user)
         case _:
             return InvalidResponse("HTTP 200 without a user", 200)

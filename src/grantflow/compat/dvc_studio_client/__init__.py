@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 import webbrowser
+from collections.abc import Iterable
 from typing import Final
 
 from grantflow import Clock, DeviceAuthorization, DeviceFlow, Secret, SystemClock
@@ -25,6 +26,7 @@ from grantflow.compat.dvc_studio_client.errors import (
 )
 from grantflow.compat.dvc_studio_client.studio import (
     DeviceLoginResponse,
+    answer_for,
     code_for,
     known_code,
     login_at,
@@ -61,71 +63,73 @@ def get_access_token(
     *,
     hostname: str | None,
     token_name: str | None = None,
-    scopes: str = "",
-    client_name: str = "client",
-    open_browser: bool = True,
+    scopes: str | None = "",
+    client_name: str | None = "client",
+    open_browser: bool | None = True,
     post_login_message: str | None = None,
-    use_device_code: bool = False,
-    team_names: list[str] | None = None,
+    use_device_code: bool | None = False,
+    team_names: Iterable[str] | None = None,
     all_teams: bool | None = None,
     expires_in_days: int | None = None,
     never_expires: bool | None = None,
+    token_origins: Iterable[str] = (),
     clock: Clock | None = None,
 ) -> tuple[str, str]:
-    """Sign a person in; return the name of the token, which is Studio's word, and the token.
+    """Sign a person in; return the name that Studio gave the token, and the token.
 
-    ``scopes`` has commas between the words. The browser is left alone by ``open_browser=False``
-    and by ``use_device_code=True``. Raises what the other two functions raise.
+    ``scopes`` is separated by commas. ``open_browser=False`` and ``use_device_code=True`` open no
+    browser. The device code is sent to the origin of ``hostname`` alone, and to those of
+    ``token_origins``. Raises what the other two functions raise.
     """
     flow = _login(
-        base_url=hostname or _HOST,
+        base_url=hostname,
         client_name=client_name,
         token_name=token_name,
-        scopes=[word for each in scopes.split(",") if (word := each.strip())],
+        scopes=[word for each in (scopes or "").split(",") if (word := each.strip())],
         team_names=team_names,
         all_teams=all_teams,
         expires_in_days=expires_in_days,
         never_expires=never_expires,
     )
     time = clock or SystemClock()
-    login = code_for(flow, time)
+    login = code_for(flow, time, token_origins)
     _show(
         login.issued.authorization,
         post_login_message or _WELCOME,
-        browser=open_browser and not use_device_code,
+        browser=bool(open_browser) and not use_device_code,
     )
     name = login.answer.get("token_name") or token_name or ""
-    return name, token_for(flow, login.issued, time)
+    return name, token_for(login.flow, login.issued, time)
 
 
 def start_device_login(
     *,
-    client_name: str,
+    client_name: str | None,
     base_url: str | None = None,
     token_name: str | None = None,
-    scopes: list[str] | None = None,
-    team_names: list[str] | None = None,
+    scopes: Iterable[str] | None = None,
+    team_names: Iterable[str] | None = None,
     all_teams: bool | None = None,
     expires_in_days: int | None = None,
     never_expires: bool | None = None,
 ) -> DeviceLoginResponse:
-    """Ask for a device code, once, and return Studio's answer as it came.
+    """Ask for a device code, once, and return Studio's answer unchanged.
 
-    ``InvalidScopesError`` and ``ValueError`` say what is wrong with the arguments. Every request
-    that brings no code is a ``requests.RequestException``: a ``requests.HTTPError`` if it was
-    answered with anything but a 200.
+    Raises ``InvalidScopesError`` and ``ValueError`` for the arguments. A request that is not
+    answered with success raises a ``requests.RequestException``: a ``requests.HTTPError`` if it was
+    answered.
     """
     flow = _login(
-        base_url=base_url or _HOST,
+        base_url=base_url,
         client_name=client_name,
         token_name=token_name,
-        scopes=scopes or [],
+        scopes=scopes,
         team_names=team_names,
         all_teams=all_teams,
         expires_in_days=expires_in_days,
         never_expires=never_expires,
     )
-    return code_for(flow, SystemClock()).answer
+    return answer_for(flow, SystemClock())
 
 
 def check_token_authentication(
@@ -135,7 +139,7 @@ def check_token_authentication(
 
     Raises ``AuthorizationExpiredError``, ``AuthorizationDeniedError``, a ``requests.HTTPError`` for
     every other answer but a 200, ``UnusableAnswerError`` for a 200 without a token, and another
-    ``requests.RequestException`` where there is no answer.
+    ``requests.RequestException`` if there is no answer.
     """
     device_code = secret(device_code)
     time = clock or SystemClock()
@@ -144,30 +148,29 @@ def check_token_authentication(
 
 def _login(
     *,
-    base_url: str,
-    client_name: str,
+    base_url: str | None,
+    client_name: str | None,
     token_name: str | None,
-    scopes: list[str],
-    team_names: list[str] | None,
+    scopes: Iterable[str] | None,
+    team_names: Iterable[str] | None,
     all_teams: bool | None,
     expires_in_days: int | None,
     never_expires: bool | None,
 ) -> DeviceFlow:
-    if not client_name.strip():
-        raise ValueError("client_name: it is empty")
-    unknown = [each for each in scopes if each.upper() not in AVAILABLE_SCOPES]
+    wanted, teams = list(scopes or ()), list(team_names or ())
+    unknown = [each for each in wanted if each.upper() not in AVAILABLE_SCOPES]
     if unknown:
         raise InvalidScopesError(f"Following scopes are not valid: {', '.join(unknown)}")
-    if all_teams is False and not team_names:
+    if all_teams is False and not teams:
         raise ValueError("team_names must be specified when all_teams is False")
-    wishes = {
-        "token_name": token_name,
-        "team_names": team_names,
+    members = {
+        "token_name": token_name or None,
+        "team_names": teams or None,
         "all_teams": all_teams,
         "expires_in_days": expires_in_days,
         "never_expires": never_expires,
     }
-    return login_at(base_url, client_name, scopes, wishes)
+    return login_at(base_url or _HOST, (client_name or "").strip() or "client", wanted, members)
 
 
 def _show(code: DeviceAuthorization, message: str, *, browser: bool) -> None:

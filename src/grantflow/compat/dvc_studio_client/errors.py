@@ -5,32 +5,30 @@ The cause of each is a ``GrantError``, whose ``problem`` is the value behind it.
 
 from __future__ import annotations
 
-import io
-
 import requests
-from requests.exceptions import ConnectTimeout, InvalidJSONError, ReadTimeout, SSLError
 
 from grantflow import Denied, Expired, Failed, Fault, GrantError, InvalidResponse, Problem, Response
+from grantflow.compat.errors import UnreadableAnswer, network_error, response_of
 
 
 class StudioAuthError(Exception):
-    """The sign-in came to nothing."""
+    """The sign-in failed."""
 
 
 class InvalidScopesError(StudioAuthError, ValueError):
-    """A scope is none of ``AVAILABLE_SCOPES``."""
+    """A scope is not one of ``AVAILABLE_SCOPES``."""
 
 
 class AuthorizationExpiredError(StudioAuthError):
-    """The device code ran out before anybody approved it."""
+    """The device code expired before it was approved."""
 
 
 class AuthorizationDeniedError(StudioAuthError, requests.HTTPError):
-    """The person said no."""
+    """The person denied the request."""
 
 
-class UnusableAnswerError(StudioAuthError, InvalidJSONError):
-    """Studio agreed, in words that cannot be read."""
+class UnusableAnswerError(StudioAuthError, UnreadableAnswer):
+    """Studio answered with success, but its answer cannot be used."""
 
 
 def error_of(problem: Problem, reply: Response | Fault | None) -> Exception:
@@ -41,31 +39,19 @@ def error_of(problem: Problem, reply: Response | Fault | None) -> Exception:
     return error
 
 
-def _error(problem: Problem, reply: Response | Fault | None, words: str) -> Exception:
+def _error(problem: Problem, reply: Response | Fault | None, message: str) -> Exception:
     match problem, reply:
         case Expired(), _:
             return AuthorizationExpiredError(
                 "failed to authenticate: This 'device_code' has expired."
             )
         case Failed(Denied()), Response():
-            return AuthorizationDeniedError(words, response=_as_requests(reply))
+            return AuthorizationDeniedError(message, response=response_of(reply))
         case Failed(InvalidResponse(status=200)), _:
-            return UnusableAnswerError(words)
+            return UnusableAnswerError(message)
         case _, Response():
-            return requests.HTTPError(words, response=_as_requests(reply))
-        case _, Fault(kind="timeout", reached="no"):
-            return ConnectTimeout(words)
-        case _, Fault(kind="timeout"):
-            return ReadTimeout(words)
-        case _, Fault(kind="tls"):
-            return SSLError(words)
+            return requests.HTTPError(message, response=response_of(reply))
+        case _, Fault():
+            return network_error(reply, message)
         case _:
-            return requests.ConnectionError(words)
-
-
-def _as_requests(reply: Response) -> requests.Response:
-    made = requests.Response()
-    made.status_code = reply.status
-    made.headers.update(reply.headers)
-    made.raw = io.BytesIO(reply.body)
-    return made
+            return requests.ConnectionError(message)

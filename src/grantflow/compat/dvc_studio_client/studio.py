@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final, TypedDict, assert_never, final
+from urllib.parse import urljoin
 
 from attrs import evolve, field, frozen
-from requests.exceptions import InvalidURL
 
 from grantflow import (
     Authorized,
@@ -17,6 +17,7 @@ from grantflow import (
     CodeIssued,
     DeviceAuthorization,
     DeviceFlow,
+    Event,
     Expired,
     Failed,
     Fault,
@@ -33,6 +34,8 @@ from grantflow import (
     providers,
 )
 from grantflow.compat.dvc_studio_client.errors import error_of
+from grantflow.compat.errors import url_error
+from grantflow.core.client.provider import endpoint_problem, origin_of
 from grantflow.shell.http.requests import RequestsTransport
 
 _TIMEOUT: Final = (5.0, 5.0)
@@ -52,8 +55,12 @@ class DeviceLoginResponse(TypedDict):
 @final
 @frozen
 class Login:
-    """A code that Studio issued, and its answer as it came, which holds the code in plain text."""
+    """A code that Studio issued, how to ask whether it was approved, and its answer unchanged.
 
+    The answer holds the code in plain text.
+    """
+
+    flow: DeviceFlow
     issued: CodeIssued
     answer: DeviceLoginResponse = field(repr=False)
 
@@ -62,49 +69,87 @@ def login_at(
     base_url: str,
     client_name: str,
     scopes: Iterable[str],
-    wishes: Mapping[str, str | list[str] | bool | int | None],
+    members: Mapping[str, str | list[str] | bool | int | None],
 ) -> DeviceFlow:
-    """Return the flow of a login; ``wishes`` that are ``None`` or empty are not sent."""
+    """Return the flow of a login; ``members`` that are ``None`` are not sent."""
     provider = _studio("base_url", f"{base_url.rstrip('/')}/api/device-login")
-    extra: list[tuple[str, str]] = []
-    for name, value in wishes.items():
-        match value:
-            case None | "":
-                pass
-            case str():
-                extra.append((name, value))
-            case list():
-                extra += ((f"{name}[]", each) for each in value)
-            case _:
-                extra.append((f"{name}:", json.dumps(value)))
-    client = Client(provider=provider, client_id=client_name, scope=scopes, extra=tuple(extra))
-    return DeviceFlow(client)
+    extra = {f"{name}:": json.dumps(value) for name, value in members.items() if value is not None}
+    return DeviceFlow(
+        Client(provider=provider, client_id=client_name, scope=tuple(scopes), extra=extra)
+    )
 
 
 def known_code(uri: str, device_code: Secret, clock: Clock) -> tuple[DeviceFlow, CodeIssued]:
-    """Return the flow of a login that somebody else started; when its code ends is not known."""
+    """Return the flow of a login that was started elsewhere; the end of its code is not known."""
     at = clock.now().mono
     provider = _studio("uri", uri)
     code = DeviceAuthorization(device_code, "", uri, Instant(at + provider.lifetime))
     return DeviceFlow(Client(provider=provider, client_id="client")), CodeIssued(at, code)
 
 
-def code_for(flow: DeviceFlow, clock: Clock) -> Login:
-    """Ask for a code, once."""
+def answer_for(flow: DeviceFlow, clock: Clock) -> DeviceLoginResponse:
+    """Ask for a code, once, and return the answer unchanged."""
+    reply, event = _asked(flow, clock)
+    if isinstance(reply, Response) and reply.status == 200:
+        return _document(reply)
+    raise _refusal(reply, event)
+
+
+def code_for(flow: DeviceFlow, clock: Clock, origins: Iterable[str]) -> Login:
+    """Ask for a code, once; ``origins`` may be asked for the token besides Studio's own."""
+    reply, event = _asked(flow, clock)
+    if not isinstance(event, CodeIssued) or isinstance(reply, Fault):
+        raise _refusal(reply, event)
+    provider = flow.client.provider
+    base = provider.device_authorization_endpoint or ""
+    uri = _token_uri(base, _document(reply).get("token_uri"), origins)
+    if uri is None:
+        problem = InvalidResponse(
+            "HTTP 200: token_uri is on another origin than Studio; token_origins allows it", 200
+        )
+        raise error_of(Failed(problem), reply)
+    client = evolve(flow.client, provider=evolve(provider, token_endpoint=uri))
+    return Login(DeviceFlow(client), event, _document(reply))
+
+
+def _asked(flow: DeviceFlow, clock: Clock) -> tuple[Response | Fault, Event]:
     match flow.due(flow.start(clock.now())):
         case Send() as send:
             reply = RequestsTransport(timeout=_TIMEOUT)(send.request)
+            return reply, send.read(reply, clock.now())
         case ended:
             raise AssertionError(f"a login starts with a request, not with {ended}")
-    match send.read(reply, clock.now()), reply:
-        case CodeIssued() as issued, Response():
-            return Login(issued, _told(reply))
-        case Rejected(_, error), _:
-            raise error_of(Failed(error), reply)
-        case Unanswered(_, fault), _:
-            raise error_of(Failed(Unreachable(fault, 1)), reply)
-        case event, _:
+
+
+def _refusal(reply: Response | Fault, event: Event) -> Exception:
+    match event:
+        case Rejected(_, error):
+            return error_of(Failed(error), reply)
+        case Unanswered(_, fault):
+            return error_of(Failed(Unreachable(fault, 1)), reply)
+        case _:
             raise AssertionError(f"{event} answers no request for a code")
+
+
+def _token_uri(base: str, said: object, origins: Iterable[str]) -> str | None:
+    """Return the URL to ask for the token, ``None`` for an origin that may not get the code.
+
+    >>> _token_uri("https://studio.example/api/device-login", "http://studio.example/t", ())
+    'https://studio.example/t'
+    >>> _token_uri("https://studio.example/api/device-login", "https://else.example/t", ())
+    """
+    if not isinstance(said, str):
+        return None
+    uri = urljoin(base, said)
+    if uri.startswith("http://") and base.startswith("https://"):
+        secure = f"https{uri[4:]}"
+        # A proxy ended TLS, and the application behind it does not know.
+        uri = secure if origin_of(secure) == origin_of(base) else uri
+    if endpoint_problem(uri) is not None:
+        return None
+    both_local = uri.startswith("http://") and base.startswith("http://")  # plain http is loopback
+    allowed = both_local or origin_of(uri) in {origin_of(base), *map(origin_of, origins)}
+    return uri if allowed else None
 
 
 def token_for(flow: DeviceFlow, issued: CodeIssued, clock: Clock) -> str:
@@ -131,20 +176,21 @@ def token_for(flow: DeviceFlow, issued: CodeIssued, clock: Clock) -> str:
 
 def _studio(argument: str, endpoint: str) -> Provider:
     known = providers.find("dvc-studio")
-    try:
-        return evolve(
-            known,
-            device_authorization_endpoint=endpoint,
-            token_endpoint=endpoint,
-            link_parameter="code",
-            answers=evolve(known.answers, error=("detail", "error")),
-        )
-    except ValueError as error:
-        raise InvalidURL(f"{argument}: {str(error).partition(': ')[2]}") from error
+    if (problem := endpoint_problem(endpoint)) is not None:
+        raise url_error(argument, endpoint, problem)
+    return evolve(
+        known,
+        device_authorization_endpoint=endpoint,
+        token_endpoint=endpoint,
+        poll_at=None,  # judged here, by ``token_origins``
+        link_parameter="code",
+        answers=evolve(known.answers, error=("detail", "error")),
+    )
 
 
-def _told(reply: Response) -> DeviceLoginResponse:
+def _document(reply: Response) -> DeviceLoginResponse:
     with suppress(ValueError):  # whose own frames hold the body
-        told: DeviceLoginResponse = json.loads(reply.body.decode("utf-8-sig", "replace"))
-        return told
-    raise error_of(Failed(InvalidResponse("HTTP 200: a body that is no JSON", 200)), reply)
+        found: DeviceLoginResponse = json.loads(reply.body.decode("utf-8-sig", "replace"))
+        if isinstance(found, dict):
+            return found
+    raise error_of(Failed(InvalidResponse("HTTP 200: a body that is no JSON object", 200)), reply)

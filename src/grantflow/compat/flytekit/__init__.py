@@ -40,11 +40,13 @@ from grantflow import (
     TokenIssued,
     begin,
 )
+from grantflow.compat.errors import url_error
 from grantflow.compat.flytekit.names import (
     AccessTokenNotFoundError,
     AuthenticationError,
     AuthenticationPending,
     GrantType,
+    UnusableAnswerError,
     error_auth_pending,
     error_of,
     error_slow_down,
@@ -62,6 +64,7 @@ __all__ = [
     "AuthenticationPending",
     "DeviceCodeResponse",
     "GrantType",
+    "UnusableAnswerError",
     "error_auth_pending",
     "error_slow_down",
     "get_basic_authorization_header",
@@ -131,7 +134,7 @@ def get_token(
 
 def get_device_code(
     device_auth_endpoint: str | None,
-    client_id: str,
+    client_id: str | None,
     audience: str | None = None,
     scope: Iterable[str] | None = None,
     http_proxy_url: str | Secret | None = None,
@@ -150,9 +153,9 @@ def get_device_code(
             f"{what} no device_auth_endpoint is known: the server may have no device grant"
         )
     if (problem := endpoint_problem(device_auth_endpoint)) is not None:
-        raise ValueError(f"device_auth_endpoint: {problem}")
+        raise url_error("device_auth_endpoint", device_auth_endpoint, problem)
     client = client_of(
-        client_id, scope, audience, device_authorization_endpoint=device_auth_endpoint
+        client_id or None, scope, audience, device_authorization_endpoint=device_auth_endpoint
     )
     flow = DeviceFlow(client)
     clock = SystemClock()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from typing import Final
 
 import requests
 
@@ -17,6 +16,7 @@ from grantflow import (
     StillPending,
     Unreachable,
 )
+from grantflow.compat.errors import UnreadableAnswer, network_error
 from grantflow.core.messages import sentence
 
 utf_8: str = "utf-8"
@@ -54,13 +54,15 @@ class AuthenticationPending(RuntimeError):  # noqa: N818 - its name is given
         self.event = event
 
 
-_NETWORK: Final[dict[str, type[requests.RequestException]]] = {
-    "timeout": requests.Timeout,
-    "refused": requests.ConnectionError,
-    "name": requests.ConnectionError,
-    "tls": requests.exceptions.SSLError,
-    "other": requests.ConnectionError,
-}
+class UnusableAnswerError(AuthenticationError, UnreadableAnswer):
+    """An answer that is not an OAuth answer: a page, or JSON without what it should hold."""
+
+    def __init__(self, message: str = "", problem: Expired | Failed | None = None) -> None:
+        UnreadableAnswer.__init__(self, message)
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.message, self.problem)
 
 
 def error_of(
@@ -69,10 +71,15 @@ def error_of(
     """Return the exception that says ``problem``, after the words of ``what``."""
     said = sentence(problem)
     match problem:
-        case Failed(Unreachable(Fault(kind))) if kind in _NETWORK:
-            return _NETWORK[kind](said)
+        case Failed(Unreachable(Fault(kind) as fault)) if kind != "http":
+            return network_error(fault, said)
         case Failed(Refused(status=int(code)) | InvalidResponse(status=int(code))) if what is None:
             what = f"Status Code ({code}) received from IDP:"
         case _:
             pass
-    return AuthenticationError(said if what is None else f"{what} {said}", problem)
+    message = said if what is None else f"{what} {said}"
+    match problem:
+        case Failed(InvalidResponse() | Unreachable()):
+            return UnusableAnswerError(message, problem)
+        case _:
+            return AuthenticationError(message, problem)

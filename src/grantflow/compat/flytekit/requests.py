@@ -10,6 +10,8 @@ from typing import Final
 import requests
 
 from grantflow import Client, ClientSecretBasic, Provider, Public, RequestFormat, Secret, Transport
+from grantflow.compat.errors import url_error
+from grantflow.core.client.provider import endpoint_problem
 from grantflow.core.values.validators import fits_a_header
 from grantflow.shell.http.requests import RequestsTransport
 
@@ -33,6 +35,8 @@ def client_of(
     """Return who asks; ``authorization_header`` goes with every request, as it is."""
     if authorization_header is not None and not fits_a_header(authorization_header.reveal()):
         raise ValueError("authorization_header: no header can hold it; has it a line break?")
+    if (problem := endpoint_problem(token_endpoint)) is not None:
+        raise url_error("token_endpoint", token_endpoint, problem)
     words = _words(scopes)
     nameless = ("client_id",) if client_id is None else ()
     # flytekit says what it wants in every poll and refresh as well.
@@ -46,6 +50,7 @@ def client_of(
         token_endpoint=token_endpoint,
         device_authorization_endpoint=device_authorization_endpoint,
         headers={"Cache-Control": "no-cache", **proof},
+        device=RequestFormat(drop=nameless),
         token=RequestFormat(drop=nameless),
         poll=again,
         refresh=again,

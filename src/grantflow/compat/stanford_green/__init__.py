@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Final, TypeAlias
 
 from attrs import evolve
 
@@ -35,6 +36,7 @@ from grantflow import (
     TokenSource,
     providers,
 )
+from grantflow.compat.errors import url_error
 from grantflow.compat.stanford_green.access_token import AccessToken, from_zulu
 from grantflow.compat.stanford_green.attempts import Waits, obtained
 from grantflow.compat.stanford_green.cache import TokenCache
@@ -48,6 +50,12 @@ __all__ = [
     "UnusableAnswerError",
     "Waits",
 ]
+
+
+Timeout: TypeAlias = float | tuple[float | None, float | None] | None
+"""Seconds, or seconds to connect and to wait for an answer, as in ``requests``."""
+
+_DEFAULT_TIMEOUT: Final = 15.0
 
 
 class ApiAccessTokenEndpoint:
@@ -66,7 +74,7 @@ class ApiAccessTokenEndpoint:
         client_id: str,
         client_secret: str | Secret,
         exp_backoff: Waits,
-        timeout: float = 15.0,
+        timeout: Timeout = 15.0,
         use_cache: bool = True,
         verbose: bool = False,
         grant_type: str = "client_credentials",
@@ -81,15 +89,14 @@ class ApiAccessTokenEndpoint:
         if endpoint_type not in ("acs_api", "oauth2"):
             raise ValueError(f"endpoint_type: acs_api or oauth2 is needed, not {endpoint_type!r}")
         if (problem := endpoint_problem(url)) is not None:
-            raise ValueError(f"url: {problem}")
-        if not _ends(timeout):
-            raise ValueError(f"timeout: a positive number of seconds is needed, not {timeout!r}")
+            raise url_error("url", url, problem)
+        _limits(timeout)
         self.endpoint_type = endpoint_type
         self.url = url
         self.client_id = client_id
         self.client_secret: Secret = client_secret
         self.exp_backoff = exp_backoff
-        self.timeout = timeout
+        self.timeout: Timeout = timeout
         self.use_cache = use_cache
         self.verbose = verbose
         self.grant_type = grant_type
@@ -179,13 +186,17 @@ class ApiAccessTokenEndpoint:
 
     def _obtained(self, client: Client) -> Token:
         with self._turn:  # the state of exp_backoff belongs to one call at a time
-            return obtained(
-                client,
-                self.exp_backoff,
-                timeout=self.timeout,
-                clock=self._clock,
-                progress=self.progress,
-            )
+            try:
+                return obtained(
+                    client,
+                    self.exp_backoff,
+                    timeout=_limits(self.timeout),
+                    clock=self._clock,
+                    progress=self.progress,
+                )
+            except (TokenRequestError, UnusableAnswerError) as error:
+                self.logger.error("%s", error)
+                raise
 
     def _client(self) -> Client:
         return self._acs_api() if self.is_acs_api() else self._oauth2()
@@ -220,6 +231,14 @@ class ApiAccessTokenEndpoint:
         return TokenCache(self._store, source.key, self._clock, self.logger)
 
 
-def _ends(timeout: object) -> bool:
-    # ``None`` is no limit for ``requests``, and a silent server would be waited for for ever.
-    return isinstance(timeout, (int, float)) and 0 < timeout < math.inf
+def _limits(timeout: Timeout) -> tuple[float, float]:
+    """Return the seconds to connect and to wait for an answer; ``None`` is the default of 15."""
+    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    connect, read = (_DEFAULT_TIMEOUT if each is None else each for each in pair)
+    if not (_positive(connect) and _positive(read)):
+        raise ValueError(f"timeout: a positive number of seconds is needed, not {timeout!r}")
+    return connect, read
+
+
+def _positive(seconds: object) -> bool:
+    return isinstance(seconds, (int, float)) and 0 < seconds < math.inf

@@ -41,6 +41,10 @@ class AccessToken:
         """The token itself, to be sent."""
         return self._secret.reveal()
 
+    @token.setter
+    def token(self, value: str) -> None:
+        self._secret = Secret(value)
+
     @property
     def expires_at(self) -> datetime:
         """When the token expires."""
@@ -63,6 +67,16 @@ class AccessToken:
     def zulu_time_string(self) -> str:
         """Return when the token expires, as in ``2026-01-01T00:00:00Z``."""
         return self.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def __getstate__(self) -> dict[str, str | datetime]:
+        return {"token": self.token, "expires_at": self.expires_at}
+
+    def __setstate__(self, values: dict[str, str | datetime]) -> None:
+        match values:
+            case {"token": str(token), "expires_at": datetime() as expires_at}:
+                self.__init__(token, expires_at)  # type: ignore[misc]
+            case _:
+                raise ValueError("not the state of an AccessToken")
 
     def __repr__(self) -> str:
         if not hasattr(self, "_expires_at"):  # a report of what went wrong in the constructor

@@ -52,7 +52,7 @@ def obtained(
     client: Client,
     exp_backoff: Waits,
     *,
-    timeout: float,
+    timeout: tuple[float, float],
     clock: Clock,
     progress: Callable[[str], None],
 ) -> Token:
@@ -61,7 +61,7 @@ def obtained(
     problem: Expired | Failed | None = None
     again: Instant | None = None
     with requests.Session() as session:
-        send = RequestsTransport(session, timeout=(timeout, timeout))
+        send = RequestsTransport(session, timeout=timeout)
         exp_backoff.reset()
         for wait in exp_backoff:
             if again is not None:  # the wait after the last attempt is for nobody

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import requests
 
-from grantflow import Expired, Failed, InvalidResponse
+from grantflow import Expired, Failed, InvalidResponse, Refused
+from grantflow.compat.errors import UnreadableAnswer
 from grantflow.core.messages import sentence
 
 
@@ -19,22 +20,28 @@ class TokenRequestError(requests.HTTPError):
         self.problem = problem
 
 
-class UnusableAnswerError(RuntimeError, ValueError, KeyError):
-    """A 200 without a token or its end.
+class UnusableAnswerError(RuntimeError, UnreadableAnswer):
+    """A success without a token or its end; the original raised one of its bases.
 
-    The original raised one of the three, by what was missing; whoever caught it still does.
+    ``problem`` is the value that says why, ``None`` if a token came without a usable end.
     """
 
-    def __str__(self) -> str:
-        return Exception.__str__(self)  # a KeyError puts quotes around its message
+    def __init__(self, message: str = "", problem: Expired | Failed | None = None) -> None:
+        UnreadableAnswer.__init__(self, message)
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.message, self.problem)
 
 
 def error_of(problem: Expired | Failed) -> TokenRequestError | UnusableAnswerError:
     """Return the exception that says ``problem``."""
     said = sentence(problem)
     match problem:
-        case Failed(InvalidResponse(status=int(status))) if 200 <= status < 300:
-            return UnusableAnswerError(said)
+        case Failed(InvalidResponse(status=int(status)) | Refused(status=int(status))) if (
+            200 <= status < 300
+        ):
+            return UnusableAnswerError(said, problem)
         case _:
             message = f"token request failed; last error message: {said}"
             return TokenRequestError(message, problem)
