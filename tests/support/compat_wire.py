@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
+from ssl import SSLContext
 from typing import TypeAlias, final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -55,11 +56,14 @@ class Wire:
     A function decides by what it hears, or holds the answer back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: SSLContext | None = None) -> None:
         self.heard: list[Heard] = []
         self._script: dict[str, list[Says | Callable[[Heard], Says]]] = {}
         self._lock = threading.Lock()
+        self._scheme = "http" if tls is None else "https"
         self._server = _Server(("127.0.0.1", 0), partial(_Connection, self))
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )
@@ -67,7 +71,7 @@ class Wire:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def script(self, path: str, answers: Iterable[Says | Callable[[Heard], Says]]) -> None:
         self._script[path] = list(answers)
@@ -89,8 +93,8 @@ class Wire:
 
 
 @contextmanager
-def wire() -> Iterator[Wire]:
-    made = Wire()
+def wire(tls: SSLContext | None = None) -> Iterator[Wire]:
+    made = Wire(tls)
     try:
         yield made
     finally:
