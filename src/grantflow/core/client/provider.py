@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Literal, final
+from typing import Final, Literal, final
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
@@ -16,6 +17,11 @@ from grantflow.core.client.dialect import Names, RequestFormat, ResponseFormat, 
 from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.pairs import Pairs, as_pairs
 from grantflow.core.values.validators import fits_a_header, is_http_token, one_of
+
+_AUTHORITY: Final = re.compile(
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_{}][A-Za-z0-9._{}-]*)(?::[0-9]{0,5})?"
+)
+"""A host and a port that every parser of URLs reads alike; braces are a template's."""
 
 
 def is_loopback(host: str) -> bool:
@@ -46,7 +52,8 @@ def origin_of(url: str) -> str | None:
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     if not parts.hostname or usual is None:
         return None
-    return f"{parts.scheme}://{parts.hostname}:{port or usual}"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port or usual}"
 
 
 def endpoint_problem(url: str) -> str | None:
@@ -65,13 +72,19 @@ def endpoint_problem(url: str) -> str | None:
         return "contains spaces or control characters"
     if not host or parts.scheme not in ("http", "https"):
         return "must be an absolute https URL"
-    if parts.username is not None or parts.password is not None:
+    if "@" in parts.netloc:
         return "must not hold a user name or password"
+    if not _AUTHORITY.fullmatch(parts.netloc):
+        return "must name a host, and at most a port, in ASCII letters (punycode)"
     if parts.fragment:
         return "must not hold a fragment"
     if parts.scheme == "http" and not is_loopback(host):
         return f"must be https (http is only for loopback), not http://{host}"
     return None
+
+
+def _on_loopback(url: str | None) -> bool:
+    return is_loopback(urlsplit(url or "").hostname or "")
 
 
 def _endpoint(_: object, attribute: Attribute[str], value: str) -> None:
@@ -237,4 +250,7 @@ def _built(
         )
     except ValueError as error:
         return Failure(f"metadata: {error}")
+    named = (*endpoints, *(alias for _, alias in twins))
+    if not _on_loopback(issuer) and any(map(_on_loopback, named)):
+        return Failure("metadata: an issuer elsewhere must not name an endpoint on this machine")
     return Success(provider)

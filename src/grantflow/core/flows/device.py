@@ -26,7 +26,7 @@ from attrs.validators import optional
 
 from grantflow.core.client.client import Client
 from grantflow.core.flows.dpop import NEVER_CONTENT, kept
-from grantflow.core.flows.effects import Due, Send
+from grantflow.core.flows.effects import Due, Send, limited
 from grantflow.core.flows.events import (
     CodeExpired,
     CodeIssued,
@@ -150,11 +150,12 @@ class DeviceFlow:
         """Return the request for a code, the next poll, or the end."""
         match state:
             case Started():
-                ask = self._ask()
+                ask = limited(self._ask(), state.not_before, state.deadline)
                 read = partial(device_reply, ask, self.client.provider)
                 return Send(ask, state.not_before, read)
             case Pending() | SlowDown():
                 poll = self._poll(state.authorization, state.nonce)
+                poll = limited(poll, state.not_before, state.deadline)
                 told = partial(poll_reply, poll, self.client.provider, self.client.scope)
                 return Send(poll, state.not_before, told, spends="code")
             case Authorized() | Expired() | Failed():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Final as Constant
 from typing import Literal, TypeAlias, final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from grantflow.core.flows.events import FirstReply, StartReply
 from grantflow.core.flows.states import Final
@@ -38,3 +40,13 @@ class Send:
 
 Due: TypeAlias = Send | Final
 """What a driver does next: perform the ``Send``, or hand out the end."""
+
+
+_SHORTEST: Constant = timedelta(seconds=1)
+
+
+def limited(request: Request, not_before: Instant, deadline: Instant | None) -> Request:
+    """Return a request that takes no longer than the run has left, and a second at least."""
+    if deadline is None:
+        return request
+    return evolve(request, timeout=max(deadline - not_before, _SHORTEST))

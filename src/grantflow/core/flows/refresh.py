@@ -70,6 +70,7 @@ class RefreshFlow:
         provider = self.client.provider
         endpoint = provider.refresh_endpoint or provider.token_endpoint
         request = self.client.token_request(endpoint, form, provider.refresh, grant.known(state))
+        request = evolve(request, new_connection=True)
         return grant.due(
             state,
             request,

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from grantflow.core.flows.dpop import NEVER_CONTENT, kept
-from grantflow.core.flows.effects import Due, Send, Spends
+from grantflow.core.flows.effects import Due, Send, Spends, limited
 from grantflow.core.flows.events import (
     CodeExpired,
     CodeIssued,
@@ -69,6 +69,7 @@ def due(
     """Return the request, or the end."""
     match state:
         case Started() | Pending() | SlowDown():
+            request = limited(request, state.not_before, state.deadline)
             return Send(request, state.not_before, read, spends=spends)
         case Authorized() | Expired() | Failed():
             return state

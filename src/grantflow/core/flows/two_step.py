@@ -37,7 +37,7 @@ from grantflow.core.flows.device import (
     verifies,
     waiting,
 )
-from grantflow.core.flows.effects import Due, Send
+from grantflow.core.flows.effects import Due, Send, limited
 from grantflow.core.flows.events import (
     Event,
     FirstReply,
@@ -246,6 +246,7 @@ def _exchanging(client: Client, state: Waiting, grant_type: str, *more: tuple[st
     speaker = speaking_for(client, state.grant)
     endpoint, asking = provider.token_endpoint, provider.exchange
     request = speaker.token_request(endpoint, form, asking, state.nonce)
+    request = limited(request, state.not_before, state.deadline)
     read = partial(_token, request, client, state.grant)
     return Send(request, state.not_before, read, spends="code")
 

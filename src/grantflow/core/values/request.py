@@ -82,7 +82,10 @@ class Request:
     A transport must not follow redirects. ``assertion`` and ``proof`` are signed anew for every
     send (``grantflow.signing.signed`` does it around any transport); what presents ``certificate``
     sends ``presented()``.
-    ``wait`` is how long the server may think where that is unusually long (a blocking request).
+    ``wait`` is how long the server may think where that is unusually long (a blocking request);
+    ``timeout`` is the most that the exchange may take in all, connecting included, and
+    ``new_connection`` asks for a connection opened for it: it must not be sent twice, and an idle
+    connection may have been forgotten on the way.
     ``hidden`` is not sent as it is, but a server may know it and repeat it.
 
     >>> request = Request("https://as.example/token", form={"scope": "a b", "code": "x"})
@@ -101,6 +104,8 @@ class Request:
     certificate: Certificate | None = None
     proof: Proof | None = field(default=None, kw_only=True)
     wait: timedelta | None = field(default=None, kw_only=True)
+    timeout: timedelta | None = field(default=None, kw_only=True)
+    new_connection: bool = field(default=False, kw_only=True)
     hidden: tuple[Secret, ...] = field(default=(), kw_only=True)
 
     def target(self) -> str:
