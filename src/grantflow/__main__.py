@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import sys
 
-from grantflow.cli.token import quick as fast
+from grantflow.cli.token import quick
 
-TYPE_CHECKING = False  # here and in fast: typing costs more than a stored token
+TYPE_CHECKING = False  # here and in quick: typing costs more than a stored token
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, now: Callable[[], float] | None = None) -> int:
     """Run the command and return its exit code; whatever goes wrong is told in one line."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        code = 0 if fast.printed(words) else _dispatched(words)
+        code = 0 if quick.printed(words, None if now is None else now()) else _dispatched(words)
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt:

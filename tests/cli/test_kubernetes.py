@@ -102,7 +102,7 @@ def test_a_token_without_an_end_has_no_timestamp(stage: Stage) -> None:
     ("text", "hint"),
     [
         ("{", "is not JSON"),
-        ("[]", "is no JSON object"),
+        ("[]", "is not a JSON object"),
         (info("v1alpha1"), "asks for apiVersion 'client.authentication.k8s.io/v1alpha1'; in the"),
         ({}, "asks for apiVersion None"),
         ({"apiVersion": ["\x1b[31m"]}, "asks for apiVersion"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,10 +17,7 @@ from hypothesis import strategies as st
 
 from grantflow.cli import dispatch
 from grantflow.cli.errors import CommandError, verdict
-from grantflow.cli.profiles import profiles
-from grantflow.cli.profiles.client import key_of_profile
-from grantflow.cli.token import quick as fast
-from grantflow.shell.environment import home
+from grantflow.cli.token import formats, quick
 from grantflow.testing import Script
 from tests.cli.test_cli import loaded_by
 from tests.support.cli_stage import ISSUER, Ran, Stage
@@ -56,13 +53,19 @@ LOGINS = {
 }
 
 
+def found(stage: Stage, argv: list[str], stdin: str = "") -> list[str] | None:
+    """What the quick way answers."""
+    stage.monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+    return quick.answer(argv, stage.now())
+
+
 @pytest.mark.parametrize("name", LOGINS)
 def test_a_stored_token_is_quickly_found(stage: Stage, name: str) -> None:
     stage.login(*LOGINS[name])
     profile = stage.document()["default"]
     assert isinstance(profile, str)
     for argv in (["token"], ["token", profile], ["token", "--no-input", profile]):
-        assert fast.found(argv) == access_token(stage)
+        assert found(stage, argv) == [access_token(stage)]
         assert stage.run(*argv).out == f"{access_token(stage)}\n"
 
 
@@ -70,19 +73,75 @@ def test_a_machine_s_token_is_quickly_found(stage: Stage) -> None:
     stage.monkeypatch.setenv("GRANTFLOW_CLIENT_SECRET", "s3cret-one")
     argv = ("--client-id", "robot", "--grant", "client_credentials")
     stage.run("login", "--token-endpoint", f"{ISSUER}/token", *argv)
-    assert fast.found(["token"]) == access_token(stage)
+    assert found(stage, ["token"]) == [access_token(stage)]
 
 
 @pytest.mark.parametrize("name", ["ci", "CI_1.2-x"])
 def test_a_given_token_is_quickly_found(stage: Stage, name: str) -> None:
     stage.run("login", "--token-stdin", "--profile", name, stdin="at-1")
-    assert fast.found(["token", name]) == "at-1"
+    assert found(stage, ["token", name]) == ["at-1"]
 
 
 def test_a_token_without_an_end_is_quickly_found(stage: Stage) -> None:
     stage.plays(Script(approve_after=timedelta(), token_lifetime=None))
     stage.login()
-    assert fast.found(["token"]) == access_token(stage)
+    assert found(stage, ["token"]) == [access_token(stage)]
+
+
+QUESTION = "protocol=https\nhost=server.test\n\n"
+
+
+def asks(name: str, *more: str) -> list[str]:
+    return ["token", "--format", name, *more, *(["get"] if name == "git-credential" else [])]
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_every_format_is_quickly_printed(
+    stage: Stage, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.monkeypatch.delenv("KUBERNETES_EXEC_INFO", raising=False)
+    stage.login("--scope", "b a")
+    assert agrees(stage, asks(name, "--min-ttl", "60"), capsys, QUESTION)
+    version = f"{formats.KUBERNETES}/v1beta1"
+    stage.monkeypatch.setenv("KUBERNETES_EXEC_INFO", json.dumps({"apiVersion": version}))
+    assert agrees(stage, asks(name, "--no-input", "server.test"), capsys, QUESTION)
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_a_profile_of_this_machine_is_as_quick(
+    stage: Stage, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ("login", "--token-stdin", "--profile", "ci", "--token-endpoint")
+    stage.run(*argv, "http://127.0.0.1:8080/token", stdin="at-1")
+    assert agrees(stage, asks(name), capsys, "protocol=http\nhost=127.0.0.1:8080\n")
+
+
+@pytest.mark.parametrize(
+    ("asked", "argv"),
+    [
+        ("protocol=https\nhost=evil.example\n", ()),
+        ("protocol=http\nhost=server.test\n", ()),
+        ("protocol=https\nhost=server.test:8443\n", ()),
+        ("protocol=https\nhost=server.test@evil.example\n", ()),
+        ("", ()),
+        (QUESTION, ("--host", "git.example")),
+    ],
+)
+def test_a_question_that_is_not_ours_is_handed_on_whole(
+    stage: Stage, asked: str, argv: tuple[str, ...]
+) -> None:
+    stage.login()
+    assert found(stage, asks("git-credential", *argv), asked) is None
+    assert sys.stdin.read() == asked
+    assert stage.run(*asks("git-credential", *argv), stdin=asked).out == ""
+
+
+def test_a_host_that_is_named_is_quickly_answered(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.login()
+    argv = asks("git-credential", "--host", "git.example")
+    assert agrees(stage, argv, capsys, "protocol=https\nhost=git.example\nusername=x\n")
 
 
 def test_it_loads_next_to_nothing(stage: Stage) -> None:
@@ -93,22 +152,14 @@ def test_it_loads_next_to_nothing(stage: Stage) -> None:
         "grantflow",
         "grantflow.__main__",
         "grantflow.cli",
+        "grantflow.cli.profiles",
         "grantflow.cli.token",
+        "grantflow.cli.token.formats",
         "grantflow.cli.token.quick",
+        "grantflow.shell",
+        "grantflow.shell.environment",
     }
     assert not loaded & {"typing", "argparse", "attr", "logging", "pathlib", "datetime"}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the environment is asked")
-@pytest.mark.parametrize("data", [None, "", " ", "/data", "relative", "~/data"])
-def test_it_looks_where_the_store_is(stage: Stage, data: str | None) -> None:
-    stage.monkeypatch.delenv("GRANTFLOW_HOME")
-    stage.monkeypatch.setenv("HOME", "/home/alice")
-    stage.monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    if data is not None:
-        stage.monkeypatch.setenv("XDG_DATA_HOME", data)
-    assert fast._home() in (None, str(home()))
-    assert (fast._home() is None) == (data in ("relative", "~/data"))
 
 
 # -- it is left where it must be
@@ -119,9 +170,17 @@ def test_it_looks_where_the_store_is(stage: Stage, data: str | None) -> None:
     [
         [],
         ["list"],
-        ["token", "--format", "text"],
+        ["token", "--format", "yaml"],
+        ["token", "--format"],
+        ["token", "--format", "text", "--format", "json"],
+        ["token", "--format", "git-credential"],
+        ["token", "--format", "git-credential", "store"],
+        ["token", "--host", "server.test"],
         ["token", "--help"],
-        ["token", "--min-ttl", "1"],
+        ["token", "--min-ttl", "1.5"],
+        ["token", "--min-ttl", "-1"],
+        ["token", "--min-ttl", ""],
+        ["token", "--min-ttl", "\u0661"],
         ["token", "wrok"],
         ["token", "ci", "ci"],
         ["token", ""],
@@ -130,23 +189,23 @@ def test_it_looks_where_the_store_is(stage: Stage, data: str | None) -> None:
 )
 def test_what_it_does_not_know_is_left(stage: Stage, argv: list[str]) -> None:
     stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
-    assert fast.found(["token"]) == "at-1"
-    assert fast.found(argv) is None
+    assert found(stage, ["token"]) == ["at-1"]
+    assert found(stage, argv) is None
 
 
 def test_a_token_of_the_environment_is_left(stage: Stage) -> None:
     stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
     stage.monkeypatch.setenv("GRANTFLOW_TOKEN_CI", "at-2")
-    assert fast.found(["token"]) is None
+    assert found(stage, ["token"]) is None
     assert stage.run("token").out == "at-2\n"
 
 
 def test_a_profile_of_another_version_is_left(stage: Stage) -> None:
     stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
     document = stage.document()
-    document["profiles"] = {"ci": {"grant": "given", "vault": "elsewhere"}}
+    document["profiles"] = {"ci": {**stage.profiles()["ci"], "store": "vault"}}
     write(stage.home / "profiles.json", document)
-    assert fast.found(["token"]) is None
+    assert found(stage, ["token"]) is None
 
 
 @POSIX
@@ -155,7 +214,7 @@ def test_a_file_that_others_may_read_is_left_and_closed(stage: Stage, place: str
     stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
     [path] = stage.home.glob(place)
     path.chmod(0o644)
-    assert fast.found(["token"]) is None
+    assert found(stage, ["token"]) is None
     assert stage.run("token").out == "at-1\n"
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -166,23 +225,26 @@ def test_what_is_no_file_is_left(stage: Stage) -> None:
     [path] = stage.home.glob("tokens/*.json")
     elsewhere = path.rename(stage.folder / "elsewhere")
     path.symlink_to(elsewhere)
-    assert fast.found(["token"]) is None
+    assert found(stage, ["token"]) is None
     path.unlink()
     os.mkfifo(path, 0o600)
-    assert fast.found(["token"]) is None
+    assert found(stage, ["token"]) is None
     path.unlink()
     path.mkdir()
-    assert fast.found(["token"]) is None
+    assert found(stage, ["token"]) is None
 
 
 @pytest.mark.parametrize("left", [-3600, 0, 29, 31])
 def test_a_token_that_is_about_to_end_is_left(stage: Stage, left: int) -> None:
     stage.login()
     stage.clock.advance(timedelta(seconds=3600 - left))
-    assert fast.found(["token"]) is None
+    assert found(stage, ["token"]) is None
 
 
 # -- and it agrees
+
+
+ASKED = "protocol=https\nhost=as.example\n"
 
 
 def nested(depth: int) -> object:
@@ -265,6 +327,7 @@ MEMBERS: dict[str, dict[str, list[object]]] = {
         "client_assertion_file": TEXTS,
         "dpop": [{}, {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7h"}],
         "dpop_key_file": TEXTS,
+        "token_key": ["k1", "k2", "../profiles", "a/b"],
         "signed_in_at": TIMES,
         "later": [],
     },
@@ -299,6 +362,7 @@ def documents(changes: list[tuple[str, str, object]]) -> dict[str, dict[str, obj
             "token_endpoint": "https://as.example/token",
             "client_id": "app",
             "scope": ["read"],
+            "token_key": "k1",
         },
         "token": {
             "version": 1,
@@ -321,12 +385,7 @@ def documents(changes: list[tuple[str, str, object]]) -> dict[str, dict[str, obj
 def stored(stage: Stage, made: dict[str, dict[str, object]]) -> None:
     """Put the documents where either way would look for them."""
     write(stage.home / "profiles.json", made["file"])
-    tokens = stage.home / "tokens"
-    if (quick := fast._key("p", made["profile"])) is not None:
-        write(tokens / f"{quick}.json", made["token"] | {"access_token": "at-of-the-quick-way"})
-    with suppress(CommandError, ValueError):
-        key = key_of_profile(profiles.load().named("p"))
-        write(tokens / f"{key}.json", made["token"])
+    write(stage.home / "tokens" / "k1.json", made["token"])
 
 
 def write(path: Path, document: object) -> None:
@@ -346,15 +405,18 @@ def in_full(argv: list[str], capsys: pytest.CaptureFixture[str]) -> Ran:
     return Ran(code, out, err)
 
 
-def agrees(stage: Stage, argv: list[str], capsys: pytest.CaptureFixture[str]) -> bool:
+def agrees(
+    stage: Stage, argv: list[str], capsys: pytest.CaptureFixture[str], stdin: str = ""
+) -> bool:
     """Compare both ways, and tell whether the quick one found anything."""
     before = {path: path.read_bytes() for path in stage.home.rglob("*") if path.is_file()}
-    quick = fast.found(argv)
+    lines = found(stage, argv, stdin)
     after = {path: path.read_bytes() for path in stage.home.rglob("*") if path.is_file()}
     assert before == after
-    if quick is None:
+    if lines is None:
         return False
-    assert in_full(argv, capsys) == Ran(0, f"{quick}\n", "")
+    stage.monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+    assert in_full(argv, capsys) == Ran(0, "".join(f"{line}\n" for line in lines), "")
     return True
 
 
@@ -378,7 +440,8 @@ def test_it_agrees_with_the_full_command_on_every_change(
     for number, change in enumerate(CHANGES):
         stage.moves(f"home{number}")
         stored(stage, documents([change]))
-        compared += agrees(stage, ["token"], capsys)
+        argv = asks(list(formats.FORMATS)[number % len(formats.FORMATS)])
+        compared += agrees(stage, argv, capsys, ASKED)
     assert compared > len(CHANGES) / 5, "hardly anything was compared"
 
 
@@ -391,12 +454,13 @@ def test_it_agrees_with_the_full_command_on_many_changes(
     @settings(max_examples=200, deadline=None)
     @given(
         st.lists(st.sampled_from(CHANGES), min_size=2, max_size=4),
-        st.sampled_from([["token"], ["token", "p"], ["token", "p", "--no-input"]]),
+        st.sampled_from(list(formats.FORMATS)),
+        st.sampled_from([(), ("p",), ("p", "--no-input", "--min-ttl=20")]),
     )
-    def explored(changes: list[tuple[str, str, object]], argv: list[str]) -> None:
+    def explored(changes: list[tuple[str, str, object]], name: str, argv: tuple[str, ...]) -> None:
         stage.moves(f"home{len(compared)}")
         stored(stage, documents(changes))
-        compared.append(agrees(stage, argv, capsys))
+        compared.append(agrees(stage, asks(name, *argv), capsys, ASKED))
 
     explored()
     assert any(compared)
@@ -410,4 +474,4 @@ def test_a_damaged_file_is_left(stage: Stage, place: str, text: bytes) -> None:
     stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
     [path] = stage.home.glob(place)
     path.write_bytes(text)
-    assert fast.found(["token"]) is None
+    assert found(stage, ["token"]) is None

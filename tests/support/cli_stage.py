@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,6 @@ from attrs import frozen
 
 from grantflow.__main__ import main
 from grantflow.cli import context as outside
-from grantflow.cli.token import quick as fast
 from grantflow.shell.ports import Transport
 from grantflow.testing import Script, Server, ServerTransport, VirtualClock
 
@@ -64,6 +64,7 @@ class Stage:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         self.home = folder / "home"
+        self._plays = False
         self.folder = folder
         self.monkeypatch = monkeypatch
         self._capsys = capsys
@@ -75,10 +76,10 @@ class Stage:
     def plays(self, script: Script | None = None) -> None:
         """Put a scripted server and virtual time around the command."""
         self.clock = VirtualClock()
+        self._plays = True
         server = Server(script or Script(approve_after=timedelta(seconds=12)))
         self.transport = ServerTransport(server, self.clock)
         self.monkeypatch.setattr(outside, "clock", lambda: self.clock)
-        self.monkeypatch.setattr(fast, "now", lambda: self.clock.now().wall.timestamp())
         self.answers_with(self.transport)
 
     def answers_with(self, transport: Transport) -> None:
@@ -89,6 +90,9 @@ class Stage:
         self.home = self.folder / name
         self.monkeypatch.setenv("GRANTFLOW_HOME", str(self.home))
 
+    def now(self) -> float:
+        return self.clock.now().wall.timestamp() if self._plays else time.time()
+
     @property
     def counts(self) -> Mapping[str, int]:
         return self.transport.server.counts
@@ -96,7 +100,7 @@ class Stage:
     def run(self, *argv: str, stdin: str = "", terminal: bool = False) -> Ran:
         self.monkeypatch.setattr("sys.stdin", Terminal(stdin) if terminal else io.StringIO(stdin))
         self._capsys.readouterr()
-        code = main(list(argv))
+        code = main(list(argv), self.now)
         out, err = self._capsys.readouterr()
         return Ran(code, out, err)
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from argparse import Namespace
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final, Literal, assert_never
+from typing import Final
 
 from grantflow.cli.errors import usage
 from grantflow.cli.output import answer
 from grantflow.cli.parser import Parser
 from grantflow.cli.redact import quoted
-from grantflow.cli.token.acquire import usable, without_its_key
-from grantflow.core.values.token import Token
+from grantflow.cli.token import formats
+from grantflow.cli.token.acquire import members_of, usable, without_its_key
 
 
 class Options(Namespace):
@@ -24,9 +23,12 @@ class Options(Namespace):
     operation: str | None
     min_ttl: timedelta
     no_input: bool
-    format: Literal["text", "json", "header", "kubernetes", "git-credential"]
+    format: str
     host: list[str]
 
+
+_KUBERNETES: Final = "KUBERNETES_EXEC_INFO"
+"""Set by a Kubernetes client that runs this as its exec plugin (KEP 541)."""
 
 _EXAMPLES: Final = (
     "grantflow token",
@@ -54,10 +56,10 @@ def parser() -> Parser:
     made.add_wishes("renew a token that ends within S seconds")
     made.add_argument(
         "--format",
-        choices=("text", "json", "header", "kubernetes", "git-credential"),
+        choices=tuple(formats.FORMATS),
         default="text",
-        help="the token alone (text, the default), JSON, an Authorization header, "
-        "what kubectl's exec plugin or git's credential helper answers",
+        help="text (the token, default), json, header (Authorization: ...), headers-json, "
+        "kubernetes (exec plugin), git-credential (git's helper protocol)",
     )
     made.add_argument(
         "--host",
@@ -88,43 +90,26 @@ def _check(options: Options) -> None:
 
 
 def _answered(options: Options) -> list[str]:
-    match options.format:
-        case "text":
-            return [_token(options).access_token.reveal()]
-        case "header":
-            return [f"Authorization: {_token(options).authorization.reveal()}"]
-        case "json":
-            return [_json(_token(options))]
-        case "kubernetes":
-            return [_exec_credential(options)]
-        case "git-credential":
-            return _for_git(options)
-        case _:
-            assert_never(options.format)
+    if options.format == "git-credential":
+        return _for_git(options)
+    wish, may_ask = formats.Wish(), True
+    if options.format == "kubernetes":
+        wish.version, may_ask = _exec_request()
+    token = usable(options.profile, options.min_ttl, may_ask=may_ask and not options.no_input)
+    if options.format == "kubernetes":
+        token = without_its_key(token)
+    return formats.lines(options.format, members_of(token), wish)
 
 
-def _token(options: Options, *, may_ask: bool = True) -> Token:
-    return usable(options.profile, options.min_ttl, may_ask=may_ask and not options.no_input)
-
-
-def _json(token: Token) -> str:
-    ends = token.expires_at
-    return json.dumps(
-        {
-            "access_token": token.access_token.reveal(),
-            "token_type": token.token_type,
-            "expires_at": None if ends is None else ends.isoformat(),
-            "scope": " ".join(token.scope),
-        }
-    )
-
-
-def _exec_credential(options: Options) -> str:
-    from grantflow.cli.token.kubernetes import VARIABLE, exec_credential, wanted
-
-    asked = wanted(os.environ.get(VARIABLE))
-    token = without_its_key(_token(options, may_ask=asked.interactive))
-    return exec_credential(token, asked.version)
+def _exec_request() -> tuple[str, bool]:
+    match formats.exec_request(os.environ.get(_KUBERNETES)):
+        case str() as problem:
+            raise usage(
+                f"{_KUBERNETES} {problem}; in the kubeconfig, use apiVersion "
+                f"{formats.VERSIONS[0]}, or v1beta1 for old clients"
+            )
+        case request:
+            return request
 
 
 def _for_git(options: Options) -> list[str]:

@@ -14,9 +14,10 @@ from grantflow.core.values.token import Token
 
 def keep(profile: Profile, token: Token, known: Profiles) -> None:
     """Store the token, then its profile; ``known`` are those that were there before."""
-    profile = evolve(profile, signed_in_at=outside.clock().now().wall.isoformat())
     store = outside.store()
-    key = key_of_profile(profile)
+    key = key_of_profile(evolve(profile, token_key=None))
+    now = outside.clock().now().wall
+    profile = evolve(profile, token_key=key, signed_in_at=now.isoformat())
     with store.claim(key):
         store.save(key, token)
     profiles.add(profile)

@@ -255,7 +255,9 @@ def _proof_of(profile: Profile) -> ClientAuthentication:
 
 
 def key_of_profile(profile: Profile) -> str:
-    """Return where the token of a profile is stored; its provider's spelling has no say in that."""
+    """Return the key under which the token of a profile is stored."""
+    if profile.token_key is not None:
+        return profile.token_key
     if profile.grant == "given":
         # Not a plain hash like the others, so the two never meet.
         return f"given-{sha256(profile.name.encode()).hexdigest()}"

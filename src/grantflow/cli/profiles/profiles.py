@@ -51,8 +51,9 @@ class Profile:
     document (``grantflow.providers.document_of``), read only where something is to be sent.
     ``registration`` is where the client is stored that was registered for it (``registering``).
     ``dpop`` is the public key that its tokens are bound to, ``dpop_key_file`` the name of the file
-    with the private one (``proofs``). ``signed_in_at`` is when a person, or a secret, last did
-    (ISO 8601); a renewal does not count.
+    with the private one (``proofs``). ``token_key`` is the key of its token in the store, and so
+    the name of its file. ``signed_in_at`` is when a person, or a secret, last did (ISO 8601); a
+    renewal does not count.
     """
 
     name: str = ""
@@ -77,6 +78,7 @@ class Profile:
     registration: str | None = None
     dpop: Members = field(factory=Members)
     dpop_key_file: str | None = None
+    token_key: str | None = None
     signed_in_at: str | None = None
 
     @property
@@ -347,6 +349,7 @@ def profile_of(name: str, document: object) -> Profile:
         registration=text_of(found.get("registration")),
         dpop=_members(found.get("dpop")),
         dpop_key_file=text_of(found.get("dpop_key_file")),
+        token_key=text_of(found.get("token_key")),
         signed_in_at=text_of(found.get("signed_in_at")),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -20,6 +20,7 @@ from grantflow.cli.token.external_token import handed_over, variable
 from grantflow.cli.transport import Traced
 from grantflow.core.acquisition.freshness import SKEW, Freshness, Skew, freshness
 from grantflow.core.client.identity import Grant
+from grantflow.core.codec import dump_token
 from grantflow.core.flows.states import Expired, Failed
 from grantflow.core.values.errors import InteractionRequired
 from grantflow.core.values.token import DeviceAuthorization, Token
@@ -47,6 +48,12 @@ def without_its_key(token: Token) -> Token:
             "server takes it; the program that gets it has to make one"
         )
     return token
+
+
+def members_of(token: Token) -> dict[str, object]:
+    """Return what ``formats`` prints; times are in UTC, as a sign-in stores them."""
+    ends = token.expires_at
+    return dump_token(token if ends is None else evolve(token, expires_at=ends.astimezone(UTC)))
 
 
 def given_to(name: str | None) -> Token | None:

@@ -18,9 +18,10 @@ from grantflow.cli.profiles import profiles
 from grantflow.cli.profiles.client import key_of_profile
 from grantflow.cli.profiles.login_command import login_command
 from grantflow.cli.profiles.profiles import Profile
+from grantflow.cli.token import formats
 from grantflow.cli.token import rejected_tokens as refusals
-from grantflow.cli.token.acquire import given_to, renewed, usable
-from grantflow.cli.token.git import asked, credential, origins
+from grantflow.cli.token.acquire import given_to, members_of, renewed, usable
+from grantflow.cli.token.git import asked, origins
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
 
@@ -45,7 +46,8 @@ def answered(
     if isinstance(case, str):
         return _left(case)
     if operation == "get":
-        return credential(question, case.token(least))
+        wish = formats.Wish(user=question.username or formats.USER)
+        return formats.lines("git-credential", members_of(case.token(least)), wish)
     case.refused(question.password)
     return []
 

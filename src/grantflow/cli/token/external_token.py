@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-
 from grantflow.cli.errors import usage
 from grantflow.core.values.json import Members
 from grantflow.core.values.parsing import sendable
 from grantflow.core.values.result import either
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
-from grantflow.shell.environment import variables_of
+from grantflow.shell.environment import token_variable
 
 
 def variable(profile: str | None) -> str | None:
     """Return the variable that holds a token of this profile, if one is set."""
-    return next((name for name in variables_of(profile) if os.environ.get(name)), None)
+    return token_variable(profile)
 
 
 def handed_over(text: str, where: str) -> Token:

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, final
+from typing import final
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -20,10 +20,6 @@ from attrs import frozen
 from grantflow.cli.errors import usage
 from grantflow.core.client.provider import endpoint_problem, origin_of
 from grantflow.core.values.secret import Secret
-from grantflow.core.values.token import Token
-
-_USER: Final = "oauth2"
-"""What git sends as the name where it was told none: GitHub takes any, GitLab this one."""
 
 
 @final
@@ -83,18 +79,3 @@ def _named(host: str) -> Iterator[str]:
     plain = _origin("http", host)
     if plain is not None:  # this machine
         yield plain
-
-
-def credential(question: Asked, token: Token) -> list[str]:
-    """Return the answer to ``get``: name, password, and until when git may use it.
-
-    >>> credential(Asked("https://git.example:443"), Token(access_token="at-1"))
-    ['username=oauth2', 'password=at-1']
-    """
-    lines = [
-        f"username={question.username or _USER}",
-        f"password={token.access_token.reveal()}",
-    ]
-    if token.expires_at is not None:
-        lines.append(f"password_expiry_utc={int(token.expires_at.timestamp())}")
-    return lines

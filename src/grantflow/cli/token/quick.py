@@ -1,11 +1,12 @@
-"""``grantflow token [PROFILE]`` with a token that lives: two files are read, and little is loaded.
+"""``grantflow token`` with a stored token that is valid: two files are read, and little is loaded.
 
 It runs in front of other commands, thousands of times a day. Rules:
 
 1. It prints what the full command would print, or leaves everything to the full command: a flag,
-   a variable, a mode, a member or a character that it does not know, a token that may be stale.
-2. It changes nothing, and warns of nothing: what needs that is left to the full command.
-3. It loads ``json`` and ``hashlib``, and of grantflow nothing; not even ``typing``.
+   a variable, a file mode or a member that it does not know, a token that may be about to expire.
+2. It changes nothing and warns of nothing: that is left to the full command.
+3. It decides nothing twice: the profile names the file of its token, ``formats`` prints, and
+   ``shell.environment`` knows the folder. Of grantflow it loads those two, and not even ``typing``.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ import stat
 import sys
 import time
 
+from grantflow.cli.profiles import GRANTS
+from grantflow.cli.token import formats
+from grantflow.shell.environment import data_folder
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import TypeGuard
 
 _SURELY_FRESH = 31
-"""Seconds; the full command counts a token as stale 30 seconds before its end, or later."""
+"""Seconds; the full command renews a token 30 seconds before it expires, or later."""
 
 _READ = (
     os.O_RDONLY
@@ -31,95 +36,86 @@ _READ = (
     | getattr(os, "O_NONBLOCK", 0)
 )
 _POSIX = os.name == "posix"
-_DEEPEST = 8
-# Not dpop: where a bound token is stored takes the thumbprint of its key.
-_MEMBERS = frozenset(
-    {
-        "grant",
-        "provider",
-        "provider_file",
-        "values",
-        "spelling",
-        "issuer",
-        "token_endpoint",
-        "device_authorization_endpoint",
-        "revocation_endpoint",
-        "client_id",
-        "client_auth",
-        "client_secret_file",
-        "client_key_file",
-        "client_assertion_file",
-        "scope",
-        "registration",
-        "signed_in_at",
-        "audience",
-        "resource",
-        "param",
-    }
-)
 _NAMES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-:")
-_PATH = _NAMES | frozenset("/~")
+_WITH_VALUE = ("--format", "--min-ttl", "--host")
 
 
-def now() -> float:
-    """Return the wall time in seconds since 1970; the tests put their own here."""
-    return time.time()
-
-
-def printed(argv: Sequence[str]) -> bool:
-    """Print the token that ``argv`` asks for, if that is quickly done; tell whether it was."""
-    token = found(argv)
-    if token is None or sys.stdout is None:
+def printed(argv: Sequence[str], now: float | None = None) -> bool:
+    """Print the token that ``argv`` asks for, if that is quickly done; return whether it was."""
+    found = None if sys.stdout is None else answer(argv, time.time() if now is None else now)
+    if found is None:
         return False
-    print(token, flush=True)
+    sys.stdout.write("".join(f"{line}\n" for line in found))
+    sys.stdout.flush()
     return True
 
 
-def found(argv: Sequence[str]) -> str | None:
-    """Return the access token that ``argv`` asks for, if it is quickly found."""
+def answer(argv: Sequence[str], now: float) -> list[str] | None:
+    """Return the lines that answer ``argv``, if they are quickly found; ``now`` is a Unix time."""
     if not argv or argv[0] != "token":
         return None
-    named = [each for each in argv[1:] if each != "--no-input"]
-    # A token of the environment outranks every file.
-    if any(each.startswith("GRANTFLOW_TOKEN") for each in os.environ):
+    # A token of the environment outranks every file, and --verbose tells more.
+    if any(each.startswith(("GRANTFLOW_TOKEN", "GRANTFLOW_DEBUG")) for each in os.environ):
         return None
-    home = _home()
-    if home is None or len(named) > 1 or not all(_is_name(each) for each in named):
+    asked = _options(argv[1:])
+    if asked is None:
         return None
-    profile = _profile(os.path.join(home, "profiles.json"), named)
-    key = None if profile is None else _key(*profile)
-    if key is None:
+    words, flags = asked
+    kind, least = flags.get("--format", "text"), flags.get("--min-ttl", "0")
+    if kind not in formats.FORMATS or not (least.isascii() and least.isdigit()) or len(least) > 9:
         return None
-    return _token(os.path.join(home, "tokens", f"{key}.json"))
+    is_git = kind == "git-credential"
+    if is_git and (not words or words.pop() != "get"):
+        return None
+    if len(words) > 1 or ("--host" in flags and not is_git):
+        return None
+    try:
+        folder = data_folder()
+    except OSError:
+        return None
+    profile = _profile(folder, words)
+    token = (
+        None if profile is None else _token(folder, profile, now + max(int(least), _SURELY_FRESH))
+    )
+    if profile is None or token is None:
+        return None
+    if is_git:
+        return _for_git(folder, profile, token, flags.get("--host"))
+    wish = formats.Wish()
+    if kind == "kubernetes":
+        request = formats.exec_request(os.environ.get("KUBERNETES_EXEC_INFO"))
+        if isinstance(request, str) or _type(token) == "dpop":
+            return None
+        wish.version = request[0]
+    return formats.lines(kind, token, wish)
 
 
-def _is_name(text: str) -> bool:
-    return bool(text) and text[0] != "-" and _NAMES.issuperset(text)
-
-
-def _home() -> str | None:
-    named = os.environ.get("GRANTFLOW_HOME")
-    if named:
-        return None if named.startswith("~") else named
-    if sys.platform != "linux" or "ANDROID_DATA" in os.environ:
-        from grantflow.shell.environment import home
-
-        return str(home())
-    data = os.environ.get("XDG_DATA_HOME", "").strip()
-    if not data:
-        user = os.environ.get("HOME", "")
-        data = os.path.join(user, ".local", "share") if user.startswith("/") else ""
-    return os.path.join(data, "grantflow") if data.startswith("/") else None
+def _options(argv: Sequence[str]) -> tuple[list[str], dict[str, str]] | None:
+    """Return the words and the flags with a value; each flag at most once."""
+    words: list[str] = []
+    flags: dict[str, str] = {}
+    rest = iter(argv)
+    for each in rest:
+        name, equals, value = each.partition("=")
+        if name in _WITH_VALUE and name not in flags:
+            flags[name] = value if equals else next(rest, "")
+        elif each == "--no-input":
+            continue
+        elif each and each[0] != "-" and _NAMES.issuperset(each):
+            words.append(each)
+        else:
+            return None
+    return words, flags
 
 
 def _document(path: str) -> dict[str, object] | None:
-    """Return a JSON object of a file that is its owner's alone."""
+    """Return a JSON object from a file that is private to its owner."""
     try:
         descriptor = os.open(path, _READ)
         with open(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode) or (_POSIX and mode & 0o077):
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or (_POSIX and not _is_private(found)):
                 return None
             members: object = json.loads(file.read())
     except (OSError, ValueError, RecursionError):
@@ -127,83 +123,41 @@ def _document(path: str) -> dict[str, object] | None:
     return members if isinstance(members, dict) and members.get("version") == 1 else None
 
 
-def _profile(path: str, named: list[str]) -> tuple[str, dict[str, object]] | None:
-    file = _document(path) or {}
+def _is_private(found: os.stat_result) -> bool:
+    return not found.st_mode & 0o077 and found.st_uid in (os.geteuid(), 0)
+
+
+def _profile(folder: str, named: list[str]) -> dict[str, object] | None:
+    file = _document(os.path.join(folder, "profiles.json")) or {}
     name = named[0] if named else file.get("default")
     profiles = file.get("profiles")
-    if not isinstance(name, str) or not isinstance(profiles, dict) or not _is_name(name):
+    found = profiles.get(name) if isinstance(profiles, dict) and isinstance(name, str) else None
+    if not isinstance(found, dict) or not _is_flat(found) or found.get("store", "file") != "file":
         return None
-    found = profiles.get(name)
-    # What another version remembers may say where the token is, as everything here does.
-    return (name, found) if isinstance(found, dict) and _MEMBERS.issuperset(found) else None
+    grant = found.get("grant")
+    needed = () if grant == "given" else ("token_endpoint", "client_id")
+    return found if grant in GRANTS and all(_is_text(found.get(each)) for each in needed) else None
 
 
-def _key(name: str, profile: Mapping[str, object]) -> str | None:
-    """Return the name under which the profile's token is stored (``core.tokens.key_of``)."""
-    grant = profile.get("grant")
-    if not _is_plain(profile):
+def _token(folder: str, profile: dict[str, object], until: float) -> dict[str, object] | None:
+    """Return the stored members of a token that is valid until then, if they are plain."""
+    key = profile.get("token_key")
+    if not isinstance(key, str) or not key or not _NAMES.issuperset(key):
         return None
-    if grant == "given":
-        return f"given-{_hash(name)}"
-    issuer, token_endpoint = profile.get("issuer"), profile.get("token_endpoint")
-    client_id, audience = profile.get("client_id"), profile.get("audience")
-    scope, resource = profile.get("scope", []), profile.get("resource", [])
-    param = profile.get("param", [])
-    ends = [
-        profile[each]
-        for each in ("device_authorization_endpoint", "revocation_endpoint")
-        if each in profile
-    ]
-    if (
-        not (grant == "device" or grant == "client_credentials")
-        or not (issuer is None or _is_text(issuer))
-        or not (audience is None or _is_text(audience))
-        or not _is_text(client_id)
-        or not _is_endpoint(token_endpoint)
-        or not all(_is_endpoint(each) for each in ends)
-        or not _are_texts(scope)
-        or not _are_texts(resource)
-        or any(word.split() != [word] for word in scope)
-        or not _are_pairs(param)
-        or any(":" in each for each, _ in param)
-    ):
+    found = _document(os.path.join(folder, "tokens", f"{key}.json"))
+    if found is None or not _is_flat(found):
         return None
-    parts = [
-        ("at", issuer or token_endpoint),
-        ("client", client_id),
-        ("grant", grant),
-        ("profile", name),
-        *(("scope", word) for word in sorted(set(scope))),
-        ("audience", "" if audience is None else f"={audience}"),
-        *(("resource", each) for each in sorted(set(resource))),
-        *sorted((f"extra {each}", value) for each, value in param),
-    ]
-    told = "".join(f"{len(text)}:{text}" for pair in parts for text in pair)
-    try:
-        return _hash(told)
-    except UnicodeEncodeError:  # half a character
-        return None
+    needed = [found.get("access_token"), found.get("token_type", "Bearer")]
+    others = [found[each] for each in ("refresh_token", "id_token") if each in found]
+    scope = found.get("scope", ["-"])
+    plain = all(_is_plain(each) for each in (*needed, *others)) and _are_words(scope)
+    return found if plain and _is_valid(found.get("expires_at"), until) else None
 
 
-def _hash(text: str) -> str:
-    from hashlib import sha256
-
-    return sha256(text.encode()).hexdigest()
-
-
-def _token(path: str) -> str | None:
-    file = _document(path)
-    if file is None or not _is_plain(file):
-        return None
-    token, ends = file.get("access_token"), file.get("expires_at")
-    others = [file[each] for each in ("refresh_token", "id_token") if each in file]
-    if not _is_sendable(token) or not all(_is_sendable(each) for each in others):
-        return None
-    return token if ends is None or _is_far(ends) else None
-
-
-def _is_far(ends: object) -> bool:
-    """Tell whether a time, spelt as the full command spells it, is far enough away."""
+def _is_valid(ends: object, until: float) -> bool:
+    """Return whether a time, written as the full command writes it, is later than ``until``."""
+    if ends is None:
+        return True
     if not isinstance(ends, str) or not ends.endswith("+00:00"):
         return False
     from datetime import datetime
@@ -212,14 +166,14 @@ def _is_far(ends: object) -> bool:
         found = datetime.fromisoformat(ends)
     except ValueError:
         return False
-    return found.timestamp() - now() > _SURELY_FRESH
+    return found.isoformat() == ends and found.timestamp() > until
 
 
-def _is_plain(value: object, depth: int = _DEEPEST) -> bool:
-    """Tell whether a JSON value is not deep; what is, is read more carefully elsewhere."""
+def _is_flat(value: object, depth: int = 8) -> bool:
+    """Return whether a JSON value is not deep; one that is may be refused by the full command."""
     if isinstance(value, (dict, list)):
         inner: Iterable[object] = value.values() if isinstance(value, dict) else value
-        return depth > 0 and all(_is_plain(each, depth - 1) for each in inner)
+        return depth > 0 and all(_is_flat(each, depth - 1) for each in inner)
     return True
 
 
@@ -227,23 +181,48 @@ def _is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _is_sendable(value: object) -> TypeGuard[str]:
+def _is_plain(value: object) -> bool:
     return _is_text(value) and value.isascii() and value.isprintable()
 
 
-def _are_texts(value: object) -> TypeGuard[list[str]]:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+def _are_words(value: object) -> bool:
+    rows: Iterable[object] = value if isinstance(value, list) else (None,)
+    return all(isinstance(each, str) and each.split() == [each] for each in rows)
 
 
-def _are_pairs(value: object) -> TypeGuard[list[list[str]]]:
-    return isinstance(value, list) and all(_are_texts(each) and len(each) == 2 for each in value)
+def _type(token: dict[str, object]) -> str:
+    return str(token.get("token_type", "")).lower()
 
 
-def _is_endpoint(value: object) -> TypeGuard[str]:
-    """Tell whether a URL is as plain as most: https, a name, perhaps a port, a path."""
-    if not isinstance(value, str) or not value.startswith("https://"):
-        return False
-    host, _, path = value[len("https://") :].partition("/")
-    name, colon, port = host.partition(":")
-    usable_port = not colon or (port.isdigit() and int(port) <= 65535)
-    return bool(name) and usable_port and _HOST.issuperset(host) and _PATH.issuperset(path)
+def _for_git(
+    folder: str, profile: dict[str, object], token: dict[str, object], host: str | None
+) -> list[str] | None:
+    """Answer git's question (``token.git``), if it is about the one place of this profile."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return None
+    if os.path.lexists(os.path.join(folder, "refusals.json")):
+        return None
+    text = sys.stdin.read()
+    question: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line:
+            break
+        name, _, value = line.partition("=")
+        question[name] = value
+    protocol, asked = question.get("protocol", ""), question.get("host", "")
+    origin = f"{protocol}://{asked}"
+    if asked and _HOST.issuperset(asked) and (protocol == "https" or _is_here(protocol, asked)):
+        server = profile.get("issuer") or profile.get("token_endpoint") or ""
+        own = origin == server or str(server).startswith(f"{origin}/")
+        named = protocol == "https" and asked == host
+        if own if host is None else named:
+            user = question.get("username") or profile.get("git_user") or formats.USER
+            return formats.lines("git-credential", token, formats.Wish(user=str(user)))
+    from io import StringIO
+
+    sys.stdin = StringIO(text)  # the full command reads the question again
+    return None
+
+
+def _is_here(protocol: str, host: str) -> bool:
+    return protocol == "http" and host.partition(":")[0] in ("127.0.0.1", "localhost")

@@ -1,0 +1,145 @@
+"""How ``grantflow token`` prints a token: one function per format, from the stored JSON members.
+
+Both ways of the command use it: the quick one, which reads the members from their file, and the
+full one, which dumps the token that it acquired. It imports nothing that they do not.
+"""
+
+from __future__ import annotations
+
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Members = Mapping[str, object]
+    """What ``grantflow.codec.dump_token`` writes: the members of a stored token."""
+
+KUBERNETES = "client.authentication.k8s.io"
+VERSIONS = (f"{KUBERNETES}/v1", f"{KUBERNETES}/v1beta1")
+"""The API versions of an ``ExecCredential``; the first one is the default."""
+
+USER = "oauth2"
+"""The user name beside a token that is sent as a password: GitHub takes any, GitLab this one."""
+
+_SCHEMES = {"bearer": "Bearer", "dpop": "DPoP"}
+
+
+class Wish:
+    """What a format needs to know besides the token.
+
+    ``member`` is the token to print, ``version`` the API version that a Kubernetes client asked
+    for, ``user`` the name that goes with a password, ``server`` the registry that docker asked for.
+    """
+
+    __slots__ = ("member", "server", "user", "version")
+
+    def __init__(
+        self,
+        member: str = "access_token",
+        *,
+        version: str = VERSIONS[0],
+        user: str = USER,
+        server: str = "",
+    ) -> None:
+        self.member = member
+        self.version = version
+        self.user = user
+        self.server = server
+
+
+def lines(name: str, token: Members, wish: Wish | None = None) -> list[str]:
+    """Return the lines of a format, one of ``FORMATS``.
+
+    >>> lines("header", {"access_token": "at-1", "token_type": "bearer"})
+    ['Authorization: Bearer at-1']
+    """
+    return FORMATS[name](token, wish or Wish())
+
+
+def authorization(token: Members, member: str = "access_token") -> str:
+    """Return the value of an ``Authorization`` header (RFC 6750, RFC 9449 section 7.1)."""
+    scheme = str(token.get("token_type") or "Bearer") if member == "access_token" else "Bearer"
+    return f"{_SCHEMES.get(scheme.lower(), scheme)} {token[member]}"
+
+
+def _text(token: Members, wish: Wish) -> list[str]:
+    return [str(token[wish.member])]
+
+
+def _json(token: Members, wish: Wish) -> list[str]:
+    scope = token.get("scope")
+    found = {
+        "access_token": token["access_token"],
+        "token_type": token.get("token_type") or "Bearer",
+        "expires_at": token.get("expires_at"),
+        "scope": " ".join(scope) if isinstance(scope, list) else "",
+    }
+    return [json.dumps(found | ({"id_token": token["id_token"]} if _is_id(wish) else {}))]
+
+
+def _header(token: Members, wish: Wish) -> list[str]:
+    return [f"Authorization: {authorization(token, wish.member)}"]
+
+
+def _headers_json(token: Members, wish: Wish) -> list[str]:
+    return [json.dumps({"Authorization": authorization(token, wish.member)})]
+
+
+def _kubernetes(token: Members, wish: Wish) -> list[str]:
+    """Return an ``ExecCredential`` (KEP 541): the client keeps the token until its end."""
+    status = {"token": token[wish.member]}
+    ends = token.get("expires_at")
+    if isinstance(ends, str):
+        # Whole seconds of UTC: a part of a second later, the token would have expired.
+        status["expirationTimestamp"] = f"{ends[:19]}Z"
+    return [json.dumps({"apiVersion": wish.version, "kind": "ExecCredential", "status": status})]
+
+
+def _git_credential(token: Members, wish: Wish) -> list[str]:
+    """Return the answer to git's ``get`` (git-credential(1))."""
+    found = [f"username={wish.user}", f"password={token[wish.member]}"]
+    ends = token.get("expires_at")
+    if isinstance(ends, str):
+        from datetime import datetime
+
+        found.append(f"password_expiry_utc={int(datetime.fromisoformat(ends).timestamp())}")
+    return found
+
+
+FORMATS: dict[str, Callable[[Members, Wish], list[str]]] = {
+    "text": _text,
+    "json": _json,
+    "header": _header,
+    "headers-json": _headers_json,
+    "kubernetes": _kubernetes,
+    "git-credential": _git_credential,
+}
+"""Each value of ``--format``."""
+
+
+def _is_id(wish: Wish) -> bool:
+    return wish.member == "id_token"
+
+
+def exec_request(text: str | None) -> tuple[str, bool] | str:
+    """Read ``KUBERNETES_EXEC_INFO``: the API version, and whether the client lends its terminal.
+
+    Text is what is wrong with it. Without the variable, a person is trying the command out.
+
+    >>> exec_request('{"apiVersion": "client.authentication.k8s.io/v1beta1", "spec": {}}')
+    ('client.authentication.k8s.io/v1beta1', True)
+    """
+    if not text:
+        return VERSIONS[0], True
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return "is not JSON"
+    if not isinstance(found, dict):
+        return "is not a JSON object"
+    version, spec = found.get("apiVersion"), found.get("spec")
+    if version not in VERSIONS:
+        return f"asks for apiVersion {version!r}"
+    interactive = spec.get("interactive") if isinstance(spec, dict) else None
+    return version, interactive is not False
