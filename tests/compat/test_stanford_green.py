@@ -700,7 +700,9 @@ def test_a_secret_that_no_header_can_hold_is_not_tried_again_and_again() -> None
 
 
 def test_an_international_host(make: Make) -> None:
-    assert make("https://bücher.example/token").cache_get() is None
+    with pytest.raises(requests.exceptions.InvalidURL, match=r"^url: .*punycode"):
+        make("https://bücher.example/token")
+    assert make("https://xn--bcher-kva.example/token").cache_get() is None
 
 
 def test_progress(

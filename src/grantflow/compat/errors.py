@@ -24,7 +24,7 @@ from requests.exceptions import (
     SSLError,
 )
 
-from grantflow import Fault, Response
+from grantflow import Fault, GrantError, Problem, Response
 
 
 class UnreadableAnswer(JSONDecodeError, KeyError):  # noqa: N818 - a base, not raised itself
@@ -39,6 +39,11 @@ class UnreadableAnswer(JSONDecodeError, KeyError):  # noqa: N818 - a base, not r
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.message,)
+
+
+def message_of(problem: Problem) -> str:
+    """Return one line that says what went wrong."""
+    return str(GrantError(problem))
 
 
 def network_error(fault: Fault, message: str) -> requests.RequestException:

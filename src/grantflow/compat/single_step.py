@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias, TypeVar
 
 from grantflow import (
+    Authorized,
     Clock,
     CodeExpired,
     Event,
@@ -20,11 +21,10 @@ from grantflow import (
     Unanswered,
     Unreachable,
 )
-from grantflow.core.flows.states import Final
 
 S = TypeVar("S")
 
-Happened: TypeAlias = Event | Final
+Happened: TypeAlias = Event | Authorized | Expired | Failed
 """What one request led to, or the end that came before it."""
 
 

@@ -38,6 +38,8 @@ from grantflow.shell.auth.dpop_header import HEADER, NONCE, Proofs
 from grantflow.shell.auth.header import Origins, Spelling
 from grantflow.shell.sources.blocking import TokenSource
 
+__all__ = ["TokenAuth"]
+
 
 @final
 class TokenAuth(httpx.Auth):

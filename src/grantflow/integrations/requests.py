@@ -27,7 +27,10 @@ from grantflow.core.values.token import Token
 from grantflow.shell.auth.after_401 import Answer, Call
 from grantflow.shell.auth.dpop_header import HEADER, NONCE, Proofs
 from grantflow.shell.auth.header import Origins, Spelling
+from grantflow.shell.http.requests import RequestsTransport
 from grantflow.shell.sources.blocking import TokenSource
+
+__all__ = ["RequestsTransport", "TokenAuth", "TokenSession"]
 
 _Auth: TypeAlias = (
     tuple[str, str]

@@ -26,6 +26,7 @@ from grantflow import (
     Client,
     Clock,
     GrantError,
+    MemoryStore,
     Prompt,
     Secret,
     Skew,
@@ -56,9 +57,7 @@ from grantflow.compat.bitfount.errors import (
 )
 from grantflow.compat.bitfount.screen import Screen
 from grantflow.compat.bitfount.token_file import Inputs, TokenFile
-from grantflow.core.acquisition.freshness import Freshness, freshness
-from grantflow.core.client.identity import key_of
-from grantflow.core.client.provider import origin_of
+from grantflow.integrations import origin_of
 
 __all__ = [
     "APIKeys",
@@ -72,8 +71,8 @@ __all__ = [
 ]
 
 _ANYBODY: Final = "_default"
-_LAST_MINUTES: Final = Window(timedelta(minutes=10), 0.2)
-_SKEW: Final = Skew(soft=_LAST_MINUTES, hard=_LAST_MINUTES)
+_WINDOW: Final = Window(timedelta(minutes=10), 0.2)
+_SKEW: Final = Skew(soft=_WINDOW, hard=_WINDOW)
 _TIMEOUT: Final = 20.0
 _Auth: TypeAlias = (
     tuple[str, str]
@@ -119,7 +118,7 @@ class BitfountSession(TokenSession):
         self._file = TokenFile(
             self.user_storage_path,
             Inputs(auth_domain, client_id, scopes, audience),
-            key_of(client, "device"),
+            TokenSource(client, store=MemoryStore()).key,
             self._foreign,
         )
         self._screen = Screen(self._clock, self._file, prompt)
@@ -169,8 +168,9 @@ class BitfountSession(TokenSession):
     def expired(self) -> bool:
         """Whether the token has expired, or is about to (rule 2)."""
         token = self._source.current
-        now = self._clock.now().wall
-        return token is not None and freshness(token, now, _SKEW) is Freshness.STALE
+        if token is None or token.expires_at is None:
+            return False
+        return self._clock.now().wall >= token.expires_at - _WINDOW.of(token)
 
     @property
     def access_token_expires_at(self) -> datetime | None:

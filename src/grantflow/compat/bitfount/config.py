@@ -12,9 +12,10 @@ from typing import Final, final
 from attrs import evolve, field, frozen
 
 from grantflow import Provider, providers
+from grantflow.compat.arguments import checked_url, variable
 from grantflow.compat.bitfount.errors import AuthEnvironmentError
-from grantflow.core.acquisition.unauthorized import origins_of
-from grantflow.core.client.provider import endpoint_problem
+from grantflow.flows import endpoint_problem
+from grantflow.integrations import origin_of
 
 _USERNAME: Final = "https://www.bitfount.com/username"
 
@@ -42,8 +43,8 @@ class Services:
         host = auth_domain.lower().removeprefix("https://").rstrip("/")
         hub, access_manager = _KNOWN.get(host, (_if_safe(audience), ()))
         return Services(
-            origins_of(hub if hub_urls is None else _safe("hub_urls", hub_urls)),
-            origins_of(access_manager if am_urls is None else _safe("am_urls", am_urls)),
+            _origins(hub if hub_urls is None else _safe("hub_urls", hub_urls)),
+            _origins(access_manager if am_urls is None else _safe("am_urls", am_urls)),
         )
 
     @property
@@ -79,11 +80,11 @@ def _if_safe(audience: str) -> tuple[str, ...]:
 
 
 def _safe(name: str, urls: Iterable[str]) -> tuple[str, ...]:
-    found = tuple(urls)
-    for url in found:
-        if (problem := endpoint_problem(url)) is not None:
-            raise ValueError(f"{name}: {problem}")
-    return found
+    return tuple(checked_url(name, url) for url in urls)
+
+
+def _origins(urls: Iterable[str]) -> frozenset[str]:
+    return frozenset(origin for url in urls if (origin := origin_of(url)) is not None)
 
 
 @final
@@ -104,18 +105,14 @@ class APIKeys:
 def api_keys_given() -> APIKeys | None:
     """Return the keys of the environment; ``AuthEnvironmentError`` where they cannot be used."""
     names = ("BITFOUNT_API_KEY_ID", "BITFOUNT_API_KEY")
-    if not any(map(_said, names)):
+    if not any(map(variable, names)):
         return None
     for name, other in (names, names[::-1]):
-        if not _said(name):
+        if not variable(name):
             raise AuthEnvironmentError(f"{name} is not set, but {other} is: set both or none")
-        if not (_said(name).isascii() and _said(name).isprintable()):
+        if not (variable(name).isascii() and variable(name).isprintable()):
             raise AuthEnvironmentError(f"{name} has characters that no header can hold")
-    return APIKeys(*map(_said, names))
-
-
-def _said(name: str) -> str:
-    return os.environ.get(name, "").strip()
+    return APIKeys(*map(variable, names))
 
 
 def storage(username: str) -> Path:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import webbrowser
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import final
 
@@ -13,7 +11,8 @@ from attrs import evolve, frozen
 from grantflow import Clock, DeviceAuthorization, DeviceState, Pending, Prompt, SlowDown
 from grantflow.compat.bitfount.errors import AuthenticatedUserError
 from grantflow.compat.bitfount.token_file import TokenFile
-from grantflow.core.messages import escaped
+from grantflow.compat.browser import open_link
+from grantflow.flows import escaped
 
 
 @final
@@ -65,8 +64,7 @@ class Screen:
         print("A browser window will open, please log in to confirm your identity.")
         print("If no browser window opens, then please visit the following URL:")
         print(escaped(link), flush=True)
-        with suppress(webbrowser.Error, OSError):  # the link is there to be copied
-            webbrowser.open(link)
+        open_link(link)
 
     def watch(self, state: DeviceState) -> None:
         """Remember a new code; tell how long an old one is waited for."""

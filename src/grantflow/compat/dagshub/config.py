@@ -6,7 +6,6 @@ The environment is read at each call, and a variable that is empty counts as mis
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,7 +14,8 @@ from attrs import evolve
 from platformdirs import user_cache_path
 
 from grantflow import Client, Provider, Secret, providers
-from grantflow.core.client.provider import endpoint_problem
+from grantflow.compat.arguments import variable
+from grantflow.flows import endpoint_problem
 
 ENVIRONMENT: Final = "DAGSHUB_USER_TOKEN"
 _DAGSHUB: Final = "https://dagshub.com"
@@ -49,7 +49,8 @@ def host_of(given: str | None = None) -> str:
 
     ``ValueError`` names what cannot be used.
     """
-    name, said = ("host", given) if given else ("DAGSHUB_CLIENT_HOST", _said("DAGSHUB_CLIENT_HOST"))
+    name = "host" if given else "DAGSHUB_CLIENT_HOST"
+    said = given or variable(name)
     host = normalised((said or _DAGSHUB).strip())
     problem = "must be a URL without a path" if host is None else endpoint_problem(host)
     if host is None or problem is not None:
@@ -61,25 +62,25 @@ def client_of(host: str, referrer: str | None = None) -> Client:
     """Return the client of ``host``; ``referrer`` becomes a part of the link."""
     return Client(
         provider=_provider_at(host),
-        client_id=_said("DAGSHUB_CLIENT_ID") or _CLIENT_ID,
+        client_id=variable("DAGSHUB_CLIENT_ID") or _CLIENT_ID,
         extra={} if referrer is None else {"referrer": referrer},
     )
 
 
 def cache_of(location: str | Path | None = None) -> Path:
     """Return the file of tokens: ``location``, ``DAGSHUB_CLIENT_TOKENS_CACHE``, or DagsHub's."""
-    said = location or _said("DAGSHUB_CLIENT_TOKENS_CACHE")
+    said = location or variable("DAGSHUB_CLIENT_TOKENS_CACHE")
     return Path(said).expanduser() if said else user_cache_path("dagshub") / "tokens"
 
 
 def quiet() -> bool:
     """Tell whether nobody wants to read who is signed in (``DAGSHUB_QUIET``)."""
-    return _said("DAGSHUB_QUIET").lower() in ("1", "true", "yes", "on")
+    return variable("DAGSHUB_QUIET").lower() in ("1", "true", "yes", "on")
 
 
 def token_given(host: str) -> Secret | None:
     """Return the text of ``DAGSHUB_USER_TOKEN``, which is meant for the configured host alone."""
-    given = Secret(_said(ENVIRONMENT))
+    given = Secret(variable(ENVIRONMENT))
     try:
         return given if given != Secret("") and host == host_of() else None
     except ValueError:  # no host is configured that it could be meant for
@@ -91,7 +92,7 @@ def timeout() -> tuple[float, float]:
 
     ``ValueError`` names ``DAGSHUB_HTTP_TIMEOUT`` where it is no positive number.
     """
-    said = _said("DAGSHUB_HTTP_TIMEOUT")
+    said = variable("DAGSHUB_HTTP_TIMEOUT")
     try:
         seconds = float(said) if said else _READ_TIMEOUT
     except ValueError:
@@ -99,10 +100,6 @@ def timeout() -> tuple[float, float]:
     if not 0 < seconds < math.inf:
         raise ValueError("DAGSHUB_HTTP_TIMEOUT: a positive number of seconds is needed")
     return min(seconds, _CONNECT_TIMEOUT), seconds
-
-
-def _said(name: str) -> str:
-    return os.environ.get(name, "").strip()
 
 
 def _provider_at(host: str) -> Provider:

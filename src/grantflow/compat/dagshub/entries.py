@@ -12,8 +12,8 @@ import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from grantflow import Secret
+from grantflow.codec import load_token
 from grantflow.compat.dagshub.token_auth import AppDagshubToken, KeptToken, OAuthDagshubToken
-from grantflow.core.codec import load_token
 
 _TAG: Final = "tag:yaml.org,2002:"
 _TEXTS: Final = tuple(f"{_TAG}{kind}" for kind in ("str", "int", "float", "timestamp"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import httpx
 
 from grantflow import Failed, InteractionRequired, Problem, Unreachable
-from grantflow.core.messages import sentence
+from grantflow.compat.errors import message_of
 
 
 class InvalidTokenError(Exception):
@@ -47,7 +47,7 @@ class UncheckedTokenError(InvalidTokenError, RuntimeError):
     """
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(f"The token could not be checked: {sentence(problem)}")
+        super().__init__(f"The token could not be checked: {message_of(problem)}")
         self.problem: Problem = problem
 
     def __reduce__(self) -> tuple[Callable[[Problem], UncheckedTokenError], tuple[Problem]]:
@@ -79,7 +79,7 @@ def no_token(host: str, problem: Problem, notes: Iterable[str] = ()) -> NoTokenE
             problem,
         )
     kind = NoAnswerError if _silent(problem) else NoTokenError
-    return kind(f"Signing in at '{host}' failed: {sentence(problem)}", problem)
+    return kind(f"Signing in at '{host}' failed: {message_of(problem)}", problem)
 
 
 def _silent(problem: Problem) -> bool:

@@ -16,7 +16,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, final
 
-from grantflow import Client, Clock, Refused, Secret, StoreError, Token
+from grantflow import (
+    Client,
+    Clock,
+    MemoryStore,
+    Refused,
+    Secret,
+    StoreError,
+    Token,
+    TokenSource,
+)
 from grantflow.compat.dagshub.cache import TokensCache
 from grantflow.compat.dagshub.token_auth import (
     NEVER,
@@ -24,9 +33,7 @@ from grantflow.compat.dagshub.token_auth import (
     KeptToken,
     OAuthDagshubToken,
 )
-from grantflow.compat.dagshub.user import Whose
-from grantflow.core.client.identity import key_of
-from grantflow.core.values.json import Members
+from grantflow.compat.dagshub.user import User, Whose
 
 _log: Final = logging.getLogger("grantflow")
 
@@ -44,7 +51,7 @@ class Known:
         if token.access_token in self._good.get(host, ()):
             return None
         found = self._ask(host, token)
-        if isinstance(found, Members):
+        if isinstance(found, User):
             self.learn(host, token.access_token)
         return found if isinstance(found, Refused) else None
 
@@ -72,10 +79,8 @@ class HostTokens:
         asks: bool,
     ) -> None:
         self._cache = cache
-        self._keys = {
-            key_of(client, "device"): OAuthDagshubToken,
-            key_of(client, "app_token"): AppDagshubToken,
-        }
+        named = TokenSource(client, store=MemoryStore())
+        self._keys = {named.key: OAuthDagshubToken, named.app_key: AppDagshubToken}
         self._host = host
         self._known = known
         self._clock = clock

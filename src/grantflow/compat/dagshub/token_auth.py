@@ -15,9 +15,10 @@ import requests
 from attrs import field, frozen
 
 from grantflow import Secret, Token
+from grantflow.codec import load_token
+from grantflow.compat.arguments import wrapped
 from grantflow.compat.dagshub.authenticator import DagshubAuthenticator
 from grantflow.compat.dagshub.config import host_of
-from grantflow.core.codec import load_token
 
 __all__ = [
     "NEVER",
@@ -41,10 +42,6 @@ class TokenDeserializationError(Exception):
     """An entry that cannot be read as a token."""
 
 
-def _wrapped(value: Secret | str) -> Secret:
-    return Secret(value) if isinstance(value, str) else value
-
-
 def _aware(at: datetime) -> datetime:
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
@@ -59,7 +56,7 @@ class DagshubTokenABC:
     token_type: ClassVar[str] = "NONE"
     priority: ClassVar[int] = 10000
 
-    secret: Secret = field(alias="token_value", converter=_wrapped)
+    secret: Secret = field(alias="token_value", converter=wrapped)
 
     @property
     def token_value(self) -> str:
@@ -188,7 +185,7 @@ class HTTPBearerAuth(httpx.Auth):
     """A token on requests, whatever its kind, of ``httpx`` and of ``requests``."""
 
     def __init__(self, token: str | Secret) -> None:
-        self.secret = _wrapped(token)
+        self.secret = wrapped(token)
         if self.secret == Secret(""):
             raise ValueError("token can't be empty")
 

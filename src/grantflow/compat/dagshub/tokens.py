@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sys
-import webbrowser
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache, partial
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -42,6 +40,7 @@ from grantflow import (
     Unreachable,
     run,
 )
+from grantflow.compat.browser import open_link
 from grantflow.compat.dagshub import config
 from grantflow.compat.dagshub.authenticator import DagshubAuthenticator, told
 from grantflow.compat.dagshub.cache import TokensCache
@@ -62,9 +61,8 @@ from grantflow.compat.dagshub.token_auth import (
     OAuthDagshubToken,
 )
 from grantflow.compat.dagshub.user import User, Whose, whose
-from grantflow.core.messages import escaped
-from grantflow.core.values.json import Members, plain
-from grantflow.shell.http.requests import RequestsTransport
+from grantflow.flows import escaped
+from grantflow.integrations.requests import RequestsTransport
 
 _log: Final = logging.getLogger("grantflow")
 
@@ -81,8 +79,7 @@ def show_link(authorization: DeviceAuthorization) -> None:
     )
     for line in lines:
         print(line, file=sys.stderr, flush=True)
-    with suppress(webbrowser.Error, OSError):  # the link is there to be copied
-        webbrowser.open(link)
+    open_link(link)
 
 
 Bearing: TypeAlias = str | Secret | DagshubTokenABC | DagshubAuthenticator | HTTPBearerAuth
@@ -235,7 +232,7 @@ class TokenStorage:
         """
         token = _secret_of(token)
         found = self._user(token, host)
-        return None if found is None else {name: plain(each) for name, each in found.items()}
+        return None if found is None else found.members()
 
     def invalidate_token(self, token: DagshubTokenABC, host: str | None = None) -> None:
         """Remove a token from the file."""
@@ -294,8 +291,8 @@ class TokenStorage:
         found = whose(
             token, config.client_of(host).provider.userinfo_endpoint or "", self._sender()
         )
-        if isinstance(found, Members):
-            _greet(str(found["username"]))
+        if isinstance(found, User):
+            _greet(found.username)
         return found
 
 

@@ -6,7 +6,9 @@ Only a 401 says that a token is not valid. Any other answer, or none, says nothi
 from __future__ import annotations
 
 import json
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, final
+
+from attrs import frozen
 
 from grantflow import (
     Fault,
@@ -14,14 +16,26 @@ from grantflow import (
     Refused,
     Request,
     Response,
+    Secret,
     Token,
     Transport,
     Unreachable,
 )
-from grantflow.core.values.json import Members
 
-User: TypeAlias = Members
-"""What DagsHub says of a user; ``username`` is a text of at most 200 characters."""
+
+@final
+@frozen
+class User:
+    """Whose a token is: a name of at most 200 characters, and what else DagsHub tells."""
+
+    username: str
+    document: Secret
+
+    def members(self) -> dict[str, object]:
+        """Return DagsHub's answer."""
+        found: dict[str, object] = json.loads(self.document.reveal())
+        return found
+
 
 Whose: TypeAlias = User | Refused | Unreachable | InvalidResponse
 """Whose the token is; that it is not valid; or why that is not known."""
@@ -53,6 +67,6 @@ def _named(body: bytes) -> User | InvalidResponse:
         found = None
     match found if isinstance(found, dict) else {}:
         case {"login": str(), "username": str(name)} as user if 0 < len(name) <= _LARGEST_NAME:
-            return Members(user)
+            return User(name, Secret(json.dumps(user)))
         case _:
             return InvalidResponse("HTTP 200 without a user", 200)

@@ -12,11 +12,12 @@ Rules:
 from __future__ import annotations
 
 import sys
-import webbrowser
 from collections.abc import Iterable
 from typing import Final
 
 from grantflow import Clock, DeviceAuthorization, DeviceFlow, Secret, SystemClock
+from grantflow.compat.arguments import wrapped
+from grantflow.compat.browser import open_link
 from grantflow.compat.dvc_studio_client.errors import (
     AuthorizationDeniedError,
     AuthorizationExpiredError,
@@ -32,8 +33,7 @@ from grantflow.compat.dvc_studio_client.studio import (
     login_at,
     token_for,
 )
-from grantflow.core.messages import escaped
-from grantflow.core.values.secret import secret
+from grantflow.flows import escaped
 
 __all__ = [
     "AVAILABLE_SCOPES",
@@ -141,7 +141,7 @@ def check_token_authentication(
     every other answer but a 200, ``UnusableAnswerError`` for a 200 without a token, and another
     ``requests.RequestException`` if there is no answer.
     """
-    device_code = secret(device_code)
+    device_code = wrapped(device_code)
     time = clock or SystemClock()
     return token_for(*known_code(uri, device_code, time), time)
 
@@ -180,12 +180,5 @@ def _show(code: DeviceAuthorization, message: str, *, browser: bool) -> None:
     )
     print(what, escaped(url))
     print(f"\n{message}", flush=True)
-    if browser and not _opened(url):
+    if browser and not open_link(url):
         print(_NO_BROWSER, file=sys.stderr)
-
-
-def _opened(url: str) -> bool:
-    try:
-        return webbrowser.open(url)
-    except (webbrowser.Error, OSError):
-        return False

@@ -33,10 +33,11 @@ from grantflow import (
     Unreachable,
     providers,
 )
+from grantflow.compat.arguments import checked_url
 from grantflow.compat.dvc_studio_client.errors import error_of
-from grantflow.compat.errors import url_error
-from grantflow.core.client.provider import endpoint_problem, origin_of
-from grantflow.shell.http.requests import RequestsTransport
+from grantflow.flows import endpoint_problem
+from grantflow.integrations import origin_of
+from grantflow.integrations.requests import RequestsTransport
 
 _TIMEOUT: Final = (5.0, 5.0)
 
@@ -176,8 +177,7 @@ def token_for(flow: DeviceFlow, issued: CodeIssued, clock: Clock) -> str:
 
 def _studio(argument: str, endpoint: str) -> Provider:
     known = providers.find("dvc-studio")
-    if (problem := endpoint_problem(endpoint)) is not None:
-        raise url_error(argument, endpoint, problem)
+    checked_url(argument, endpoint)
     return evolve(
         known,
         device_authorization_endpoint=endpoint,

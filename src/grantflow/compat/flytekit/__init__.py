@@ -40,7 +40,7 @@ from grantflow import (
     TokenIssued,
     begin,
 )
-from grantflow.compat.errors import url_error
+from grantflow.compat.arguments import checked_url, maybe_wrapped, wrapped
 from grantflow.compat.flytekit.names import (
     AccessTokenNotFoundError,
     AuthenticationError,
@@ -55,8 +55,6 @@ from grantflow.compat.flytekit.names import (
 from grantflow.compat.flytekit.requests import UNASKED, client_of, sending
 from grantflow.compat.flytekit.responses import DeviceCodeResponse, Triple, triple_of
 from grantflow.compat.single_step import Happened, once, problem_of
-from grantflow.core.client.provider import endpoint_problem
-from grantflow.core.values.secret import maybe_secret, secret
 
 __all__ = [
     "AccessTokenNotFoundError",
@@ -81,7 +79,7 @@ def get_basic_authorization_header(client_id: str, client_secret: str | Secret) 
     >>> get_basic_authorization_header("client_id", "abc")
     'Basic Y2xpZW50X2lkOmFiYw=='
     """
-    client_secret = secret(client_secret)
+    client_secret = wrapped(client_secret)
     proof = ClientSecretBasic(client_secret, encoding="plus")
     client = client_of(client_id, authentication=proof)
     return client.request(UNASKED, ()).header_map()["Authorization"]
@@ -106,10 +104,10 @@ def get_token(
     stays. Raises ``AuthenticationError`` or an exception of ``requests``, for a device code also
     ``AuthenticationPending``, and ``ValueError`` for an argument that is missing or unusable.
     """
-    authorization_header = maybe_secret(authorization_header or None)
-    device_code = maybe_secret(device_code or None)
-    http_proxy_url = maybe_secret(http_proxy_url or None)
-    refresh_token = maybe_secret(refresh_token or None)
+    authorization_header = maybe_wrapped(authorization_header)
+    device_code = maybe_wrapped(device_code)
+    http_proxy_url = maybe_wrapped(http_proxy_url)
+    refresh_token = maybe_wrapped(refresh_token)
     client = client_of(
         client_id or None,
         scopes,
@@ -146,14 +144,13 @@ def get_device_code(
     Raises ``AuthenticationError``, also where no endpoint is known, or an exception of
     ``requests``, and ``ValueError`` for an argument that is unusable.
     """
-    http_proxy_url = maybe_secret(http_proxy_url or None)
+    http_proxy_url = maybe_wrapped(http_proxy_url)
     what = f"Unable to retrieve Device Authentication Code for {client_id}, Reason"
     if not device_auth_endpoint:
         raise AuthenticationError(
             f"{what} no device_auth_endpoint is known: the server may have no device grant"
         )
-    if (problem := endpoint_problem(device_auth_endpoint)) is not None:
-        raise url_error("device_auth_endpoint", device_auth_endpoint, problem)
+    checked_url("device_auth_endpoint", device_auth_endpoint)
     client = client_of(
         client_id or None, scope, audience, device_authorization_endpoint=device_auth_endpoint
     )
@@ -182,7 +179,7 @@ def poll_token_endpoint(
 
     Returns and raises what ``get_token`` does, but for ``AuthenticationPending``.
     """
-    http_proxy_url = maybe_secret(http_proxy_url or None)
+    http_proxy_url = maybe_wrapped(http_proxy_url)
     time = clock or SystemClock()
     flow = DeviceFlow(client_of(client_id, scopes, audience, token_endpoint=token_endpoint))
     with sending(session, http_proxy_url, verify) as send:

@@ -16,8 +16,7 @@ from grantflow import (
     StillPending,
     Unreachable,
 )
-from grantflow.compat.errors import UnreadableAnswer, network_error
-from grantflow.core.messages import sentence
+from grantflow.compat.errors import UnreadableAnswer, message_of, network_error
 
 utf_8: str = "utf-8"
 error_slow_down: str = "slow_down"
@@ -69,7 +68,7 @@ def error_of(
     problem: Expired | Failed, what: str | None = None
 ) -> AuthenticationError | requests.RequestException:
     """Return the exception that says ``problem``, after the words of ``what``."""
-    said = sentence(problem)
+    said = message_of(problem)
     match problem:
         case Failed(Unreachable(Fault(kind) as fault)) if kind != "http":
             return network_error(fault, said)

@@ -10,10 +10,8 @@ from typing import Final
 import requests
 
 from grantflow import Client, ClientSecretBasic, Provider, Public, RequestFormat, Secret, Transport
-from grantflow.compat.errors import url_error
-from grantflow.core.client.provider import endpoint_problem
-from grantflow.core.values.validators import fits_a_header
-from grantflow.shell.http.requests import RequestsTransport
+from grantflow.compat.arguments import checked_url
+from grantflow.integrations.requests import RequestsTransport
 
 UNASKED: Final = "https://unasked.invalid"
 """A provider has two endpoints, and each of these functions is told one."""
@@ -33,10 +31,8 @@ def client_of(
     authentication: Public | ClientSecretBasic | None = None,
 ) -> Client:
     """Return who asks; ``authorization_header`` goes with every request, as it is."""
-    if authorization_header is not None and not fits_a_header(authorization_header.reveal()):
+    if authorization_header is not None and not _fits(authorization_header):
         raise ValueError("authorization_header: no header can hold it; has it a line break?")
-    if (problem := endpoint_problem(token_endpoint)) is not None:
-        raise url_error("token_endpoint", token_endpoint, problem)
     words = _words(scopes)
     nameless = ("client_id",) if client_id is None else ()
     # flytekit says what it wants in every poll and refresh as well.
@@ -47,7 +43,7 @@ def client_of(
     proof = {} if authorization_header is None else {"Authorization": authorization_header}
     provider = Provider(
         name="flyte",
-        token_endpoint=token_endpoint,
+        token_endpoint=checked_url("token_endpoint", token_endpoint),
         device_authorization_endpoint=device_authorization_endpoint,
         headers={"Cache-Control": "no-cache", **proof},
         device=RequestFormat(drop=nameless),
@@ -63,6 +59,10 @@ def client_of(
         scope=words,
         audience=audience or None,
     )
+
+
+def _fits(header: Secret) -> bool:
+    return header.reveal().isascii() and header.reveal().isprintable()
 
 
 def _words(scopes: Iterable[str] | None) -> tuple[str, ...]:

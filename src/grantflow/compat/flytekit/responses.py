@@ -9,8 +9,6 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from grantflow import DeviceAuthorization, Instant, Secret, Token
-from grantflow.core.values.json import Members
-from grantflow.core.values.parsing import span
 
 Triple: TypeAlias = tuple[str, str | None, int | None]
 """An access token, a refresh token, and a life in seconds; ``None`` where none was told."""
@@ -42,7 +40,7 @@ class DeviceCodeResponse:
         """
         secret = _code(j)
         # Tracebacks may show what a frame holds: nothing but what a person is shown, from here on.
-        j = Members({name: j[name] for name in _SHOWN if name in j})
+        j = {name: j[name] for name in _SHOWN if name in j}
         if secret is None:
             raise KeyError("device_code")
         complete = j.get("verification_uri_complete")
@@ -50,8 +48,8 @@ class DeviceCodeResponse:
             device_code=secret,
             user_code=_text(j, "user_code"),
             verification_uri=_text(j, "verification_uri"),
-            expires_at=Instant(span(j.get("expires_in")) or _LIFETIME),
-            interval=span(j.get("interval")) or _INTERVAL,
+            expires_at=Instant(_span(j.get("expires_in")) or _LIFETIME),
+            interval=_span(j.get("interval")) or _INTERVAL,
             verification_uri_complete=None if complete is None else str(complete),
         )
         return cls.of(code, Instant(timedelta()))
@@ -77,11 +75,22 @@ def _code(answer: Mapping[str, object]) -> Secret | None:
     return None if told is None else Secret(str(told))
 
 
-def _text(found: Members, name: str) -> str:
+def _text(found: Mapping[str, object], name: str) -> str:
     value = found[name]
     if value is None:
         raise KeyError(name)
     return str(value)
+
+
+def _span(value: object) -> timedelta | None:
+    """Read a number of seconds, also as text; ``None`` for what is no positive number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        seconds = float(value)
+        return timedelta(seconds=seconds) if seconds > 0 else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def triple_of(token: Token) -> Triple:

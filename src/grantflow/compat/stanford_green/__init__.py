@@ -36,12 +36,11 @@ from grantflow import (
     TokenSource,
     providers,
 )
-from grantflow.compat.errors import url_error
+from grantflow.compat.arguments import checked_url, wrapped
 from grantflow.compat.stanford_green.access_token import AccessToken, from_zulu
 from grantflow.compat.stanford_green.attempts import Waits, obtained
 from grantflow.compat.stanford_green.cache import TokenCache
 from grantflow.compat.stanford_green.errors import TokenRequestError, UnusableAnswerError
-from grantflow.core.client.provider import endpoint_problem
 
 __all__ = [
     "AccessToken",
@@ -85,14 +84,12 @@ class ApiAccessTokenEndpoint:
         clock: Clock | None = None,
     ) -> None:
         # At once: whoever reports an error with its frames reports the arguments as well.
-        client_secret = Secret(client_secret) if isinstance(client_secret, str) else client_secret
+        client_secret = wrapped(client_secret)
         if endpoint_type not in ("acs_api", "oauth2"):
             raise ValueError(f"endpoint_type: acs_api or oauth2 is needed, not {endpoint_type!r}")
-        if (problem := endpoint_problem(url)) is not None:
-            raise url_error("url", url, problem)
         _limits(timeout)
         self.endpoint_type = endpoint_type
-        self.url = url
+        self.url = checked_url("url", url)
         self.client_id = client_id
         self.client_secret: Secret = client_secret
         self.exp_backoff = exp_backoff

@@ -6,11 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from grantflow import (
-    Clock,
-    Secret,
-    SystemClock,
-)
+from grantflow import Clock, Secret, SystemClock
+from grantflow.compat.arguments import wrapped
 
 _ZULU: Final = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}([.][0-9]+)?Z")
 
@@ -30,7 +27,7 @@ class AccessToken:
     ) -> None:
         if token is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise ValueError("the token cannot be None")
-        self._secret = token = Secret(token) if isinstance(token, str) else token
+        self._secret = token = wrapped(token)
         if token == Secret(""):
             raise ValueError("the token cannot be the empty string")
         self._clock = clock or SystemClock()

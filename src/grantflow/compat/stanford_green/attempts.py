@@ -21,10 +21,10 @@ from grantflow import (
     Unanswered,
     begin,
 )
+from grantflow.compat.errors import message_of
 from grantflow.compat.single_step import once, problem_of
 from grantflow.compat.stanford_green.errors import error_of
-from grantflow.core.messages import sentence
-from grantflow.shell.http.requests import RequestsTransport
+from grantflow.integrations.requests import RequestsTransport
 
 _LONGEST_PAUSE: Final = timedelta(minutes=5)
 """Whoever is told to come back later than that is told so at once."""
@@ -71,7 +71,7 @@ def obtained(
                     return token
                 case (Unanswered() | SlowDownAsked()) as trouble:
                     problem = problem_of(trouble)
-                    progress(f"{sentence(problem)} (attempt {exp_backoff.counter})")
+                    progress(f"{message_of(problem)} (attempt {exp_backoff.counter})")
                     asked = trouble.retry_after or timedelta()
                     if asked > _LONGEST_PAUSE:
                         break

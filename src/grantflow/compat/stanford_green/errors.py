@@ -5,8 +5,7 @@ from __future__ import annotations
 import requests
 
 from grantflow import Expired, Failed, InvalidResponse, Refused
-from grantflow.compat.errors import UnreadableAnswer
-from grantflow.core.messages import sentence
+from grantflow.compat.errors import UnreadableAnswer, message_of
 
 
 class TokenRequestError(requests.HTTPError):
@@ -36,7 +35,7 @@ class UnusableAnswerError(RuntimeError, UnreadableAnswer):
 
 def error_of(problem: Expired | Failed) -> TokenRequestError | UnusableAnswerError:
     """Return the exception that says ``problem``."""
-    said = sentence(problem)
+    said = message_of(problem)
     match problem:
         case Failed(InvalidResponse(status=int(status)) | Refused(status=int(status))) if (
             200 <= status < 300
