@@ -110,7 +110,7 @@ from grantflow.core.values.response import Reply
 from grantflow.integrations.httpx import TokenAuth as HttpxTokenAuth
 from grantflow.shell import aio
 from grantflow.shell.timer import Loop, TimerDriver
-from grantflow.signing import kept_dpop_key
+from grantflow.signing import dpop_key, kept_dpop_key
 from grantflow.testing import (
     AsyncServerTransport,
     AsyncVirtualClock,
@@ -249,7 +249,7 @@ def configuration(provider: Provider, secret: Secret) -> None:
     Client(provider=provider, client_id="app", authentication=ClientAssertion(lambda: "jwt"))
     ClientAssertion("jwt")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(ClientSecretBasic("s3cret").secret, Secret)
-    assert_type(DPoP(secret).thumbprint, str)
+    assert_type(dpop_key().thumbprint, str)
     assert_type(kept_dpop_key("key.json", required=False), DPoP)
 
 
