@@ -21,7 +21,7 @@ import pytest
 from attrs import frozen
 
 from grantflow.testing import Script, serve
-from grantflow.testing.loopback import Loopback
+from grantflow.testing.loopback.loopback import Loopback
 
 SECOND = timedelta(seconds=1)
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and terminals")

@@ -28,8 +28,7 @@ from grantflow.shell import timer
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
 from grantflow.shell.timer import TimerDriver
-from grantflow.testing import Script, Server, ServerTransport, VirtualClock
-from tests.support.toy_loop import ToyLoop
+from grantflow.testing import Script, Server, ServerTransport, VirtualClock, VirtualLoop
 from tests.support.values import ACME, CLIENT, WALL, reply, seconds
 
 
@@ -39,7 +38,7 @@ def flow_of(server: Server) -> DeviceFlow:
 
 def test_a_cancelled_timer_drops_what_comes_late() -> None:
     clock, seen = VirtualClock(), list[DeviceState]()
-    loop = ToyLoop(clock)
+    loop = VirtualLoop(clock)
     server = Server(Script(approve_after=seconds(1)))
     driver = TimerDriver(
         flow_of(server), loop, seen.append, transport=ServerTransport(server, clock), clock=clock
@@ -47,19 +46,19 @@ def test_a_cancelled_timer_drops_what_comes_late() -> None:
     driver.cancel()
     assert driver.run is None
     driver.start()
-    loop.until(lambda: isinstance(seen[-1], Pending))
+    loop.run_until(lambda: isinstance(seen[-1], Pending))
     driver.cancel()
     driver.cancel()
     assert seen[-1] == Failed(Cancelled())
     before = len(seen)
-    while loop._timers:
-        loop.until(lambda: not loop._timers)
+    while loop.timers:
+        loop.run_until(lambda: not loop.timers)
     assert len(seen) == before
 
 
 def test_a_watch_may_cancel() -> None:
     clock, seen = VirtualClock(), list[DeviceState]()
-    loop = ToyLoop(clock)
+    loop = VirtualLoop(clock)
     server = Server()
 
     def watch(state: DeviceState) -> None:
@@ -71,16 +70,16 @@ def test_a_watch_may_cancel() -> None:
         flow_of(server), loop, watch, transport=ServerTransport(server, clock), clock=clock
     )
     driver.start()
-    loop.until(lambda: isinstance(seen[-1], Failed))
+    loop.run_until(lambda: isinstance(seen[-1], Failed))
     assert seen[-1] == Failed(Cancelled())
-    assert loop._timers == []
+    assert loop.timers == 0
 
 
 def test_a_transport_that_breaks_its_promise_still_ends_the_run(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock, seen = VirtualClock(), list[object]()
-    loop = ToyLoop(clock)
+    loop = VirtualLoop(clock)
 
     def broken(request: Request) -> Reply:
         raise ZeroDivisionError("something secret")
@@ -89,7 +88,7 @@ def test_a_transport_that_breaks_its_promise_still_ends_the_run(
         ClientCredentialsFlow(CLIENT), loop, seen.append, transport=broken, clock=clock
     )
     driver.start()
-    loop.until(lambda: isinstance(seen[-1], Failed))
+    loop.run_until(lambda: isinstance(seen[-1], Failed))
     fault = Fault("other", "maybe", "ZeroDivisionError")
     assert seen[-1] == Failed(Unreachable(fault, 5))
     assert "it did: ZeroDivisionError" in caplog.text
@@ -98,7 +97,7 @@ def test_a_transport_that_breaks_its_promise_still_ends_the_run(
 
 def test_an_assertion_is_signed_by_the_clock_that_was_given() -> None:
     clock, seen, sent = VirtualClock(), list[object](), list[dict[str, object]]()
-    loop = ToyLoop(clock)
+    loop = VirtualLoop(clock)
 
     def transport(request: Request) -> Reply:
         assertion = dict(request.form)["client_assertion"]
@@ -113,13 +112,13 @@ def test_an_assertion_is_signed_by_the_clock_that_was_given() -> None:
         ClientCredentialsFlow(client), loop, seen.append, transport=transport, clock=clock
     )
     driver.start()
-    loop.until(lambda: isinstance(seen[-1], Authorized))
+    loop.run_until(lambda: isinstance(seen[-1], Authorized))
     assert [claims["iat"] for claims in sent] == [int(WALL.timestamp())]
 
 
 def test_the_clock_is_there_for_a_countdown() -> None:
     clock = VirtualClock()
-    flow, loop = ClientCredentialsFlow(CLIENT), ToyLoop(clock)
+    flow, loop = ClientCredentialsFlow(CLIENT), VirtualLoop(clock)
     assert TimerDriver(flow, loop, print, clock=clock).clock is clock
     assert isinstance(TimerDriver(flow, loop, print).clock, SystemClock)
 
@@ -127,7 +126,7 @@ def test_the_clock_is_there_for_a_countdown() -> None:
 def test_what_comes_after_cancel_is_not_posted_either() -> None:
     """The window may be gone: its loop takes no call any more, and may raise."""
     clock, seen = VirtualClock(), list[object]()
-    loop = ToyLoop(clock)
+    loop = VirtualLoop(clock)
     asked, answer = threading.Event(), threading.Event()
 
     def slow(request: Request) -> Reply:
@@ -140,18 +139,20 @@ def test_what_comes_after_cancel_is_not_posted_either() -> None:
     )
     driver.start()
     before = set(threading.enumerate())
-    loop.until(lambda: not loop._timers)
+    loop.run_until(lambda: not loop.timers)
     (worker,) = set(threading.enumerate()) - before
     assert asked.wait(10)
     driver.cancel()
     answer.set()
     worker.join(10)
-    assert (seen[-1], loop.posts) == (Failed(Cancelled()), 0)
+    assert seen[-1] == Failed(Cancelled())
+    with pytest.raises(TimeoutError, match="nothing was posted"):
+        loop.run_until(lambda: False)
 
 
 def test_the_transport_by_default_is_made_on_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, seen, makers = VirtualClock(), list[object](), list[str]()
-    loop = ToyLoop(clock)
+    loop = VirtualLoop(clock)
 
     def made() -> Transport:
         makers.append(threading.current_thread().name)
@@ -160,5 +161,5 @@ def test_the_transport_by_default_is_made_on_the_worker(monkeypatch: pytest.Monk
     monkeypatch.setattr(timer, "default_transport", made)
     driver = TimerDriver(ClientCredentialsFlow(CLIENT), loop, seen.append, clock=clock)
     driver.start()
-    loop.until(lambda: isinstance(seen[-1], Failed))
-    assert makers == ["grantflow"]  # once, though it asked five times
+    loop.run_until(lambda: isinstance(seen[-1], Failed))
+    assert makers == [timer.WORKER]  # once, though it asked five times

@@ -36,7 +36,7 @@ from grantflow.shell import aio, http
 from grantflow.shell.http.httpx import HttpxTransport
 from grantflow.shell.http.requests import RequestsTransport
 from grantflow.testing import Loopback, Script, ScriptedServer
-from grantflow.testing.scripted import NotPlayedError
+from grantflow.testing.scripted import PlayError
 from tests.support.values import ACME, seconds
 
 pytest_plugins = ["grantflow.testing.fixtures"]
@@ -143,7 +143,7 @@ def test_a_transport_that_the_application_made_itself_sends_nothing(
 ) -> None:
     reply = make()(Request(f"{grantflow_server.issuer}/token", form={"client_id": "app"}))
     assert isinstance(reply, Response)
-    with pytest.raises(NotPlayedError, match=r"nothing plays https://acme\.example/token"):
+    with pytest.raises(PlayError, match=r"nothing plays https://acme\.example/token"):
         make()(Request(ACME.token_endpoint))
 
 

@@ -45,9 +45,9 @@ from grantflow.testing import (
     Server,
     VirtualClock,
     answer,
-    loopback,
     serve,
 )
+from grantflow.testing.loopback.http import LARGEST_BODY
 
 SECOND: Final = timedelta(seconds=1)
 DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
@@ -335,10 +335,10 @@ def test_other_paths_and_methods_are_refused(shared: Loopback, browser: requests
     assert browser.options(f"{shared.issuer}/token", timeout=10).status_code == 501
     headed = browser.head(f"{shared.issuer}/activate", timeout=10)
     assert (headed.status_code, headed.content) == (200, b"")
-    assert int(headed.headers["Content-Length"]) > 1000
+    assert int(headed.headers["Content-Length"]) > 0
 
 
-@pytest.mark.parametrize("size", [loopback.LARGEST_BODY + 1, 4 * 1024 * 1024])
+@pytest.mark.parametrize("size", [LARGEST_BODY + 1, 4 * 1024 * 1024])
 def test_a_body_that_is_too_large_is_refused(
     shared: Loopback, browser: requests.Session, size: int
 ) -> None:
@@ -360,7 +360,7 @@ def test_the_refusal_is_heard_by_who_sends_everything_first(shared: Loopback) ->
 
 
 def test_the_largest_body_is_read(shared: Loopback, browser: requests.Session) -> None:
-    name = "x" * (loopback.LARGEST_BODY - len("client_id="))
+    name = "x" * (LARGEST_BODY - len("client_id="))
     assert post(browser, f"{shared.issuer}/device", {"client_id": name}).status_code == 200
 
 
@@ -452,7 +452,7 @@ def test_latency_is_waited_for(browser: requests.Session) -> None:
 
 
 def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grantflow.testing.loopback._Connection.timeout", 0.1)
+    monkeypatch.setattr("grantflow.testing.loopback.http.Connection.timeout", 0.1)
     with serve() as running:
         address = ("127.0.0.1", port_of(running))
         with socket.create_connection(address, timeout=10) as connection:
@@ -561,7 +561,7 @@ def test_a_get_does_not_approve(shared: Loopback, browser: requests.Session) -> 
     code = issued(browser, shared)
     form = opened(browser, code) | {"verdict": "approved"}
     answered = browser.get(f"{shared.issuer}/activate", params=form, timeout=10)
-    assert "Is this the code on your device?" in answered.text
+    assert answered.text.count("<button") == 2
     assert undecided(shared, code["user_code"])
 
 
@@ -583,30 +583,16 @@ def test_a_form_of_another_site_is_refused(
     assert undecided(shared, code["user_code"])
 
 
-def test_a_form_needs_the_cookie_and_the_proof_of_this_browser_and_code(
-    shared: Loopback, browser: requests.Session
+def test_a_form_needs_the_key_that_only_this_server_s_page_holds(
+    shared: Loopback, hasty: Loopback, browser: requests.Session
 ) -> None:
-    code, other = issued(browser, shared), issued(browser, shared)
+    code = issued(browser, shared)
     form = opened(browser, code) | {"verdict": "approved"}
     url = f"{shared.issuer}/activate"
-    with requests.Session() as stranger:
-        assert post(stranger, url, form).status_code == 403
-        opened(stranger, code)
-        assert post(stranger, url, form).status_code == 403
-    for wrong in ({"proof": ""}, {"proof": "0" * 64}, {"user_code": other["user_code"]}):
-        assert post(browser, url, form | wrong).status_code == 403
+    for wrong in ("", "0" * 43, opened(browser, issued(browser, hasty))["key"]):
+        assert post(browser, url, form | {"key": wrong}).status_code == 403
     assert undecided(shared, code["user_code"])
-    assert undecided(shared, other["user_code"])
     assert post(browser, url, form).status_code == 200
-
-
-def test_the_cookie_is_kept_from_scripts_and_other_sites(
-    shared: Loopback, browser: requests.Session
-) -> None:
-    answered = get(browser, issued(browser, shared)["verification_uri_complete"])
-    name, *attributes = answered.headers["Set-Cookie"].split("; ")
-    assert re.fullmatch(r"grantflow-browser=[0-9a-f]{32}", name)
-    assert attributes == ["Path=/activate", "HttpOnly", "SameSite=Strict"]
 
 
 def test_what_a_client_calls_itself_is_escaped(shared: Loopback, browser: requests.Session) -> None:
@@ -616,7 +602,7 @@ def test_what_a_client_calls_itself_is_escaped(shared: Loopback, browser: reques
     text = get(browser, code["verification_uri_complete"]).text
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
-    assert "<li>&lt;script&gt;x&lt;/script&gt;</li>" in text
+    assert "&lt;script&gt;x&lt;/script&gt;" in text
 
 
 # Silence
@@ -656,7 +642,7 @@ def test_a_failure_of_its_own_is_told_without_what_was_said(
     def broken(server: Server, request: Request, at: timedelta) -> tuple[Server, Response]:
         raise RuntimeError(f"cannot answer {request.url}")
 
-    monkeypatch.setattr("grantflow.testing.loopback.answer", broken)
+    monkeypatch.setattr("grantflow.testing.loopback.loopback.answer", broken)
     with (
         caplog.at_level(logging.ERROR, "grantflow"),
         serve() as running,

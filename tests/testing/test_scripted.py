@@ -11,6 +11,10 @@ import pytest
 from grantflow import (
     Authorized,
     Client,
+    ClientCredentialsFlow,
+    ClientSecretBasic,
+    ClientSecretJwt,
+    ClientSecretPost,
     Denied,
     DeviceAuthorization,
     DeviceFlow,
@@ -22,6 +26,8 @@ from grantflow import (
     MemoryStore,
     Pending,
     Provider,
+    Public,
+    RefreshFlow,
     Request,
     Response,
     SlowDown,
@@ -31,9 +37,12 @@ from grantflow import (
     run,
     sign_in_flow,
 )
+from grantflow.core.client.authentication import ClientAuthentication
+from grantflow.core.values.response import Reply
 from grantflow.shell import aio
-from grantflow.testing import Script, ScriptedServer, VirtualClock
-from grantflow.testing.scripted import NotPlayedError
+from grantflow.signing import dpop_key
+from grantflow.testing import Outage, Script, ScriptedServer, VirtualClock
+from grantflow.testing.scripted import PlayError
 from tests.support.values import ACME, WALL, seconds
 
 NEEDS = {
@@ -43,17 +52,6 @@ NEEDS = {
     "environment": "a1b2",
     "realm": "main",
     "path": "/oauth",
-}
-PLAYED = {
-    "auth0",
-    "authentik",
-    "entra",
-    "github",
-    "gitlab",
-    "google",
-    "keycloak",
-    "okta",
-    "slack",
 }
 
 
@@ -65,14 +63,6 @@ def found(name: str) -> Provider:
         except ValueError as error:
             missing = str(error).partition(":")[0]
             values[missing] = NEEDS[missing]
-
-
-def understood(server: ScriptedServer, provider: Provider) -> bool:
-    try:
-        server.plays(provider)
-    except ValueError:
-        return False
-    return True
 
 
 def names_of(seen: list[DeviceState]) -> list[str]:
@@ -209,14 +199,14 @@ def test_asynchronous_applications_have_ports_as_well(backend: str) -> None:
 def test_a_request_to_somebody_else_is_a_mistake_that_says_what_to_do() -> None:
     server = ScriptedServer()
     asked = Request("https://acme.example/token?secret=1", form={"client_id": "app"})
-    with pytest.raises(NotPlayedError) as raised:
+    with pytest.raises(PlayError) as raised:
         server.transport(asked)
     assert str(raised.value) == (
         "nothing plays https://acme.example/token in this test: give the application the scripted"
-        " server's provider, or tell the server to play yours: plays(provider)"
+        " server's provider, or let the server play yours: plays(provider)"
     )
     assert server.requests == []
-    with pytest.raises(NotPlayedError, match=r"nothing plays https://server\.test\.acme\.example"):
+    with pytest.raises(PlayError, match=r"nothing plays https://server\.test\.acme\.example"):
         server.transport(Request("https://server.test.acme.example/token"))
 
 
@@ -239,33 +229,149 @@ def test_its_metadata_is_where_it_stands() -> None:
     assert Provider.from_metadata(json.loads(reply.body)).unwrap() == server.provider
 
 
-@pytest.mark.parametrize("name", providers.names())
-def test_a_provider_is_played_as_its_clients_understand_or_refused(name: str) -> None:
+def client_of(provider: Provider) -> Client:
+    methods = provider.auth_methods
+    secret: ClientAuthentication = ClientSecretPost("s3cret")
+    if "client_secret_post" not in methods:
+        secret = ClientSecretBasic("s3cret")
+    return Client(
+        provider=provider,
+        client_id="my-app",
+        scope="one two",
+        authentication=Public() if not methods or "none" in methods else secret,
+    )
+
+
+def played(server: ScriptedServer, client: Client, entropy: str) -> list[DeviceState]:
+    states: list[DeviceState] = []
+    flow = sign_in_flow(client, entropy=entropy * 43)
+    run(flow, server.transport, server.clock, states.append)
+    return states
+
+
+SIGN_INS = [
+    name
+    for name in providers.names()
+    if found(name).device_authorization_endpoint or found(name).authorization_endpoint
+]
+
+
+@pytest.mark.parametrize("name", SIGN_INS)
+def test_a_sign_in_to_a_known_provider_is_played_in_its_own_format(name: str) -> None:
     provider, server = found(name), ScriptedServer()
+    server.plays(provider)
     server.slow_down()
     server.approve(after=seconds(12))
-    if not understood(server, provider):
-        assert name not in PLAYED
-        return
-    if provider.device_authorization_endpoint is None:
-        return
-    seen = signed_in(server, provider)
-    assert isinstance(seen[-1], Authorized)
-    assert any(isinstance(state, SlowDown) for state in seen)
-    assert all(state.faults == 0 for state in seen if isinstance(state, (Pending, SlowDown)))
+    client = client_of(provider)
+    states = played(server, client, "a")
+    end = states[-1]
+    assert isinstance(end, Authorized)
+    assert any(isinstance(state, SlowDown) for state in states)
+    assert all(state.faults == 0 for state in states if isinstance(state, (Pending, SlowDown)))
+    server.slow_down(0)
+    if end.token.refresh_token is not None:
+        renewed = run(RefreshFlow(client, end.token.refresh_token), server.transport, server.clock)
+        assert isinstance(renewed, Authorized)
     server.deny()
-    last = signed_in(server, provider)[-1]
+    last = played(server, client, "b")[-1]
     assert isinstance(last, Failed)
     assert isinstance(last.error, Denied)
+    server.expire()
+    assert isinstance(played(server, client, "c")[-1], Expired)
 
 
-def test_a_spelling_that_it_does_not_speak_is_refused() -> None:
-    server, facebook = ScriptedServer(), providers.find("facebook")
-    with pytest.raises(ValueError, match="'facebook' has a spelling of its own") as raised:
-        server.plays(facebook)
-    assert "give the application the scripted server's provider instead" in str(raised.value)
-    with pytest.raises(NotPlayedError, match="nothing plays https://graph"):
-        signed_in(server, facebook)
+@pytest.mark.parametrize("name", [name for name in providers.names() if name not in SIGN_INS])
+def test_a_provider_for_machines_is_played(name: str) -> None:
+    provider, server = found(name), ScriptedServer()
+    server.plays(provider)
+    flow = ClientCredentialsFlow(client_of(provider))
+    assert isinstance(run(flow, server.transport, server.clock), Authorized)
+
+
+def test_a_played_provider_binds_tokens_and_believes_assertions() -> None:
+    server = ScriptedServer(Script(approve_after=timedelta(), clients={"my-app": "s" * 32}))
+    server.plays(ACME)
+    proof = ClientSecretJwt("s" * 32)
+    client = Client(provider=ACME, client_id="my-app", authentication=proof, dpop=dpop_key())
+    end = run(DeviceFlow(client), server.transport, server.clock)
+    assert isinstance(end, Authorized)
+    assert end.token.token_type == "DPoP"
+
+
+def test_replies_can_be_replaced_and_seen() -> None:
+    server, seen = ScriptedServer(), list[Reply]()
+
+    def halved(request: Request, reply: Reply) -> Reply | None:
+        seen.append(reply)
+        return None if len(seen) > 1 else Response(200, {}, b'{"access_')
+
+    server.answers(halved, endpoint="poll")
+    assert isinstance(run(DeviceFlow(server.client), server.transport, server.clock), Failed)
+    assert isinstance(run(DeviceFlow(server.client), server.transport, server.clock), Authorized)
+    assert [each.status for each in seen if isinstance(each, Response)] == [200, 200]
+
+
+def test_a_grant_that_it_does_not_know_can_be_played() -> None:
+    server = ScriptedServer()
+    body = b'{"access_token": "at", "token_type": "Bearer"}'
+    server.answers(lambda request, reply: Response(200, {}, body), endpoint=None)
+    ask = Request(f"{server.issuer}/token", form={"grant_type": "urn:openid:params:ciba"})
+    assert server.transport(ask) == Response(200, {}, body)
+
+
+def test_an_error_in_a_hook_fails_the_test_and_is_no_network_error() -> None:
+    server = ScriptedServer()
+
+    def checked(request: Request, reply: Reply) -> None:
+        assert request.url == "elsewhere"
+
+    server.answers(checked)
+    with pytest.raises(PlayError, match="the hook raised AssertionError"):
+        run(DeviceFlow(server.client), server.transport, server.clock)
+
+
+def test_the_next_two_polls_fail_and_nothing_else() -> None:
+    server = ScriptedServer()
+    server.fail(endpoint="poll", times=2)
+    states: list[DeviceState] = []
+    run(DeviceFlow(server.client), server.transport, server.clock, states.append)
+    waits = [state.faults for state in states if isinstance(state, Pending)]
+    assert waits == [0, 1, 2]
+    assert isinstance(states[-1], Authorized)
+    server.fail(endpoint="poll", times=1)  # again, at another moment
+    states.clear()
+    run(DeviceFlow(server.client), server.transport, server.clock, states.append)
+    assert [state.faults for state in states if isinstance(state, Pending)] == [0, 1]
+
+
+def test_a_new_script_begins_to_count_its_outages() -> None:
+    server = ScriptedServer()
+    for _ in range(2):
+        server.script = Script(outages=(Outage(times=1),))
+        assert isinstance(server.transport(Request(f"{server.issuer}/userinfo")), Fault)
+        assert isinstance(server.transport(Request(f"{server.issuer}/userinfo")), Response)
+
+
+def test_only_the_refresh_fails_and_its_answer_is_lost() -> None:
+    server = ScriptedServer()
+    token = server.source.token()
+    server.fail(endpoint="refresh", times=1, acted=True)
+    assert token.refresh_token is not None
+    end = run(RefreshFlow(server.client, token.refresh_token), server.transport, server.clock)
+    assert isinstance(end, Failed)  # sent once, and never again
+    assert server.server.counts["refresh"] == 1
+
+
+def test_another_person_signs_in() -> None:
+    server = ScriptedServer()
+    for person in ("alice", "bob"):
+        server.approve(person=person)
+        end = run(DeviceFlow(server.client), server.transport, server.clock)
+        assert isinstance(end, Authorized)
+        headers = {"Authorization": f"Bearer {end.token.access_token.reveal()}"}
+        reply = server.transport(Request(f"{server.issuer}/userinfo", headers=headers))
+        assert isinstance(reply, Response)
+        assert json.loads(reply.body)["sub"] == person
 
 
 def test_trouble_of_one_s_own_choice() -> None:

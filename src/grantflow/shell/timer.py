@@ -30,6 +30,9 @@ from grantflow.shell.signing.signed import signed
 S = TypeVar("S")
 _log: Final = logging.getLogger("grantflow")
 
+WORKER: Final = "grantflow-timer"
+"""The name of the thread that sends; a loop in virtual time waits for it."""
+
 
 class Loop(Protocol):
     """What the driver needs of an event loop."""
@@ -117,7 +120,7 @@ class TimerDriver(Generic[S]):
             if turn == self._turn:
                 self._loop.post(lambda: self._arrived(send, reply, turn))
 
-        threading.Thread(target=work, name="grantflow", daemon=True).start()
+        threading.Thread(target=work, name=WORKER, daemon=True).start()
 
     def _reply(self, send: Send) -> Reply:
         # Made on the worker, and one worker runs at a time: loading an HTTP library takes longer

@@ -1,22 +1,26 @@
-"""A clock that only moves when somebody waits."""
+"""A clock that moves only when it is waited for."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import Final, final
 
 from grantflow.core.values.time import Instant, Moment
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
-"""The wall time at which virtual time starts, unless told otherwise."""
+"""The wall time at which virtual time starts by default."""
+
+_MOST_KEPT: Final = 10_000
+"""Waits that a clock remembers: a long simulation must not fill the memory."""
 
 
 @final
 class VirtualClock:
     """A ``Clock`` whose sleeps take no time: ``sleep_until`` moves it forward and returns.
 
-    ``slept`` keeps every wait that had to be waited for, in order. Safe to share among threads.
+    Safe to share among threads.
 
     >>> clock = VirtualClock()
     >>> clock.sleep_until(Instant(timedelta(minutes=15)))
@@ -29,7 +33,12 @@ class VirtualClock:
         self._mono = timedelta()
         self._roll = roll
         self._lock = threading.Lock()
-        self.slept: list[timedelta] = []
+        self._slept: deque[timedelta] = deque(maxlen=_MOST_KEPT)
+
+    @property
+    def slept(self) -> list[timedelta]:
+        """Return the waits that had to be waited for, in order: the last 10,000."""
+        return list(self._slept)
 
     def now(self) -> Moment:
         """Read the clock."""
@@ -39,7 +48,7 @@ class VirtualClock:
         """Move the clock to ``at``, at once; a moment that has passed changes nothing."""
         with self._lock:
             if at > self._mono:
-                self.slept.append(at - self._mono)
+                self._slept.append(at - self._mono)
                 self._mono = at
 
     def advance(self, span: timedelta) -> None:

@@ -25,7 +25,7 @@ from grantflow.core.values.response import Reply
 from grantflow.core.values.time import Instant, Moment
 from grantflow.shell import clock as clocks
 from grantflow.shell.http.requests import RequestsTransport
-from grantflow.testing.loopback import Loopback, serve
+from grantflow.testing.loopback.loopback import Loopback, serve
 from grantflow.testing.script import Script
 from grantflow.testing.scripted import ScriptedServer
 

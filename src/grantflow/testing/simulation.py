@@ -1,4 +1,4 @@
-"""A flow against a scripted server in virtual time: nobody sleeps, nothing is sent."""
+"""A flow against a scripted server in virtual time: nothing sleeps, nothing is sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from grantflow.core.values.response import Reply
 from grantflow.core.values.time import Instant, Moment
 from grantflow.shell.signing.signed import signed
 from grantflow.testing.clock import VirtualClock
-from grantflow.testing.server import Server, answer
+from grantflow.testing.server.answer import answer
+from grantflow.testing.server.value import Server
 
 S = TypeVar("S")
 
@@ -106,8 +107,8 @@ class ServerTransport:
 
     def __call__(self, request: Request, /) -> Reply:
         """Answer ``request``; the script's latency passes on the clock."""
-        half = self.server.script.latency / 2
         with self._lock:
+            half = self.server.script.latency / 2
             self._clock.advance(half)
             self.requests.append(request)
             self.server, reply = answer(self.server, request, self._clock.now().mono)

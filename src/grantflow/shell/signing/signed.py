@@ -34,8 +34,15 @@ def wants_signature(request: Request) -> bool:
 
 
 def raised(error: Exception) -> Fault:
-    """Return the fault for an exception of a transport; its text may quote a secret, so is not."""
-    _log.error("a transport must not raise, but it did: %s", type(error).__name__)
+    """Return the fault for an exception of a transport, and log where it was raised.
+
+    Its message is left out of both: it may quote a secret.
+    """
+    from traceback import extract_tb  # for a bug alone
+
+    places = (f"{each.filename}:{each.lineno}" for each in extract_tb(error.__traceback__))
+    name = type(error).__name__
+    _log.error("a transport must not raise, but it did: %s at %s", name, ", ".join(places))
     return Fault("other", "maybe", type(error).__name__)
 
 

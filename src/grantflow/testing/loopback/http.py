@@ -1,44 +1,33 @@
-"""The scripted authorization server behind HTTP on loopback, with a page for a person.
+"""HTTP on 127.0.0.1: from bytes to request values, from replies to bytes.
 
 Rules:
 
-1. ``answer`` and ``visit`` decide; here is only HTTP, one lock and the time.
-2. It listens on 127.0.0.1 alone, and answers only who asked for a loopback name: a page elsewhere
-   whose name was rebound to this machine gets nothing (421).
-3. Nothing that a client sends is logged. A body is read up to 64 KiB, an idle connection is closed.
+1. It answers only requests for a loopback name: a page elsewhere whose name was rebound to this
+   machine gets nothing (421).
+2. Nothing that a client sends is logged. A body is read up to 64 KiB, an idle connection is closed.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import secrets
 import sys
 import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RD, socket
 from socketserver import BaseServer, TCPServer
-from types import TracebackType
-from typing import ClassVar, Final, Literal, Self, TypeAlias, assert_never, final
-from urllib.parse import parse_qsl, urlsplit
+from typing import ClassVar, Final, Literal, TypeAlias, assert_never, final
+from urllib.parse import parse_qsl
 
-from attrs import evolve
-
-from grantflow.core.client.provider import Provider, endpoint_problem
+from grantflow.core.client.provider import endpoint_problem
 from grantflow.core.values.pairs import Pairs
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Fault, Reply, Response
 from grantflow.core.values.secret import Secret
-from grantflow.shell.clock import SystemClock
-from grantflow.testing import page
-from grantflow.testing.clock import VirtualClock
-from grantflow.testing.script import Script
-from grantflow.testing.server import Server, SignIn, Verdict, answer, decided
 
 LARGEST_BODY: Final = 64 * 1024
 IDLE_SECONDS: Final = 30.0
@@ -46,131 +35,8 @@ IDLE_SECONDS: Final = 30.0
 _log: Final = logging.getLogger("grantflow")
 
 
-def serve(
-    server: Server | Script | None = None, *, port: int = 0, clock: VirtualClock | None = None
-) -> Loopback:
-    """Start a scripted server on a port of this machine, any free one unless told; it is running.
-
-    Its time is real, unless ``clock`` is given; the script's latency is then not waited for. Its
-    codes cannot be guessed, whatever the seed was. ``OSError`` where the port is taken.
-
-    >>> from grantflow import Client, ClientCredentialsFlow, run
-    >>> with serve() as loopback:
-    ...     client = Client(provider=loopback.provider, client_id="app")
-    ...     type(run(ClientCredentialsFlow(client))).__name__
-    'Authorized'
-    """
-    if not 0 <= port <= 65535:
-        raise ValueError(f"port: a number from 0 to 65535 is needed, not {port}")
-    started = Server(server) if isinstance(server, Script) else server or Server()
-    return Loopback(started, port, clock)
-
-
 @final
-class Loopback:
-    """A server that runs until ``close()``, or until the end of a ``with`` block."""
-
-    def __init__(self, server: Server, port: int, clock: VirtualClock | None) -> None:
-        self._clock = clock or SystemClock()
-        now = self._clock.now()
-        self._started = timedelta() if clock else now.mono
-        self._half = timedelta() if clock else server.script.latency / 2
-        self._lock = threading.Lock()
-        self._key = secrets.token_bytes(32)
-        self._requests = 0
-        self._stopping = threading.Event()
-        self._listener = _Listener(self._reply, self._stopping, port)
-        self._server = evolve(
-            server,
-            issuer=f"http://127.0.0.1:{self._listener.server_port}",
-            epoch=now.wall - (now.mono - self._started),
-            seed=secrets.token_hex(),
-        )
-        self._thread = threading.Thread(
-            target=self._listener.serve_forever,
-            # How long close() may take; serve_forever asks that often whether it shall stop.
-            kwargs={"poll_interval": 0.05},
-            name="grantflow-loopback",
-            daemon=True,
-        )
-        self._thread.start()
-
-    @property
-    def issuer(self) -> str:
-        """Return where it stands: ``http://127.0.0.1:PORT``."""
-        return self._server.issuer
-
-    @property
-    def provider(self) -> Provider:
-        """Return this server as a provider, for a ``Client``."""
-        return self._server.provider
-
-    @property
-    def server(self) -> Server:
-        """Return the server as it is now."""
-        return self._server
-
-    @property
-    def requests(self) -> int:
-        """Return how many requests came in, those for pages included."""
-        return self._requests
-
-    def approve(self, user_code: str) -> None:
-        """Play the person who says yes; ``LookupError`` where nobody waits under this code."""
-        self._decide(user_code, "approved")
-
-    def deny(self, user_code: str) -> None:
-        """Play the person who says no; ``LookupError`` where nobody waits under this code."""
-        self._decide(user_code, "denied")
-
-    def close(self) -> None:
-        """Stop: finish what is being answered, close every connection. Safe to call twice."""
-        self._stopping.set()
-        self._listener.stop()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _at(self) -> timedelta:
-        return self._clock.now().mono - self._started
-
-    def _decide(self, user_code: str, verdict: Verdict) -> None:
-        with self._lock:
-            found = page.waiting(self._server, user_code, self._at())
-            if not isinstance(found, SignIn):
-                raise LookupError(f"user_code: no sign-in waits under {user_code!r}: {found}")
-            self._server = decided(self._server, user_code, verdict)
-
-    def _reply(self, request: Request) -> Reply:
-        self._stopping.wait(self._half.total_seconds())
-        with self._lock:
-            self._requests += 1
-            self._server, reply = self._answered(request)
-        self._stopping.wait(self._half.total_seconds())
-        return reply
-
-    def _answered(self, request: Request) -> tuple[Server, Reply]:
-        match urlsplit(request.url).path, request.method:
-            case "/", "GET":
-                return self._server, page.shown(page.front(self._server.issuer))
-            case "/activate", _:
-                fresh = secrets.token_hex(16)
-                return page.visit(self._server, request, self._at(), key=self._key, fresh=fresh)
-            case _:
-                return answer(self._server, request, self._at())
-
-
-@final
-class _Listener(ThreadingHTTPServer):
+class Listener(ThreadingHTTPServer):
     """The listening socket, and a thread for each connection."""
 
     daemon_threads = True
@@ -182,7 +48,7 @@ class _Listener(ThreadingHTTPServer):
         self, reply: Callable[[Request], Reply], stopping: threading.Event, port: int
     ) -> None:
         self._connections: dict[threading.Thread, _Socket] = {}
-        super().__init__(("127.0.0.1", port), partial(_Connection, reply, stopping))
+        super().__init__(("127.0.0.1", port), partial(Connection, reply, stopping))
 
     def server_bind(self) -> None:
         """Bind the port, without asking a resolver for this machine's name as the base does."""
@@ -223,7 +89,7 @@ _STOP_SECONDS: Final = 2.0
 
 
 @final
-class _Connection(BaseHTTPRequestHandler):
+class Connection(BaseHTTPRequestHandler):
     """One client's connection: from HTTP to request values, from replies to HTTP."""
 
     protocol_version = "HTTP/1.1"

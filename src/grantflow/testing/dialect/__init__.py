@@ -1,0 +1,1 @@
+"""Known providers, played by the scripted server in their own formats."""

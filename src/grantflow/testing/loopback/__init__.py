@@ -1,0 +1,1 @@
+"""The scripted server behind HTTP on this machine, with a page for a person."""
