@@ -1,4 +1,4 @@
-"""Perform what is due once, and say what happened: for calls that are one request."""
+"""Send what is due once, and report the event: for calls that are a single request."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from grantflow import (
 
 S = TypeVar("S")
 
-Happened: TypeAlias = Event | Authorized | Expired | Failed
-"""What one request led to, or the end that came before it."""
+StepResult: TypeAlias = Event | Authorized | Expired | Failed
+"""The event of one request, or the final state that made it unnecessary."""
 
 
-def once(run: Run[S], send: Transport, clock: Clock) -> Happened:
-    """Send what is due at once, whatever its time, and return what happened."""
+def single_step(run: Run[S], send: Transport, clock: Clock) -> StepResult:
+    """Send what is due immediately, whatever its ``not_before``, and return the event."""
     due = run.due
     return due.read(send(due.request), clock.now()) if isinstance(due, Send) else due
 
 
-def problem_of(happened: Happened) -> Expired | Failed:
-    """Return why there is nothing to hand out."""
-    match happened:
+def problem_of(result: StepResult) -> Expired | Failed:
+    """Return the problem behind a result that is not a token or a code."""
+    match result:
         case Expired() | Failed():
-            return happened
+            return result
         case CodeExpired():
             return Expired()
         case Rejected(_, error):

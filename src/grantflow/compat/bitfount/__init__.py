@@ -3,10 +3,10 @@
 Rules:
 
 1. Tokens and API keys go to the hub and the access manager of the session's own environment, by
-   their origins, and to nobody else. What a redirect leads to elsewhere gets neither.
+   their origins, and nowhere else: a redirect to another origin gets neither.
 2. A token counts as expired in the last 10 minutes of its life, but at most in its last fifth.
 3. A refresh that may have arrived is not sent again, and a person is not asked while a token lives.
-4. API keys in the environment outrank everything; then nobody signs in.
+4. API keys in the environment outrank everything, and no sign-in happens.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ __all__ = [
     "UnusableAnswerError",
 ]
 
-_ANYBODY: Final = "_default"
+_DEFAULT_USER: Final = "_default"
 _WINDOW: Final = Window(timedelta(minutes=10), 0.2)
 _SKEW: Final = Skew(soft=_WINDOW, hard=_WINDOW)
 _TIMEOUT: Final = 20.0
@@ -98,7 +98,7 @@ class BitfountSession(TokenSession):
         self,
         auth_domain: str = "auth.bitfount.com",
         client_id: str = "8iCJ33Kp6hc9ofrXTzr5GLxMRHWrlzZO",
-        username: str = _ANYBODY,
+        username: str = _DEFAULT_USER,
         scopes: str = "profile openid offline_access",
         audience: str = "https://hub.bitfount.com/api",
         *,
@@ -145,7 +145,7 @@ class BitfountSession(TokenSession):
     @property
     def username(self) -> str:
         """Who the session is for, or whom the id_token names; ``AuthenticatedUserError``."""
-        if self._username != _ANYBODY:
+        if self._username != _DEFAULT_USER:
             return self._username
         name = None if self.id_token is None else username_in(self.id_token)
         if name is None:
@@ -226,7 +226,7 @@ class BitfountSession(TokenSession):
         """Have a token, from the file, by a refresh, or by asking the person to sign in.
 
         Raises ``AuthenticationFailedError`` (a ``ConnectionError``) where there is none, and
-        ``AuthenticatedUserError`` (an ``AssertionError``) where somebody else signed in.
+        ``AuthenticatedUserError`` (an ``AssertionError``) if another user signed in.
         """
         if self.api_keys is None:
             self._obtained()
@@ -265,10 +265,10 @@ class BitfountSession(TokenSession):
             raise failure(error.problem) from error
 
     def _foreign(self, token: Token) -> str | None:
-        """Return whom a token names, if that is not who the session is for."""
+        """Return the user of a token, if it is not the session's."""
         id_token = _plain(token.id_token)
         who = None if id_token is None else username_in(id_token)
-        return None if self._username in (_ANYBODY, who) else who
+        return None if self._username in (_DEFAULT_USER, who) else who
 
 
 class _Patient(HTTPAdapter):

@@ -1,4 +1,4 @@
-"""Where Bitfount's services are, what the environment says, and who an id_token names."""
+"""Bitfount's services, the variables of the environment, and the user of an ID token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a session: the original's errors, and those that callers can tell apart."""
+"""The exceptions of a session: those of the original, and more specific ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AuthEnvironmentError(BitfountError):
 
 
 class AuthenticatedUserError(BitfountError, AssertionError):
-    """Somebody else signed in than the session is for, or nobody did."""
+    """The signed-in user is not the session's, or there is none."""
 
 
 class AuthenticationFailedError(BitfountError, requests.ConnectionError, ConnectionError):

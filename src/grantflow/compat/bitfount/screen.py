@@ -1,4 +1,4 @@
-"""What a person sees who signs in at Bitfount, and the code that is shown."""
+"""What is printed during a sign-in at Bitfount, and the last device code."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Code:
 
 @final
 class _Came(threading.local):
-    """What this thread knew when it came."""
+    """What this thread knew when it began to wait."""
 
     refused: int = 0
 
 
 @final
 class Screen:
-    """Shows a person what to do, or lets ``show`` do it; ``code`` is the last one."""
+    """Shows the user what to do, or lets ``show`` do it; ``code`` is the last one."""
 
     def __init__(self, clock: Clock, file: TokenFile, show: Prompt | None) -> None:
         self._clock = clock
@@ -50,7 +50,7 @@ class Screen:
 
     def prompt(self, code: DeviceAuthorization) -> None:
         """Print the code and the link, then open the browser."""
-        # Who waited while somebody else signed in is told so; or each thread asked in its turn.
+        # A thread that waited while another user signed in fails, or each would prompt in turn.
         meanwhile = self._file.refused[self._came.refused :]
         if meanwhile:
             raise AuthenticatedUserError(meanwhile[-1])
@@ -67,7 +67,7 @@ class Screen:
         open_link(link)
 
     def watch(self, state: DeviceState) -> None:
-        """Remember a new code; tell how long an old one is waited for."""
+        """Remember a new code; print how long until an old one is polled for."""
         if not isinstance(state, (Pending, SlowDown)):
             return
         now, code = self._clock.now(), state.authorization

@@ -5,7 +5,7 @@ Rules, the first that applies:
 1. ``DAGSHUB_USER_TOKEN`` is used as it is, for the configured deployment alone.
 2. Of the tokens in DagsHub's own file, app tokens go before those of sign-ins. What has ended, or
    what DagsHub refuses with a 401, is removed; trouble in asking removes nothing.
-3. A person is asked to sign in, one at a time; with ``fail_if_no_token`` nobody ever is.
+3. A person is asked to sign in, one at a time; never with ``fail_if_no_token``.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Rules:
 
-1. The token goes to its deployment and to nobody else, redirects included (``shell.auth``).
+1. The token is sent to its deployment and nowhere else, redirects included.
 2. After a 401 the next token is tried, once: another one of the file, then that of a sign-in. The
-   token of the environment is not replaced, and nobody is asked where nobody may be.
+   token of the environment is not replaced, and a non-interactive one does not prompt.
 3. A pickled authenticator says where its token is, and holds none.
 """
 
@@ -27,7 +27,7 @@ from grantflow.integrations.requests import TokenAuth as OverRequests
 class DagshubAuthenticator(httpx.Auth):
     """Pass it as ``auth=`` to either library. ``NoTokenError`` says why there is no token.
 
-    ``doubt`` is told each token that was refused, and ``again`` makes the same authenticator in
+    ``doubt`` is called with each token that was refused; ``again`` makes the same authenticator in
     another process.
     """
 
@@ -48,12 +48,12 @@ class DagshubAuthenticator(httpx.Auth):
     @property
     def token_text(self) -> str:
         """The token that the next request will bear."""
-        with told(self._host, self._source):
+        with translated(self._host, self._source):
             return self._source.token().access_token.reveal()
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the token on a request of ``requests``, and watch its answers."""
-        with told(self._host, self._source):
+        with translated(self._host, self._source):
             r = self._over_requests(r)
         hooks = r.hooks.get("response", [])
         r.hooks["response"] = [self._answered, *(each for each in hooks if each != self._answered)]
@@ -64,7 +64,7 @@ class DagshubAuthenticator(httpx.Auth):
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """Send a request of ``httpx``, and its replay after a 401."""
         with closing(self._over_httpx.sync_auth_flow(request)) as flow:
-            with told(self._host, self._source):
+            with translated(self._host, self._source):
                 outgoing = next(flow)
             while True:
                 response = yield outgoing
@@ -79,7 +79,7 @@ class DagshubAuthenticator(httpx.Auth):
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Send a request of ``httpx``, and its replay after a 401."""
         async with aclosing(self._over_httpx.async_auth_flow(request)) as flow:
-            with told(self._host, self._source):
+            with translated(self._host, self._source):
                 outgoing = await anext(flow)
             while True:
                 response = yield outgoing
@@ -108,7 +108,7 @@ def _borne(headers: Mapping[str, str | bytes]) -> Secret | None:
 
 
 @contextmanager
-def told(host: str, source: TokenSource) -> Iterator[None]:
+def translated(host: str, source: TokenSource) -> Iterator[None]:
     """Say that there is no token in the words of this module."""
     before = len(source.notes)
     try:

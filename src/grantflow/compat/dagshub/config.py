@@ -1,6 +1,6 @@
-"""Where DagsHub is, which client this is, and where tokens are kept.
+"""The deployment, the client and the file of tokens, by arguments and the environment.
 
-The environment is read at each call, and a variable that is empty counts as missing.
+The environment is read at each call; an empty variable counts as unset.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PORTS: Final = {"https": 443, "http": 80}
 def normalised(host: str) -> str | None:
     """Return the one spelling of a deployment's URL; ``None`` where it names more than a host.
 
-    >>> normalised("https://DagsHub.com:443/"), normalised("dagshub.com/somebody")
+    >>> normalised("https://DagsHub.com:443/"), normalised("dagshub.com/user")
     ('https://dagshub.com', None)
     """
     try:
@@ -74,7 +74,7 @@ def cache_of(location: str | Path | None = None) -> Path:
 
 
 def quiet() -> bool:
-    """Tell whether nobody wants to read who is signed in (``DAGSHUB_QUIET``)."""
+    """Return whether ``DAGSHUB_QUIET`` is set: the user is not printed."""
     return variable("DAGSHUB_QUIET").lower() in ("1", "true", "yes", "on")
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong: the original's errors, and those that callers can tell apart."""
+"""The exceptions: those of the original, and more specific ones."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from grantflow.compat.dagshub.token_auth import (
     KeptToken,
     OAuthDagshubToken,
 )
-from grantflow.compat.dagshub.user import User, Whose
+from grantflow.compat.dagshub.user import User, UserAnswer
 
 _log: Final = logging.getLogger("grantflow")
 
@@ -42,7 +42,7 @@ _log: Final = logging.getLogger("grantflow")
 class Known:
     """What was learnt in this process: which tokens DagsHub took, by deployment."""
 
-    def __init__(self, ask: Callable[[str, Token], Whose]) -> None:
+    def __init__(self, ask: Callable[[str, Token], UserAnswer]) -> None:
         self._ask = ask
         self._good: dict[str, set[Secret]] = {}
 

@@ -42,7 +42,7 @@ from grantflow import (
 )
 from grantflow.compat.browser import open_link
 from grantflow.compat.dagshub import config
-from grantflow.compat.dagshub.authenticator import DagshubAuthenticator, told
+from grantflow.compat.dagshub.authenticator import DagshubAuthenticator, translated
 from grantflow.compat.dagshub.cache import TokensCache
 from grantflow.compat.dagshub.errors import (
     InvalidTokenError,
@@ -60,7 +60,7 @@ from grantflow.compat.dagshub.token_auth import (
     KeptToken,
     OAuthDagshubToken,
 )
-from grantflow.compat.dagshub.user import User, Whose, whose
+from grantflow.compat.dagshub.user import User, UserAnswer, fetch_user
 from grantflow.flows import escaped
 from grantflow.integrations.requests import RequestsTransport
 
@@ -108,7 +108,7 @@ class TokenStorage:
 
     ``host`` is the URL of a deployment in all methods, by default ``DAGSHUB_CLIENT_HOST`` or
     DagsHub; ``ValueError`` names one that cannot be used. Where no token is valid, a person is
-    asked to sign in; with ``fail_if_no_token`` nobody is, then or later. ``NoTokenError``, a
+    asked to sign in; with ``fail_if_no_token`` never, then or later. ``NoTokenError``, a
     ``RuntimeError``, says why there is no token, and ``StoreError``, an ``OSError``, why the file
     cannot be used. Safe to share by threads.
     """
@@ -130,7 +130,7 @@ class TokenStorage:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._clock = clock or SystemClock()
         self._prompt = prompt
-        self._known = Known(self._whose)
+        self._known = Known(self._fetch_user)
 
     @property
     def cache_location(self) -> str:
@@ -145,8 +145,8 @@ class TokenStorage:
     ) -> None:
         """Store a token that DagsHub takes; one that is stored already is left as it is.
 
-        ``InvalidTokenError`` where DagsHub refuses it, ``UncheckedTokenError`` where nobody could
-        be asked, ``ValueError`` where it cannot be a token.
+        ``InvalidTokenError`` if DagsHub refuses it, ``UncheckedTokenError`` if it cannot be
+        reached, ``ValueError`` if it is not a valid token.
         """
         token = Secret(token.strip()) if isinstance(token, str) else token
         where = config.host_of(host)
@@ -188,7 +188,7 @@ class TokenStorage:
         where = config.host_of(host)
         self._check_environment(where)
         source, _ = self._source(where, asks=not fail_if_no_token)
-        with told(where, source):
+        with translated(where, source):
             token = source.token()
         match source.origin:
             case "environment":
@@ -207,7 +207,7 @@ class TokenStorage:
         where = config.host_of(host)
         self._check_environment(where)
         made = self.authenticator(where, asks=not fail_if_no_token)
-        _ = made.token_text  # what is wrong is told now
+        _ = made.token_text  # raises now
         return made
 
     def authenticator(self, host: str, *, asks: bool) -> DagshubAuthenticator:
@@ -278,7 +278,7 @@ class TokenStorage:
     def _user(self, token: Secret, host: str | None) -> User | None:
         where = config.host_of(host)
         made = Token(access_token=token)
-        match self._whose(where, made):
+        match self._fetch_user(where, made):
             case Refused():
                 return None
             case (Unreachable() | InvalidResponse()) as problem:
@@ -287,8 +287,8 @@ class TokenStorage:
                 self._known.learn(where, made.access_token)
                 return user
 
-    def _whose(self, host: str, token: Token) -> Whose:
-        found = whose(
+    def _fetch_user(self, host: str, token: Token) -> UserAnswer:
+        found = fetch_user(
             token, config.client_of(host).provider.userinfo_endpoint or "", self._sender()
         )
         if isinstance(found, User):
@@ -310,7 +310,7 @@ _greeted: Final[set[str]] = set()
 
 
 def _greet(name: str) -> None:
-    """Say once in a process who is signed in."""
+    """Print once in a process who is signed in."""
     if not _greeted and not config.quiet():
         print(f"Accessing as {escaped(name)}", file=sys.stderr)
     _greeted.add(name)
@@ -325,7 +325,7 @@ def get_token(
 ) -> str:
     """Return the text of a valid token, after a sign-in if there is none.
 
-    With ``fail_if_no_token`` nobody is asked. Raises ``NoTokenError`` (a ``RuntimeError``), and
+    With ``fail_if_no_token`` there is no prompt. Raises ``NoTokenError`` (a ``RuntimeError``), and
     ``ValueError`` for a ``host`` that cannot be used.
     """
     _unused(unknown)
@@ -354,7 +354,7 @@ def get_authenticator(
     """Return an ``auth`` for requests of ``httpx`` and of ``requests``; raises as ``get_token``.
 
     After a 401 it tries the next token of the file, then a sign-in, and sends the request again,
-    once; with ``fail_if_no_token`` nobody is asked then, either.
+    once; with ``fail_if_no_token`` without a prompt.
     """
     _unused(unknown)
     return _storage(cache_location).get_authenticator(host, bool(fail_if_no_token))
@@ -405,7 +405,7 @@ def clear_token_cache(force: bool = False, *, cache_location: str | Path | None 
 def _agreed(path: str) -> bool:
     try:
         said = input(f"Remove ALL tokens of {path}? [y/(N)] ")
-    except EOFError:  # nobody is there
+    except EOFError:  # there is no terminal
         return False
     return said.strip().lower() in ("y", "yes")
 

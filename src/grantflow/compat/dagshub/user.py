@@ -1,6 +1,6 @@
-"""Whose token it is: DagsHub's own answer, and what a refusal is not.
+"""The user of a token, from DagsHub.
 
-Only a 401 says that a token is not valid. Any other answer, or none, says nothing about it.
+Only a 401 means that a token is invalid. Any other failure leaves that unknown.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from grantflow import (
 @final
 @frozen
 class User:
-    """Whose a token is: a name of at most 200 characters, and what else DagsHub tells."""
+    """A user: a name of at most 200 characters, and DagsHub's whole answer."""
 
     username: str
     document: Secret
@@ -37,14 +37,14 @@ class User:
         return found
 
 
-Whose: TypeAlias = User | Refused | Unreachable | InvalidResponse
-"""Whose the token is; that it is not valid; or why that is not known."""
+UserAnswer: TypeAlias = User | Refused | Unreachable | InvalidResponse
+"""The user; a refusal of the token; or why neither is known."""
 
 _LARGEST_NAME: Final = 200
 
 
-def whose(token: Token, endpoint: str, send: Transport) -> Whose:
-    """Ask DagsHub whose token it is."""
+def fetch_user(token: Token, endpoint: str, send: Transport) -> UserAnswer:
+    """Ask DagsHub for the user of a token."""
     bearing = (("Authorization", token.authorization),)
     reply = send(Request(endpoint, headers=bearing, method="GET"))
     match reply:

@@ -1,12 +1,13 @@
-"""``dvc_studio_client.auth``: signing in to DVC Studio, which spells the device grant its own way.
+"""``dvc_studio_client.auth``: signing in to DVC Studio, by its own dialect of the device grant.
 
 Rules:
 
-1. Pending waits, ``slow_down`` waits longer. Any other answer that brings no token ends the
-   sign-in; a server that gives no answer at all is asked again, five times in a row.
-2. A code ends when the server said so. Where nobody knows when, it ends after 30 minutes.
-3. A device code goes to the origin that issued it, over https or on this machine. It is not logged,
-   and no frame here holds it as plain text, for tracebacks may show what a frame holds.
+1. Pending and ``slow_down`` are polled again, as is a request that is throttled. Any other answer
+   without a token ends the sign-in; a request without an answer is repeated, with backoff.
+2. A code expires when the server said so, after 30 minutes if that is not known.
+3. A device code is sent to the origin that issued it, and to those the caller allows, over https or
+   to loopback. It is not logged, and no local variable holds it as plain text: tracebacks may show
+   those.
 """
 
 from __future__ import annotations

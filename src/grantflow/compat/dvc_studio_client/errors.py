@@ -1,6 +1,6 @@
-"""What a sign-in at Studio raises: requests' own errors, and those that callers can tell apart.
+"""The exceptions of a sign-in at Studio: those of requests, and more specific ones.
 
-The cause of each is a ``GrantError``, whose ``problem`` is the value behind it.
+The cause of each is a ``GrantError`` with a ``problem``, the value to decide on.
 """
 
 from __future__ import annotations

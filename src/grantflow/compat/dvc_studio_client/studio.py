@@ -1,4 +1,4 @@
-"""Studio's two requests: one that asks for a code, and one that asks until there is a token."""
+"""Studio's two requests: one for a device code, and one that is repeated for the token."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def _studio(argument: str, endpoint: str) -> Provider:
 
 
 def _document(reply: Response) -> DeviceLoginResponse:
-    with suppress(ValueError):  # whose own frames hold the body
+    with suppress(ValueError):  # its frames hold the body
         found: DeviceLoginResponse = json.loads(reply.body.decode("utf-8-sig", "replace"))
         if isinstance(found, dict):
             return found

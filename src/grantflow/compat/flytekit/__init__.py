@@ -2,13 +2,13 @@
 
 Rules:
 
-1. One call is one request. Only ``poll_token_endpoint`` asks again, by the rules of the device
-   flow: the interval, ``slow_down``, backoff and the end of the code are honoured.
-2. What a server says is an ``AuthenticationError``, told by its error code and never by its body;
-   only who waits for a person may be told ``AuthenticationPending``. Trouble on the network is
-   ``requests``' own exception.
+1. One call is one request. Only ``poll_token_endpoint`` repeats it, by the rules of the device
+   flow: interval, ``slow_down``, backoff and expiry of the code.
+2. A server's answer becomes an ``AuthenticationError``, by its error code, without its body.
+   ``AuthenticationPending`` is raised for a device code alone. Network errors are those of
+   ``requests``.
 3. The caller's session is used for every request, and never changed.
-4. A secret that comes as text is wrapped at once: tracebacks may show what a frame holds.
+4. Secrets passed as text are wrapped immediately: tracebacks may show local variables.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ from grantflow.compat.flytekit.names import (
     error_slow_down,
     utf_8,
 )
-from grantflow.compat.flytekit.requests import UNASKED, client_of, sending
+from grantflow.compat.flytekit.requests import UNUSED, client_of, sending
 from grantflow.compat.flytekit.responses import DeviceCodeResponse, Triple, triple_of
-from grantflow.compat.single_step import Happened, once, problem_of
+from grantflow.compat.single_step import StepResult, problem_of, single_step
 
 __all__ = [
     "AccessTokenNotFoundError",
@@ -82,7 +82,7 @@ def get_basic_authorization_header(client_id: str, client_secret: str | Secret) 
     client_secret = wrapped(client_secret)
     proof = ClientSecretBasic(client_secret, encoding="plus")
     client = client_of(client_id, authentication=proof)
-    return client.request(UNASKED, ()).header_map()["Authorization"]
+    return client.request(UNUSED, ()).header_map()["Authorization"]
 
 
 def get_token(
@@ -98,7 +98,7 @@ def get_token(
     session: requests.Session | None = None,
     refresh_token: str | Secret | None = None,
 ) -> Triple:
-    """Ask for a token once; return it, its refresh token and its life in seconds.
+    """Request a token once; return it, its refresh token and its lifetime in seconds.
 
     The last two may be ``None``. A refresh answer without a refresh token means that the old one
     stays. Raises ``AuthenticationError`` or an exception of ``requests``, for a device code also
@@ -120,14 +120,14 @@ def get_token(
         match GrantType(grant_type):
             case GrantType.CLIENT_CREDS:
                 machine = begin(ClientCredentialsFlow(client), clock.now())
-                return _token(once(machine, send, clock))
+                return _token(single_step(machine, send, clock))
             case GrantType.REFRESH_TOKEN:
-                renewing = RefreshFlow(client, _given("refresh_token", refresh_token))
-                return _token(once(begin(renewing, clock.now()), send, clock))
+                renewing = RefreshFlow(client, _required("refresh_token", refresh_token))
+                return _token(single_step(begin(renewing, clock.now()), send, clock))
             case GrantType.DEVICE_CODE:
-                code, now = _given("device_code", device_code), clock.now().mono
+                code, now = _required("device_code", device_code), clock.now().mono
                 waiting = Pending(DeviceAuthorization(code, "", "", now), timedelta(), now)
-                return _token(_decided(once(Run(DeviceFlow(client), waiting), send, clock)))
+                return _token(_decided(single_step(Run(DeviceFlow(client), waiting), send, clock)))
 
 
 def get_device_code(
@@ -157,7 +157,7 @@ def get_device_code(
     flow = DeviceFlow(client)
     clock = SystemClock()
     with sending(session, http_proxy_url, verify) as send:
-        happened = once(begin(flow, clock.now()), send, clock)
+        happened = single_step(begin(flow, clock.now()), send, clock)
     if isinstance(happened, CodeIssued):
         return DeviceCodeResponse.of(happened.authorization, happened.at)
     raise error_of(problem_of(happened), what)
@@ -175,7 +175,7 @@ def poll_token_endpoint(
     session: requests.Session | None = None,
     clock: Clock | None = None,
 ) -> Triple:
-    """Ask until the person has decided or the code is over; standard output tells how it goes.
+    """Poll until the person has decided or the code expires; progress is printed to stdout.
 
     Returns and raises what ``get_token`` does, but for ``AuthenticationPending``.
     """
@@ -195,7 +195,7 @@ def poll_token_endpoint(
     raise error_of(due, "Authentication failed!")
 
 
-def _token(happened: Happened) -> Triple:
+def _token(happened: StepResult) -> Triple:
     match happened:
         case TokenIssued(_, token):
             return triple_of(token)
@@ -203,8 +203,8 @@ def _token(happened: Happened) -> Triple:
             raise error_of(problem_of(happened))
 
 
-def _decided(happened: Happened) -> Happened:
-    """Return what happened to a code that a person has decided on."""
+def _decided(happened: StepResult) -> StepResult:
+    """Return the result for a code that is not pending any more."""
     later = "Token not yet available, try again in some time"
     match happened:
         case StillPending():
@@ -216,7 +216,7 @@ def _decided(happened: Happened) -> Happened:
 
 
 def _waiting(resp: DeviceCodeResponse, now: Moment) -> Pending[DeviceAuthorization] | Expired:
-    """Return the state of a sign-in whose code was issued just now."""
+    """Return the state of a sign-in whose code was just issued."""
     interval = timedelta(seconds=max(resp.interval, 1))
     end = Instant(now.mono + timedelta(seconds=resp.expires_in))
     code = DeviceAuthorization(resp.device_code, resp.user_code, resp.verification_uri, end)
@@ -225,7 +225,7 @@ def _waiting(resp: DeviceCodeResponse, now: Moment) -> Pending[DeviceAuthorizati
     return Pending(code, interval, first) if first < end else Expired()
 
 
-def _given(name: str, value: Secret | None) -> Secret:
+def _required(name: str, value: Secret | None) -> Secret:
     if value is None:
         raise ValueError(f"{name}: this grant_type needs it")
     return value

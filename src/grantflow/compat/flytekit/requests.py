@@ -1,4 +1,4 @@
-"""Who asks whom, for what, and how it is sent."""
+"""The client behind each call, and the transport over the caller's session."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from grantflow import Client, ClientSecretBasic, Provider, Public, RequestFormat
 from grantflow.compat.arguments import checked_url
 from grantflow.integrations.requests import RequestsTransport
 
-UNASKED: Final = "https://unasked.invalid"
-"""A provider has two endpoints, and each of these functions is told one."""
+UNUSED: Final = "https://unused.invalid"
+"""A provider has two endpoints, and each of these functions takes one."""
 
 _NAMELESS: Final = "-"
-"""A client has a name, and flytekit may leave it out: where the header says it."""
+"""A client needs an id, and flytekit may leave it out: the header has it."""
 
 
 def client_of(
@@ -25,14 +25,16 @@ def client_of(
     scopes: Iterable[str] | None = None,
     audience: str | None = None,
     *,
-    token_endpoint: str = UNASKED,
-    device_authorization_endpoint: str = UNASKED,
+    token_endpoint: str = UNUSED,
+    device_authorization_endpoint: str = UNUSED,
     authorization_header: Secret | None = None,
     authentication: Public | ClientSecretBasic | None = None,
 ) -> Client:
-    """Return who asks; ``authorization_header`` goes with every request, as it is."""
+    """Return the client; ``authorization_header`` is sent unchanged with every request."""
     if authorization_header is not None and not _fits(authorization_header):
-        raise ValueError("authorization_header: no header can hold it; has it a line break?")
+        raise ValueError(
+            "authorization_header: not a valid header value; does it contain a line break?"
+        )
     words = _words(scopes)
     nameless = ("client_id",) if client_id is None else ()
     # flytekit says what it wants in every poll and refresh as well.

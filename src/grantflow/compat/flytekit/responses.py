@@ -1,4 +1,4 @@
-"""What came back: a code, a token, or why there is none."""
+"""The results of the calls: a device code, or a token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeAlias
 from grantflow import DeviceAuthorization, Instant, Secret, Token
 
 Triple: TypeAlias = tuple[str, str | None, int | None]
-"""An access token, a refresh token, and a life in seconds; ``None`` where none was told."""
+"""Access token, refresh token and lifetime in seconds; ``None`` if the server sent none."""
 
 _SECOND = timedelta(seconds=1)
 _INTERVAL = timedelta(seconds=5)  # RFC 8628 section 3.2
@@ -56,7 +56,7 @@ class DeviceCodeResponse:
 
     @classmethod
     def of(cls, code: DeviceAuthorization, at: Instant) -> DeviceCodeResponse:
-        """Return what was issued at an instant; rounded so that nobody asks too often or late."""
+        """Return a code issued at an instant: the interval rounded up, the lifetime down."""
         return cls(
             device_code=code.device_code.reveal(),
             user_code=code.user_code,
@@ -71,8 +71,8 @@ _SHOWN = ("user_code", "verification_uri", "verification_uri_complete", "expires
 
 
 def _code(answer: Mapping[str, object]) -> Secret | None:
-    told = answer.get("device_code")
-    return None if told is None else Secret(str(told))
+    code = answer.get("device_code")
+    return None if code is None else Secret(str(code))
 
 
 def _text(found: Mapping[str, object], name: str) -> str:

@@ -2,10 +2,10 @@
 
 Rules:
 
-1. What may pass by itself (trouble on the network, 408, 429, 5xx) is asked for again, as often and
-   as far apart as ``exp_backoff`` says; a ``Retry-After`` is obeyed. A refusal is final.
-2. Each call starts ``exp_backoff`` anew.
-3. A token is cached by URL, client and scopes, in a file of this user's own. One caller fetches
+1. Transient failures (network errors, 408, 425, 429, 5xx) are retried as often and as far apart as
+   ``exp_backoff`` says; ``Retry-After`` is honored. A refusal is final.
+2. Each call resets ``exp_backoff``.
+3. Tokens are cached by URL, client and scopes, in a per-user file. One caller requests a token,
    while other threads and processes wait for it.
 """
 
@@ -38,7 +38,7 @@ from grantflow import (
 )
 from grantflow.compat.arguments import checked_url, wrapped
 from grantflow.compat.stanford_green.access_token import AccessToken, from_zulu
-from grantflow.compat.stanford_green.attempts import Waits, obtained
+from grantflow.compat.stanford_green.attempts import Waits, request_token
 from grantflow.compat.stanford_green.cache import TokenCache
 from grantflow.compat.stanford_green.errors import TokenRequestError, UnusableAnswerError
 
@@ -83,7 +83,7 @@ class ApiAccessTokenEndpoint:
         cache_dir: str | Path | None = None,
         clock: Clock | None = None,
     ) -> None:
-        # At once: whoever reports an error with its frames reports the arguments as well.
+        # Immediately: error reporters may send the arguments in a traceback.
         client_secret = wrapped(client_secret)
         if endpoint_type not in ("acs_api", "oauth2"):
             raise ValueError(f"endpoint_type: acs_api or oauth2 is needed, not {endpoint_type!r}")
@@ -103,7 +103,7 @@ class ApiAccessTokenEndpoint:
         self._store = FileStore(None if cache_dir is None else Path(cache_dir).expanduser())
         self._clock = clock or SystemClock()
         self._turn = threading.Lock()
-        self._client()  # what is unusable is told now
+        self._client()  # raises for unusable arguments now
 
     def get_token(self, expires_at_override: datetime | None = None) -> AccessToken:
         """Return a token from the cache, or a new one that is then cached.
@@ -121,7 +121,7 @@ class ApiAccessTokenEndpoint:
             self.progress("cache HIT")
             return cached
         with self._cache().claimed():
-            cached = self.cache_get()  # somebody else may have fetched one meanwhile
+            cached = self.cache_get()  # another caller may have requested one meanwhile
             if cached is not None:
                 self.progress("cache HIT, after waiting")
                 return cached
@@ -162,14 +162,14 @@ class ApiAccessTokenEndpoint:
 
     def _get_token_oauth2(self) -> AccessToken:
         """Return a new token of an OAuth 2.0 token endpoint."""
-        token = self._obtained(self._oauth2())
+        token = self._requested(self._oauth2())
         if token.expires_at is None:
             raise UnusableAnswerError("the answer has no expires_in of a second or more")
         return AccessToken(token.access_token, token.expires_at, clock=self._clock)
 
     def _get_token_acs_api(self) -> AccessToken:
-        """Return a new token of an ACS endpoint, which tells its end in Zulu time."""
-        token = self._obtained(self._acs_api())
+        """Return a new token of an ACS endpoint, which reports its expiry in Zulu time."""
+        token = self._requested(self._acs_api())
         expires_at = from_zulu(token.extra.get("expires_at"))
         if expires_at is None:
             raise UnusableAnswerError("the answer has no expires_at in Zulu time")
@@ -181,10 +181,10 @@ class ApiAccessTokenEndpoint:
             made.expires_at = expires_at
         return made
 
-    def _obtained(self, client: Client) -> Token:
+    def _requested(self, client: Client) -> Token:
         with self._turn:  # the state of exp_backoff belongs to one call at a time
             try:
-                return obtained(
+                return request_token(
                     client,
                     self.exp_backoff,
                     timeout=_limits(self.timeout),

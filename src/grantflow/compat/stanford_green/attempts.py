@@ -1,4 +1,4 @@
-"""RequestFormat for a token as often, and as far apart, as the caller's own backoff says."""
+"""Requesting a token as often, and as far apart, as the caller's own backoff says."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from grantflow import (
     begin,
 )
 from grantflow.compat.errors import message_of
-from grantflow.compat.single_step import once, problem_of
+from grantflow.compat.single_step import problem_of, single_step
 from grantflow.compat.stanford_green.errors import error_of
 from grantflow.integrations.requests import RequestsTransport
 
 _LONGEST_PAUSE: Final = timedelta(minutes=5)
-"""Whoever is told to come back later than that is told so at once."""
+"""A longer ``Retry-After`` ends the call immediately."""
 
 
 class Waits(Protocol):
     """The waits after each attempt, in seconds, and so the number of attempts.
 
-    ``counter`` counts the attempts, ``reset()`` starts anew.
+    ``counter`` counts the attempts, ``reset()`` starts over.
     ``exponential_backoff_ca.ExponentialBackoff`` is one.
     """
 
@@ -44,11 +44,11 @@ class Waits(Protocol):
         ...
 
     def reset(self) -> None:
-        """Start anew."""
+        """Start over."""
         ...
 
 
-def obtained(
+def request_token(
     client: Client,
     exp_backoff: Waits,
     *,
@@ -56,7 +56,7 @@ def obtained(
     clock: Clock,
     progress: Callable[[str], None],
 ) -> Token:
-    """Return a token; raises ``error_of`` a refusal at once, and of trouble after the last wait."""
+    """Return a token. Raises ``error_of``: immediately if refused, after the last attempt else."""
     flow = ClientCredentialsFlow(client)
     problem: Expired | Failed | None = None
     again: Instant | None = None
@@ -64,9 +64,9 @@ def obtained(
         send = RequestsTransport(session, timeout=timeout)
         exp_backoff.reset()
         for wait in exp_backoff:
-            if again is not None:  # the wait after the last attempt is for nobody
+            if again is not None:  # there is no wait after the last attempt
                 clock.sleep_until(again)
-            match once(begin(flow, clock.now()), send, clock):
+            match single_step(begin(flow, clock.now()), send, clock):
                 case TokenIssued(_, token):
                     return token
                 case (Unanswered() | SlowDownAsked()) as trouble:
