@@ -21,6 +21,7 @@ from grantflow import (
     Provider,
     Public,
     Request,
+    RequestFormat,
     Secret,
     Send,
 )
@@ -61,8 +62,77 @@ def test_basic_percent_encodes_unless_told_otherwise() -> None:
     assert ClientSecretBasic(SECRET).encoding == "rfc6749"
 
 
-def test_the_client_id_is_in_the_body_even_beside_basic() -> None:
-    assert request(ClientSecretBasic(SECRET)).body() == b"client_id=cl%3Aient"
+DEVICE = "https://acme.example/device"
+ACMES: dict[str, Provider] = {
+    "by the rule": evolve(ACME, device_authorization_endpoint=DEVICE),
+    "always": evolve(ACME, device_authorization_endpoint=DEVICE, send_client_id=True),
+    "never": evolve(ACME, device_authorization_endpoint=DEVICE, send_client_id=False),
+}
+PROOFS: dict[str, ClientAuthentication] = {
+    "none": Public(),
+    "post": ClientSecretPost(SECRET),
+    "basic": ClientSecretBasic(SECRET),
+    "secret jwt": ClientSecretJwt(SECRET),
+    "key jwt": PrivateKeyJwt("PEM"),
+    "issued": ClientAssertion(lambda: "eyJ"),
+    "tls": MutualTls("cert.pem"),
+    "headers": ClientSecretHeaders("plain"),
+}
+NAMED = {"none", "post", "tls"}
+
+
+@pytest.mark.parametrize("rule", ACMES)
+@pytest.mark.parametrize("proof", PROOFS)
+@pytest.mark.parametrize("place", ["device", "poll", "token", "refresh", "exchange", "revocation"])
+def test_where_the_client_id_is_in_the_body(place: str, proof: str, rule: str) -> None:
+    provider = ACMES[rule]
+    client = Client(provider=provider, client_id="app", authentication=PROOFS[proof])
+    endpoint = DEVICE if place == "device" else provider.token_endpoint
+    form = dict(client.request(endpoint, (), getattr(provider, place)).form)
+    told = proof in NAMED or (place == "device" and proof != "headers")
+    assert ("client_id" in form) == {"by the rule": told, "always": True, "never": False}[rule]
+
+
+def test_one_kind_of_request_may_name_the_client_by_itself() -> None:
+    provider = evolve(ACME, refresh=RequestFormat(send_client_id=True))
+    client = Client(provider=provider, client_id="app", authentication=ClientSecretBasic(SECRET))
+    assert dict(client.request(ACME.token_endpoint, (), provider.refresh).form) == {
+        "client_id": "app"
+    }
+    assert client.request(ACME.token_endpoint, (), provider.token).form == ()
+
+
+def test_a_public_client_may_have_to_use_basic() -> None:
+    client = Client(provider=evolve(ACME, public_basic=True), client_id="app")
+    made = client.request(ACME.token_endpoint, ())
+    assert made.header_map()["Authorization"] == "Basic YXBwOg=="
+    assert made.form == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "audience"),
+    [
+        (None, "https://acme.example"),
+        ("token_endpoint", ACME.token_endpoint),
+        ("endpoint", "https://acme.example/revoke"),
+        ("https://acme.example/", "https://acme.example/"),
+    ],
+)
+def test_whom_an_assertion_is_for(said: str | None, audience: str) -> None:
+    provider = evolve(ACME, issuer="https://acme.example", assertion_audience=said)
+    client = Client(provider=provider, client_id="app", authentication=PrivateKeyJwt("PEM"))
+    made = client.request("https://acme.example/revoke", (), provider.revocation)
+    assert isinstance(made.assertion, Assertion)
+    assert made.assertion.audience == audience
+    other = RequestFormat(assertion_audience="https://of.one.kind")
+    made = client.request("https://acme.example/revoke", (), other)
+    assert isinstance(made.assertion, Assertion)
+    assert made.assertion.audience == "https://of.one.kind"
+
+
+def test_an_audience_is_a_word_or_a_url() -> None:
+    with pytest.raises(ValueError, match="assertion_audience: token_endpoint, endpoint or a URL"):
+        evolve(ACME, assertion_audience="issuers")
 
 
 def test_post_puts_the_secret_into_the_body() -> None:
@@ -94,7 +164,7 @@ def test_an_unknown_encoding_is_a_mistake() -> None:
 
 def test_an_assertion_is_left_to_the_shell_to_sign() -> None:
     made = request(PrivateKeyJwt("PEM", kid="k1"))
-    assert made.form == (("client_id", ID),)
+    assert made.form == ()
     with pytest.raises(ValueError, match="assertion: sign it first"):
         made.body()
     assert made.assertion == Assertion(
@@ -195,7 +265,7 @@ def test_an_issued_assertion_waits_for_the_shell() -> None:
 
 
 def test_an_issued_assertion_needs_a_function() -> None:
-    with pytest.raises(ValueError, match="source: a function"):
+    with pytest.raises(TypeError, match="source: a function"):
         ClientAssertion("eyJ")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

@@ -122,7 +122,7 @@ def test_an_envelope_is_unwrapped_and_members_are_found_by_path() -> None:
     answers = ResponseFormat(
         root="data",
         fields={"device_code": "deviceCode", "user_code": ["nothing", "codes.0.user"]},
-        milliseconds=True,
+        milliseconds="device",
     )
     body = {
         "data": {

@@ -359,7 +359,7 @@ ASKED: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
         (
             "POST",
             "https://auth.tidal.com/v1/oauth2/token",
-            f"{DEVICE_URN}&device_code=dc-1&scope=read+write&client_id=app",
+            f"{DEVICE_URN}&device_code=dc-1&scope=read+write",
         ),
     ),
     "salesforce": (
@@ -474,7 +474,7 @@ ASKED: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
         ),
         (
             "POST",
-            f"https://zoom.us/oauth/token?{DEVICE_URN}&device_code=dc-1&client_id=app",
+            f"https://zoom.us/oauth/token?{DEVICE_URN}&device_code=dc-1",
             "",
         ),
     ),
@@ -543,7 +543,7 @@ ASKED: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
         (
             "POST",
             "https://account-public-service-prod.ol.epicgames.com/account/api/oauth/token",
-            "device_code=dc-1&client_id=app&grant_type=device_code",
+            "device_code=dc-1&grant_type=device_code",
         ),
     ),
     "oracle-idcs": (
@@ -598,7 +598,7 @@ def test_the_start_url_of_aws_belongs_to_the_sign_in() -> None:
 def test_grants_without_a_person() -> None:
     zoom = client(found("zoom"), scope=(), extra=(("account_id", "a-1"),))
     assert sent(ClientCredentialsFlow(zoom)).request.target() == (
-        "https://zoom.us/oauth/token?account_id=a-1&client_id=app&grant_type=account_credentials"
+        "https://zoom.us/oauth/token?account_id=a-1&grant_type=account_credentials"
     )
     keys = {"client-id": "app", "client-secret": Secret(SECRET)}
     acs = evolve(found("stanford-acs"), headers=keys)

@@ -68,7 +68,9 @@ def _sample(kind: object, name: str, usual: object) -> tuple[object, object]:
     row = get_args(parts[0])
     if name == "auth_methods":
         return ["none", "tls_client_auth"], ("none", "tls_client_auth")
-    if name == "drop":
+    if name == "milliseconds":
+        return ["device", "token"], ("device", "token")
+    if name in ("drop", "path"):
         return ["scope", "resource"], ("scope", "resource")
     if not row:
         return ["one", "two"], ("one", "two")

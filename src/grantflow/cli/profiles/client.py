@@ -261,7 +261,7 @@ def key_of_profile(profile: Profile) -> str:
     if profile.grant == "given":
         # Not a plain hash like the others, so the two never meet.
         return f"given-{sha256(profile.name.encode()).hexdigest()}"
-    client = _usable(profile, None, _PUBLIC, proofs.named_key)
+    client = _usable(profile, remembered(profile), _PUBLIC, proofs.named_key)
     return key_of(client, profile.grant, profile.name)
 
 

@@ -118,6 +118,7 @@ _ASKING: Final[Mapping[str, Callable[[str, RequestFormat], Iterable[str]]]] = {
     ],
     "echo": lambda it, of: [f"{it} sends back {_listed(of.echo)}."],
     "again": lambda it, of: [f"{it} repeats {_listed(of.again)}."],
+    "path": lambda it, of: [f"{it} has {_listed(of.path)} at the end of its path."],
 }
 
 _ANSWERING: Final[Mapping[str, Callable[[ResponseFormat], Iterable[str]]]] = {
@@ -141,7 +142,7 @@ _ANSWERING: Final[Mapping[str, Callable[[ResponseFormat], Iterable[str]]]] = {
         for status, code in of.token_statuses
     ),
     "scope_separator": lambda of: [f"It answers with scopes separated by {of.scope_separator!r}."],
-    "milliseconds": lambda _: ["It counts the life of a code in milliseconds."],
+    "milliseconds": lambda of: [f"It counts in milliseconds in: {_listed(of.milliseconds)}."],
 }
 
 

@@ -22,7 +22,8 @@ def introspection(client: Client, token: Token) -> Request | None:
     endpoint = client.provider.introspection_endpoint
     if endpoint is None:
         return None
-    return about(client, endpoint, token.access_token, "access_token")
+    asking = client.provider.introspection
+    return about(client, endpoint, token.access_token, "access_token", asking)
 
 
 def introspected(

@@ -10,6 +10,7 @@ from typing import Literal
 from returns.result import Failure, Result, Success
 
 from grantflow.core.client.client import Client
+from grantflow.core.client.dialect import RequestFormat
 from grantflow.core.client.provider import Provider
 from grantflow.core.flows.states import Failed
 from grantflow.core.responses.answer import Answer, read_answer
@@ -37,8 +38,9 @@ def revocations(client: Client, token: Token) -> tuple[Request, ...]:
     if endpoint is None:
         return ()
     refresh = token.refresh_token
-    ends = () if refresh is None else (about(client, endpoint, refresh, "refresh_token"),)
-    return (*ends, about(client, endpoint, token.access_token, "access_token"))
+    asking = client.provider.revocation
+    ends = () if refresh is None else (about(client, endpoint, refresh, "refresh_token", asking),)
+    return (*ends, about(client, endpoint, token.access_token, "access_token", asking))
 
 
 def revoked(
@@ -48,9 +50,11 @@ def revoked(
     return success(request, provider, reply, now).map(lambda _: None)
 
 
-def about(client: Client, endpoint: str, token: Secret, hint: Hint) -> Request:
+def about(
+    client: Client, endpoint: str, token: Secret, hint: Hint, asking: RequestFormat
+) -> Request:
     """Return a request about a token, to an endpoint that takes ``token_type_hint``."""
-    return client.request(endpoint, (("token", token), ("token_type_hint", hint)))
+    return client.request(endpoint, (("token", token), ("token_type_hint", hint)), asking)
 
 
 def success(

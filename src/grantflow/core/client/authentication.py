@@ -1,20 +1,39 @@
 """How a client proves who it is, as values, and how each of them changes a request.
 
-``client_id`` goes into the body even beside Basic: public-client servers look for it there.
+``client_id`` goes into the body where nothing else names the client there (RFC 6749 section 2.3.1,
+RFC 8705 section 2): beside Basic or an assertion some servers refuse it, so there it is sent only
+where the provider's data says so (``Provider.send_client_id``).
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from typing import Final, Literal, TypeAlias, assert_never, final
+from typing import Final, Literal, TypeAlias, TypeVar, assert_never, final
 from urllib.parse import quote, quote_plus
 
 from attrs import Attribute, evolve, field, frozen
+from attrs.validators import and_
 
 from grantflow.core.values.request import Assertion, Certificate, IssuedAssertion, Request
-from grantflow.core.values.secret import Secret, secret
-from grantflow.core.values.validators import encodable, fits_a_header, is_http_token, one_of
+from grantflow.core.values.secret import Secret
+from grantflow.core.values.validators import (
+    encodable,
+    fits_a_header,
+    is_a,
+    is_http_token,
+    one_of,
+)
+
+T = TypeVar("T")
+
+
+def _secret(value: Secret | str) -> Secret:
+    # What is neither is left to the validator, which names the argument and not the value.
+    return Secret(value) if isinstance(value, str) else value
+
+
+_A_SECRET: Final = is_a(Secret, phrase="a secret, as text or a Secret,")
 
 
 def _not_empty(_: object, __: object, value: Secret) -> None:
@@ -30,6 +49,7 @@ def _sent_as_it_is(_: object, __: object, value: Secret) -> None:
 
 
 def _a_header(_: object, attribute: Attribute[str], value: str) -> None:
+    is_a(str)(_, attribute, value)
     if not is_http_token(value):
         raise ValueError(f"{attribute.name}: {value!r} is no header name")
 
@@ -49,7 +69,7 @@ class ClientSecretBasic:
     ``rfc6749`` writes a space as ``%20``, ``plus`` as ``+``, ``raw`` encodes nothing.
     """
 
-    secret: Secret = field(converter=secret, validator=_not_empty)
+    secret: Secret = field(converter=_secret, validator=and_(_A_SECRET, _not_empty))
     encoding: Literal["rfc6749", "plus", "raw"] = field(
         default="rfc6749", validator=one_of("rfc6749", "plus", "raw")
     )
@@ -60,7 +80,7 @@ class ClientSecretBasic:
 class ClientSecretPost:
     """The secret as a parameter of the body (RFC 6749 section 2.3.1)."""
 
-    secret: Secret = field(converter=secret, validator=_not_empty)
+    secret: Secret = field(converter=_secret, validator=and_(_A_SECRET, _not_empty))
 
 
 @final
@@ -73,7 +93,7 @@ class ClientSecretHeaders:
     ValueError: id_header: 'x api' is no header name
     """
 
-    secret: Secret = field(converter=secret, validator=[_not_empty, _sent_as_it_is])
+    secret: Secret = field(converter=_secret, validator=and_(_A_SECRET, _not_empty, _sent_as_it_is))
     id_header: str = field(default="client-id", kw_only=True, validator=_a_header)
     secret_header: str = field(default="client-secret", kw_only=True, validator=_a_header)
 
@@ -86,9 +106,9 @@ class ClientSecretJwt:
     ``audience`` is by default the issuer, and the token endpoint where no issuer is known.
     """
 
-    secret: Secret = field(converter=secret, validator=_not_empty)
+    secret: Secret = field(converter=_secret, validator=and_(_A_SECRET, _not_empty))
     alg: str = field(default="HS256", kw_only=True, validator=one_of("HS256", "HS384", "HS512"))
-    audience: str | None = field(default=None, kw_only=True)
+    audience: str | None = field(default=None, kw_only=True, validator=is_a(str, optional=True))
 
 
 _PRIVATE: Final = (
@@ -98,7 +118,13 @@ _PRIVATE: Final = (
 
 
 def _key(value: Secret | str | Callable[[bytes], bytes]) -> Secret | Callable[[bytes], bytes]:
-    return value if callable(value) else secret(value)
+    return value if callable(value) else _secret(value)
+
+
+def _a_key(_: object, __: Attribute[T], value: T) -> None:
+    if not callable(value) and not isinstance(value, Secret):
+        kind = type(value).__name__
+        raise TypeError(f"key: a PEM or JWK text, or a function that signs, is needed, not {kind}")
 
 
 @final
@@ -111,16 +137,16 @@ class PrivateKeyJwt:
     header as ``x5t`` and ``x5t#S256`` (Microsoft Entra wants one of them).
     """
 
-    key: Secret | Callable[[bytes], bytes] = field(converter=_key)
-    kid: str | None = field(default=None, kw_only=True)
+    key: Secret | Callable[[bytes], bytes] = field(converter=_key, validator=_a_key)
+    kid: str | None = field(default=None, kw_only=True, validator=is_a(str, optional=True))
     alg: str = field(default="ES256", kw_only=True, validator=one_of(*_PRIVATE))
-    audience: str | None = field(default=None, kw_only=True)
-    certificate: str | None = field(default=None, kw_only=True)
+    audience: str | None = field(default=None, kw_only=True, validator=is_a(str, optional=True))
+    certificate: str | None = field(default=None, kw_only=True, validator=is_a(str, optional=True))
 
 
 def _a_function(_: object, __: object, value: Callable[[], Secret | str]) -> None:
     if not callable(value):
-        raise ValueError(
+        raise TypeError(
             "source: a function that returns the assertion is needed, for example "
             "grantflow.shell.secret_sources.from_file(path)"
         )
@@ -137,7 +163,9 @@ class ClientAssertion:
 
     source: Callable[[], Secret | str] = field(validator=_a_function)
     assertion_type: str = field(
-        default="urn:ietf:params:oauth:client-assertion-type:jwt-bearer", kw_only=True
+        default="urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        kw_only=True,
+        validator=is_a(str),
     )
 
 
@@ -146,8 +174,8 @@ class ClientAssertion:
 class MutualTls:
     """A client certificate, by the names of its files (RFC 8705, ``tls_client_auth``)."""
 
-    certificate: str
-    key: str | None = None
+    certificate: str = field(validator=is_a(str))
+    key: str | None = field(default=None, validator=is_a(str, optional=True))
 
 
 ClientAuthentication: TypeAlias = (
@@ -183,15 +211,28 @@ def authenticated(
     client_id: str,
     authentication: ClientAuthentication,
     audience: str | None = None,
+    *,
+    send_client_id: bool | None = None,
+    public_basic: bool = False,
 ) -> Request:
     """Return ``request`` with the client's name and proof; ``audience`` is the server's name.
 
+    ``send_client_id`` says whether the name is in the body, by default where nothing else tells
+    it; ``public_basic`` lets a public client name itself by Basic, with an empty secret.
+
     >>> request = authenticated(Request("https://as.example"), "app", ClientSecretBasic("p s"))
     >>> request.body(), request.header_map()["Authorization"]
-    (b'client_id=app', 'Basic YXBwOnAlMjBz')
+    (b'', 'Basic YXBwOnAlMjBz')
     """
-    named = evolve(request, form=(*request.form, ("client_id", client_id)))
+    alone = isinstance(authentication, (Public, ClientSecretPost, MutualTls))
+    by_header = public_basic and isinstance(authentication, Public)
+    named = request
+    if (alone and not by_header) if send_client_id is None else send_client_id:
+        named = evolve(request, form=(*request.form, ("client_id", client_id)))
     match authentication:
+        case Public() if public_basic:
+            header = _basic(client_id, Secret(""), "rfc6749")
+            return evolve(named, headers=(*named.headers, ("Authorization", header)))
         case Public():
             return named
         case ClientSecretPost(password):
@@ -202,7 +243,7 @@ def authenticated(
             return evolve(named, headers=headers, hidden=(*named.hidden, password))
         case ClientSecretHeaders(secret=password, id_header=name, secret_header=other):
             proof = ((name, client_id), (other, password))
-            return evolve(request, headers=(*request.headers, *proof))
+            return evolve(named, headers=(*named.headers, *proof))
         case ClientAssertion(source=source, assertion_type=kind):
             return evolve(named, assertion=IssuedAssertion(source, kind))
         case ClientSecretJwt(secret=password, alg=alg, audience=own):

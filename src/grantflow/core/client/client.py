@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Final, final
+from typing import Final, final, get_args
 
 from attrs import evolve, field, frozen
+from attrs.validators import and_
 
 from grantflow.core.client.authentication import (
     ClientAuthentication,
@@ -23,15 +24,15 @@ from grantflow.core.values.json import Members
 from grantflow.core.values.pairs import Pairs, as_pairs
 from grantflow.core.values.parsing import sendable
 from grantflow.core.values.request import Proof, Request
-from grantflow.core.values.validators import encodable, fits_a_header
+from grantflow.core.values.validators import are, encodable, fits_a_header, is_a, listed
 
 
 def _words(value: str | Iterable[str]) -> tuple[str, ...]:
-    return tuple(value.split()) if isinstance(value, str) else tuple(value)
+    return tuple(value.split()) if isinstance(value, str) else listed(value)
 
 
-def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+def _several(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else listed(value)
 
 
 def _named(made: Client, _: object, value: str) -> None:
@@ -86,18 +87,25 @@ class Client:
     ('read', 'write')
     """
 
-    provider: Provider
-    client_id: str = field(validator=_named)
-    authentication: ClientAuthentication = _PUBLIC
-    scope: tuple[str, ...] = field(default=(), converter=_words, validator=_one_word_each)
-    audience: str | None = None
-    resource: tuple[str, ...] = field(default=(), converter=_listed)
-    target: str | None = field(default=None, validator=_among)
-    extra: Pairs = field(default=(), converter=as_pairs, validator=_json_where_said)
-    dpop: DPoP | None = None
+    provider: Provider = field(validator=is_a(Provider))
+    client_id: str = field(validator=and_(is_a(str), _named))
+    authentication: ClientAuthentication = field(
+        default=_PUBLIC,
+        validator=is_a(*get_args(ClientAuthentication), phrase="a way to authenticate"),
+    )
+    scope: tuple[str, ...] = field(
+        default=(), converter=_words, validator=[are(str), _one_word_each]
+    )
+    audience: str | None = field(default=None, validator=is_a(str, optional=True))
+    resource: tuple[str, ...] = field(default=(), converter=_several, validator=are(str))
+    target: str | None = field(default=None, validator=[is_a(str, optional=True), _among])
+    extra: Pairs = field(
+        default=(), converter=as_pairs, validator=[are(str, pairs=True), _json_where_said]
+    )
+    dpop: DPoP | None = field(default=None, validator=is_a(DPoP, optional=True))
 
     def request(self, endpoint: str, form: Pairs, asking: RequestFormat = _STANDARD) -> Request:
-        """Return an authenticated request of this client, spelt as the provider wants it."""
+        """Return an authenticated request of this client, in the provider's format."""
         provider = self.provider
         shown = provider.client_id_header
         told: Pairs = () if shown is None else ((shown, self.client_id),)
@@ -106,12 +114,44 @@ class Client:
             form=form,
             headers=(*provider.headers, *told),
             method=asking.method,
+            segments=asking.segments(form),
         )
-        # RFC 7523 section 3: the token endpoint's URL names the server as well as its issuer.
-        audience = provider.issuer or provider.token_endpoint
-        proven = authenticated(named, self.client_id, self.authentication, audience)
+        proven = authenticated(
+            named,
+            self.client_id,
+            self.authentication,
+            self._audience(named.url, asking),
+            send_client_id=self._sends_id(endpoint, asking),
+            public_basic=provider.public_basic,
+        )
         encoding = asking.encoding or provider.encoding
         return evolve(proven, form=asking.spelt(proven.form), encoding=encoding)
+
+    def _audience(self, url: str, asking: RequestFormat) -> str:
+        """Return whom an assertion is for (RFC 7523 section 3): the issuer, else the endpoint."""
+        provider = self.provider
+        match asking.assertion_audience or provider.assertion_audience:
+            case None:
+                return provider.issuer or provider.token_endpoint
+            case "token_endpoint":
+                return provider.token_endpoint
+            case "endpoint":
+                return url
+            case audience:
+                return audience
+
+    def _sends_id(self, endpoint: str, asking: RequestFormat) -> bool | None:
+        """Tell whether the client id is in the body; at the device endpoint it always is.
+
+        RFC 8628 section 3.1 has it there for every client.
+        """
+        provider = self.provider
+        for said in (asking.send_client_id, provider.send_client_id):
+            if said is not None:
+                return said
+        if endpoint != provider.device_authorization_endpoint:
+            return None
+        return None if isinstance(self.authentication, ClientSecretHeaders) else True
 
     def token_request(
         self, endpoint: str, form: Pairs, asking: RequestFormat, nonce: str | None
@@ -135,17 +175,29 @@ class Client:
             return endpoint
         return dict(self.provider.mtls_endpoint_aliases).get(endpoint, endpoint)
 
+    @property
+    def asked_scope(self) -> tuple[str, ...]:
+        """Return the scope that is asked for: the client's own, else the provider's usual one."""
+        return self.scope or self.provider.scope
+
+    @property
+    def asked_audience(self) -> str | None:
+        """Return the audience that is asked for: the client's own, else the provider's usual."""
+        return self.provider.audience if self.audience is None else self.audience
+
     def wishes(self, asking: RequestFormat = _STANDARD) -> Pairs:
         """Return what the first request of a flow asks for."""
         separator = self.provider.scope_separator
+        words = self.asked_scope
         scope: Pairs
         if separator is None:
             encoding = asking.encoding or self.provider.encoding
             name = "scope[]" if encoding == "json" else "scope"
-            scope = tuple((name, word) for word in self.scope)
+            scope = tuple((name, word) for word in words)
         else:
-            scope = (("scope", separator.join(self.scope)),) if self.scope else ()
-        audience = (("audience", self.audience),) if self.audience is not None else ()
+            scope = (("scope", separator.join(words)),) if words else ()
+        wanted = self.asked_audience
+        audience = (("audience", wanted),) if wanted is not None else ()
         resource = tuple(("resource", each) for each in self.resource)
         return (*scope, *audience, *resource, *self.extra)
 

@@ -12,7 +12,7 @@ The standard spelling is the default of every field. What needs no knob is toler
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final, Literal, TypeAlias, TypeVar, final
+from typing import Final, Literal, TypeAlias, TypeVar, cast, final, get_args
 
 from attrs import Attribute, field, frozen
 
@@ -21,6 +21,8 @@ from grantflow.core.values.pairs import Pairs, as_pairs
 from grantflow.core.values.parsing import number, text_of
 from grantflow.core.values.request import Encoding
 from grantflow.core.values.response import Response
+from grantflow.core.values.secret import Secret
+from grantflow.core.values.validators import are, is_a, listed, one_of
 
 Phase: TypeAlias = Literal["device", "poll", "token"]
 """What was asked: for a code, whether the person decided, or for a token outright."""
@@ -70,6 +72,7 @@ PARAMETERS: Final = frozenset(
         "token",
         "token_endpoint_auth_method",
         "token_type_hint",
+        "user_code",
     }
 )
 """The parameters that are sent by these names: all that can be renamed or left out."""
@@ -107,20 +110,23 @@ Statuses: TypeAlias = tuple[tuple[int, str], ...]
 
 def names(value: Mapping[str, str] | Names) -> Names:
     """Return pairs of names, from pairs or from a mapping."""
-    return tuple(value.items()) if isinstance(value, Mapping) else tuple(value)
+    return listed(value.items() if isinstance(value, Mapping) else value)
 
 
 def _several(value: str | Iterable[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+    return (value,) if isinstance(value, str) else listed(value)
 
 
 def _paths(value: Mapping[str, str | Iterable[str]] | Paths) -> Paths:
-    pairs = value.items() if isinstance(value, Mapping) else value
-    return tuple((name, _several(paths)) for name, paths in pairs)
+    pairs = listed(value.items() if isinstance(value, Mapping) else value)
+    try:
+        return tuple((name, _several(paths)) for name, paths in pairs)
+    except (TypeError, ValueError):
+        return cast("Paths", pairs)  # the validator names it
 
 
 def _statuses(value: Mapping[int, str] | Statuses) -> Statuses:
-    return tuple(value.items()) if isinstance(value, Mapping) else tuple(value)
+    return listed(value.items() if isinstance(value, Mapping) else value)
 
 
 def _known(words: Collection[str], given: Iterable[object], name: str) -> None:
@@ -131,6 +137,14 @@ def _known(words: Collection[str], given: Iterable[object], name: str) -> None:
             close = get_close_matches(str(each).lower(), words, n=3, cutoff=0.5)
             rest = f"did you mean {' or '.join(close)}?" if close else ", ".join(sorted(words))
             raise ValueError(f"{name}: unknown name {each!r}; {rest}")
+
+
+def is_an_audience(_: object, attribute: Attribute[str | None], value: str | None) -> None:
+    """Refuse what names no audience of an assertion."""
+    is_a(str, optional=True)(_, attribute, value)
+    if value is not None and value not in ("token_endpoint", "endpoint") and ":" not in value:
+        wanted = "token_endpoint, endpoint or a URL is needed"
+        raise ValueError(f"{attribute.name}: {wanted}, not {value!r}")
 
 
 def _left(words: Collection[str]) -> Callable[[object, Attribute[V], V], None]:
@@ -144,6 +158,12 @@ def _right(_: object, attribute: Attribute[V], value: V) -> None:
     _known(CODES, (row[1] for row in value), attribute.name)
 
 
+def _an_encoding(_: object, attribute: Attribute[Encoding | None], value: Encoding | None) -> None:
+    is_a(str, optional=True)(_, attribute, value)
+    if value is not None:
+        _known(get_args(Encoding), (value,), attribute.name)
+
+
 def _parameters(_: object, attribute: Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
     _known(PARAMETERS, value, attribute.name)
 
@@ -155,31 +175,52 @@ class RequestFormat:
 
     ``rename`` maps the RFC's parameters to the provider's, ``drop`` leaves some out, ``fixed`` adds
     some or replaces them; ``echo`` names members of the device answer to send back, ``again``
-    parameters of the first request to repeat. A list keeps its ``[]`` when it is renamed.
+    parameters of the first request to repeat. A list keeps its ``[]`` when it is renamed. ``path``
+    names parameters, by the RFC's names, that go to the end of the URL's path instead.
+    ``send_client_id`` and ``assertion_audience`` are as in ``Provider``, for this request alone.
 
     >>> asking = RequestFormat(rename={"device_code": "code"}, drop="grant_type", fixed={"v": "1"})
     >>> asking.spelt((("grant_type", "x"), ("device_code", "dc")))
     (('code', 'dc'), ('v', '1'))
     """
 
-    method: Literal["POST", "GET"] = "POST"
-    encoding: Encoding | None = None
-    rename: Names = field(default=(), converter=names, validator=_left(PARAMETERS))
-    drop: tuple[str, ...] = field(default=(), converter=_several, validator=_parameters)
-    fixed: Pairs = field(default=(), converter=as_pairs)
-    echo: tuple[str, ...] = field(default=(), converter=_several)
-    again: tuple[str, ...] = field(default=(), converter=_several)
+    method: Literal["POST", "GET"] = field(default="POST", validator=one_of("POST", "GET"))
+    encoding: Encoding | None = field(default=None, validator=_an_encoding)
+    rename: Names = field(
+        default=(), converter=names, validator=[are(str, pairs=True), _left(PARAMETERS)]
+    )
+    drop: tuple[str, ...] = field(default=(), converter=_several, validator=[are(str), _parameters])
+    fixed: Pairs = field(default=(), converter=as_pairs, validator=are(str, pairs=True))
+    echo: tuple[str, ...] = field(default=(), converter=_several, validator=are(str))
+    again: tuple[str, ...] = field(default=(), converter=_several, validator=are(str))
+    path: tuple[str, ...] = field(default=(), converter=_several, validator=[are(str), _parameters])
+    send_client_id: bool | None = field(default=None, validator=is_a(bool, optional=True))
+    assertion_audience: str | None = field(default=None, validator=is_an_audience)
 
     def spelt(self, form: Pairs) -> Pairs:
         """Return the parameters as this provider names them."""
         fixed = dict(self.fixed)
-        kept = ((name, value) for name, value in form if name.removesuffix("[]") not in self.drop)
+        gone = (*self.drop, *self.path)
+        kept = ((name, value) for name, value in form if name.removesuffix("[]") not in gone)
         renamed = ((self._renamed(name), value) for name, value in kept)
         return (*((name, value) for name, value in renamed if name not in fixed), *self.fixed)
+
+    def segments(self, form: Pairs) -> tuple[str | Secret, ...]:
+        """Return the values that go to the end of the path."""
+        said = dict(form)
+        return tuple(said[name] for name in self.path if name in said)
 
     def _renamed(self, name: str) -> str:
         others, stem = dict(self.rename), name.removesuffix("[]")
         return others.get(name) or others.get(stem, stem) + name[len(stem) :]
+
+
+_TO_CODES: Final = (are(str, pairs=True), _right)
+
+
+def _phases(_: object, attribute: Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
+    are(str)(_, attribute, value)
+    _known(("device", "token"), value, attribute.name)
 
 
 @final
@@ -191,53 +232,68 @@ class ResponseFormat:
     paths of the error code, ``sub_error`` of a second part, joined with ``/``; ``error_header``
     names a header that tells it. ``codes`` maps codes as sent to the RFC's, ``poll_codes`` only in
     answers to polls; ``device_statuses``, ``poll_statuses`` and ``token_statuses`` map statuses to
-    codes where no code was told. ``milliseconds`` is the unit of the device answer, for what is too
-    much to be seconds.
+    codes where no code was told. ``pending_without_token`` reads a success without a token, in
+    answers to polls, as still pending. ``milliseconds`` names the answers whose times count in
+    them, ``device`` and ``token``; in the device answer, only what is too much to be seconds.
+    What ``fields`` names is moved, not copied, so no token stays behind under its first name.
 
     >>> twitch = ResponseFormat(error=("message",))
     >>> twitch.code(Members({"message": "authorization_pending"}), Response(400), "poll")
     ('authorization_pending', 'authorization_pending')
     """
 
-    root: tuple[str, ...] = field(default=(), converter=_several)
-    fields: Paths = field(default=(), converter=_paths, validator=_left(MEMBERS))
-    error: tuple[str, ...] = field(default=("error",), converter=_several)
-    sub_error: str | None = None
-    error_header: str | None = None
-    description: tuple[str, ...] = field(default=("error_description",), converter=_several)
-    codes: Names = field(default=(), converter=names, validator=_right)
-    poll_codes: Names = field(default=(), converter=names, validator=_right)
-    device_statuses: Statuses = field(default=(), converter=_statuses, validator=_right)
-    poll_statuses: Statuses = field(default=(), converter=_statuses, validator=_right)
-    token_statuses: Statuses = field(default=(), converter=_statuses, validator=_right)
-    scope_separator: str | None = None
-    milliseconds: bool = False
+    root: tuple[str, ...] = field(default=(), converter=_several, validator=are(str))
+    fields: Paths = field(
+        default=(), converter=_paths, validator=[are(tuple, pairs=True), _left(MEMBERS)]
+    )
+    error: tuple[str, ...] = field(default=("error",), converter=_several, validator=are(str))
+    sub_error: str | None = field(default=None, validator=is_a(str, optional=True))
+    error_header: str | None = field(default=None, validator=is_a(str, optional=True))
+    description: tuple[str, ...] = field(
+        default=("error_description",), converter=_several, validator=are(str)
+    )
+    codes: Names = field(default=(), converter=names, validator=list(_TO_CODES))
+    poll_codes: Names = field(default=(), converter=names, validator=list(_TO_CODES))
+    device_statuses: Statuses = field(default=(), converter=_statuses, validator=list(_TO_CODES))
+    poll_statuses: Statuses = field(default=(), converter=_statuses, validator=list(_TO_CODES))
+    token_statuses: Statuses = field(default=(), converter=_statuses, validator=list(_TO_CODES))
+    pending_without_token: bool = field(default=False, validator=is_a(bool))
+    scope_separator: str | None = field(default=None, validator=is_a(str, optional=True))
+    milliseconds: tuple[str, ...] = field(default=(), converter=_several, validator=_phases)
 
     def translated(self, found: Members, phase: Phase) -> Members:
         """Return an answer in the RFC's names; what they do not name is kept."""
         inner = next(
             (each for path in self.root if isinstance(each := at(found, path), Members)), found
         )
-        named = dict(inner)
+        moved: dict[str, Json] = {}
+        rest: Members = inner
         for name, paths in self.fields:
-            value = next((each for path in paths if (each := at(inner, path)) is not None), None)
-            if value is not None:
-                named[name] = value
+            path = next((path for path in paths if at(inner, path) is not None), None)
+            if path is not None:
+                moved[name] = at(inner, path)
+                rest = without(rest, path) if path != name else rest
+        named = {**rest, **moved}
         if self.scope_separator is not None and isinstance(scope := named.get("scope"), str):
             named["scope"] = scope.replace(self.scope_separator, " ")
-        if self.milliseconds and phase == "device":
-            for name in ("expires_in", "interval"):
-                said = number(named.get(name))
-                # Under a second makes no sense for either: that server means seconds after all.
-                if said is not None and said >= _A_SECOND:
-                    named[name] = said / 1000
-        return Members(named)
+        return Members(named | self._in_seconds(named, phase))
+
+    def _in_seconds(self, named: Mapping[str, Json], phase: Phase) -> dict[str, Json]:
+        if ("device" if phase == "device" else "token") not in self.milliseconds:
+            return {}
+        found: dict[str, Json] = {}
+        for name in ("expires_in", "interval"):
+            said = number(named.get(name))
+            # Under a second makes no sense for either: that server means seconds after all.
+            if said is not None and (said >= _A_SECOND or phase != "device"):
+                found[name] = said / 1000
+        return found
 
     def code(self, found: Members, response: Response, phase: Phase) -> tuple[str, str] | None:
         """Return the error code as it was sent, and in the RFC's spelling."""
         raw = self._told(found, response)
         if raw is None:
-            return self._by_status(response.status, phase)
+            return self._by_status(response.status, phase) or self._waiting(found, response, phase)
         aliases = dict(self.codes) | (dict(self.poll_codes) if phase == "poll" else {})
         return raw, aliases.get(raw) or aliases.get(raw.split("/")[0]) or raw.strip().lower()
 
@@ -255,6 +311,12 @@ class ResponseFormat:
         header = None if self.error_header is None else response.header(self.error_header)
         return None if header is None else header.partition(":")[0].strip() or None
 
+    def _waiting(self, found: Members, response: Response, phase: Phase) -> tuple[str, str] | None:
+        if not (self.pending_without_token and phase == "poll" and response.status == 200):
+            return None
+        token = text_of(self.translated(found, phase).get("access_token"))
+        return ("200", "authorization_pending") if found and token is None else None
+
     def _by_status(self, status: int, phase: Phase) -> tuple[str, str] | None:
         tables = {
             "device": self.device_statuses,
@@ -263,6 +325,19 @@ class ResponseFormat:
         }
         code = dict(tables[phase]).get(status)
         return None if code is None else (str(status), code)
+
+
+def without(found: Members, path: str) -> Members:
+    """Return the members without what is at a dotted path; inside a list it is kept.
+
+    >>> dict(without(Members({"poll": {"token": "t", "at": "/"}}), "poll.token")["poll"])
+    {'at': '/'}
+    """
+    first, _, rest = path.partition(".")
+    if not rest:
+        return Members({name: value for name, value in found.items() if name != first})
+    inner = found.get(first)
+    return Members({**found, first: without(inner, rest)}) if isinstance(inner, Members) else found
 
 
 def at(found: Members, path: str) -> Json:

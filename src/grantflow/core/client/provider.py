@@ -13,10 +13,23 @@ from attrs import Attribute, field, frozen
 from attrs.validators import optional
 from returns.result import Failure, Result, Success
 
-from grantflow.core.client.dialect import Names, RequestFormat, ResponseFormat, names
+from grantflow.core.client.dialect import (
+    Names,
+    RequestFormat,
+    ResponseFormat,
+    is_an_audience,
+    names,
+)
 from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.pairs import Pairs, as_pairs
-from grantflow.core.values.validators import fits_a_header, is_http_token, one_of
+from grantflow.core.values.validators import (
+    are,
+    fits_a_header,
+    is_a,
+    is_http_token,
+    listed,
+    one_of,
+)
 
 _AUTHORITY: Final = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_{}][A-Za-z0-9._{}-]*)(?::[0-9]{0,5})?"
@@ -88,6 +101,7 @@ def _on_loopback(url: str | None) -> bool:
 
 
 def _endpoint(_: object, attribute: Attribute[str], value: str) -> None:
+    is_a(str)(_, attribute, value)
     problem = endpoint_problem(value)
     if problem is not None:
         raise ValueError(f"{attribute.name}: {problem}")
@@ -100,6 +114,7 @@ def _aliases(_: object, attribute: Attribute[Names], value: Names) -> None:
 
 
 def _https(_: object, attribute: Attribute[str | None], value: str | None) -> None:
+    is_a(str, optional=True)(_, attribute, value)
     if value not in (None, "https"):
         raise ValueError(f"{attribute.name}: https is needed, not {value!r}")
 
@@ -112,6 +127,16 @@ def _sendable(_: object, __: object, value: Pairs) -> None:
             raise ValueError(f"headers: {name}: no header can hold its value; has it a line break?")
 
 
+_MAYBE_TEXT: Final = is_a(str, optional=True)
+
+
+def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else listed(value)
+
+
+_A_FORMAT: Final = is_a(RequestFormat)
+
+
 @final
 @frozen(kw_only=True)
 class Provider:
@@ -120,8 +145,15 @@ class Provider:
     Endpoints are absolute https URLs (http on loopback only); anything else raises ``ValueError``
     with the name of the argument. ``encoding`` is that of the request bodies.
 
-    Spelling: ``headers`` go with every request; ``device``, ``poll``, ``token``, ``refresh``,
-    ``exchange`` and ``registration`` say how each request is spelt, ``answers`` how answers are.
+    ``scope`` and ``audience`` are asked for where the client names none. ``headers`` go with every
+    request; ``device``, ``poll``, ``token``, ``refresh``, ``exchange``, ``revocation``,
+    ``introspection`` and ``registration`` are the formats of the requests, ``answers`` that of the
+    answers.
+    ``send_client_id`` says whether the client id is in every body; by default it is at the device
+    endpoint, and where neither Basic nor an assertion names the client. ``public_basic`` is for
+    those who want Basic with an empty secret of public clients. ``assertion_audience`` is whom a
+    client's assertion is for: ``token_endpoint``, ``endpoint`` (the one that is asked) or a URL; by
+    default the issuer, else the token endpoint.
     ``flow`` names the shape of a sign-in (``sign_in_flow``), ``pkce`` wants RFC 7636 in it.
     ``poll_at`` names the member of the device answer that says where to poll (on the same origin,
     or it is refused); ``poll_endpoint`` is for those who poll elsewhere than tokens are renewed.
@@ -129,17 +161,19 @@ class Provider:
     id as well; ``mtls_endpoint_aliases`` maps endpoints to those for clients with a certificate
     (RFC 8705 section 5).
     ``link_scheme`` completes links that come without one; ``link_parameter`` builds the complete
-    link where the server sends none; ``shows_code=False``
-    is for those who show no code. ``interval`` and ``lifetime`` stand in for what is not sent
-    (RFC 8628 section 3.2 says 5 s; an end there must be). ``authorization_scheme`` is for APIs that
-    want another word than the token type.
+    link where the server sends none, and ``link_needs_code`` says that the bare one is of no use;
+    ``verification_uri`` is the link where the answer has none; ``shows_code=False`` is for those
+    who show no code. ``interval`` and ``lifetime`` stand in for what is not sent (RFC 8628 section
+    3.2 says 5 s; there must be an end). ``authorization_scheme`` is for APIs that want another word
+    than the token type. ``pkce_supported``, ``scopes_supported`` and
+    ``client_id_metadata_document_supported`` are what the metadata says of them.
 
     >>> Provider(name="acme", token_endpoint="http://acme.example/token")
     Traceback (most recent call last):
     ValueError: token_endpoint: must be https (http is only for loopback), not http://acme.example
     """
 
-    name: str
+    name: str = field(validator=is_a(str))
     token_endpoint: str = field(validator=_endpoint)
     device_authorization_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     poll_endpoint: str | None = field(default=None, validator=optional(_endpoint))
@@ -149,31 +183,49 @@ class Provider:
     revocation_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     introspection_endpoint: str | None = field(default=None, validator=optional(_endpoint))
     userinfo_endpoint: str | None = field(default=None, validator=optional(_endpoint))
-    issuer: str | None = None
+    issuer: str | None = field(default=None, validator=_MAYBE_TEXT)
     encoding: Literal["form", "json"] = field(default="form", validator=one_of("form", "json"))
-    auth_methods: tuple[str, ...] = ()
-    headers: Pairs = field(default=(), converter=as_pairs, validator=_sendable)
-    client_id_header: str | None = None
-    mtls_endpoint_aliases: Names = field(default=(), converter=names, validator=_aliases)
-    scope_separator: str | None = " "
-    device: RequestFormat = field(factory=RequestFormat)
-    poll: RequestFormat = field(factory=RequestFormat)
-    token: RequestFormat = field(factory=RequestFormat)
-    refresh: RequestFormat = field(factory=RequestFormat)
-    exchange: RequestFormat = field(factory=RequestFormat)
-    registration: RequestFormat = field(default=RequestFormat(encoding="json"))
-    answers: ResponseFormat = field(factory=ResponseFormat)
-    poll_at: str | None = None
+    auth_methods: tuple[str, ...] = field(default=(), converter=_texts, validator=are(str))
+    send_client_id: bool | None = field(default=None, validator=is_a(bool, optional=True))
+    public_basic: bool = field(default=False, validator=is_a(bool))
+    assertion_audience: str | None = field(default=None, validator=is_an_audience)
+    headers: Pairs = field(
+        default=(), converter=as_pairs, validator=[are(str, pairs=True), _sendable]
+    )
+    client_id_header: str | None = field(default=None, validator=_MAYBE_TEXT)
+    mtls_endpoint_aliases: Names = field(
+        default=(), converter=names, validator=[are(str, pairs=True), _aliases]
+    )
+    scope: tuple[str, ...] = field(default=(), converter=_texts, validator=are(str))
+    scope_separator: str | None = field(default=" ", validator=_MAYBE_TEXT)
+    audience: str | None = field(default=None, validator=_MAYBE_TEXT)
+    device: RequestFormat = field(factory=RequestFormat, validator=_A_FORMAT)
+    poll: RequestFormat = field(factory=RequestFormat, validator=_A_FORMAT)
+    token: RequestFormat = field(factory=RequestFormat, validator=_A_FORMAT)
+    refresh: RequestFormat = field(factory=RequestFormat, validator=_A_FORMAT)
+    exchange: RequestFormat = field(factory=RequestFormat, validator=_A_FORMAT)
+    revocation: RequestFormat = field(factory=RequestFormat, validator=_A_FORMAT)
+    introspection: RequestFormat = field(factory=RequestFormat, validator=_A_FORMAT)
+    registration: RequestFormat = field(
+        default=RequestFormat(encoding="json"), validator=is_a(RequestFormat)
+    )
+    answers: ResponseFormat = field(factory=ResponseFormat, validator=is_a(ResponseFormat))
+    poll_at: str | None = field(default=None, validator=_MAYBE_TEXT)
+    verification_uri: str | None = field(default=None, validator=optional(_endpoint))
     link_scheme: str | None = field(default=None, validator=_https)
-    link_parameter: str | None = None
+    link_parameter: str | None = field(default=None, validator=_MAYBE_TEXT)
+    link_needs_code: bool = field(default=False, validator=is_a(bool))
     flow: Literal["device", "two_step", "middleman"] = field(
         default="device", validator=one_of("device", "two_step", "middleman")
     )
-    pkce: bool = False
-    shows_code: bool = True
-    interval: timedelta = timedelta(seconds=5)
-    lifetime: timedelta = timedelta(minutes=30)
-    authorization_scheme: str | None = None
+    pkce: bool = field(default=False, validator=is_a(bool))
+    shows_code: bool = field(default=True, validator=is_a(bool))
+    interval: timedelta = field(default=timedelta(seconds=5), validator=is_a(timedelta))
+    lifetime: timedelta = field(default=timedelta(minutes=30), validator=is_a(timedelta))
+    authorization_scheme: str | None = field(default=None, validator=_MAYBE_TEXT)
+    pkce_supported: bool = field(default=False, validator=is_a(bool))
+    scopes_supported: tuple[str, ...] = field(default=(), converter=_texts, validator=are(str))
+    client_id_metadata_document_supported: bool = field(default=False, validator=is_a(bool))
 
     @staticmethod
     def from_metadata(mapping: Mapping[str, object]) -> Result[Provider, InvalidResponse]:

@@ -74,12 +74,14 @@ def _authorization(
 ) -> Result[DeviceAuthorization, str]:
     # verification_url is the spelling of the drafts, and still Google's.
     scheme = provider.link_scheme
+    if not any(found.get(name) for name in ("verification_uri", "verification_url")):
+        found = Members({**found, "verification_uri": provider.verification_uri})
     complete = link(found, "verification_uri_complete", "verification_url_complete", scheme=scheme)
     return Result.do(
         DeviceAuthorization(
             device_code,
             user_code,
-            uri,
+            _built(uri, user_code, provider) or uri if provider.link_needs_code else uri,
             Instant(now.mono + (left(found, now.wall) or provider.lifetime)),
             span(found.get("interval")) or provider.interval,
             complete.value_or(_built(uri, user_code, provider)),

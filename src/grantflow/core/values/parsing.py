@@ -271,7 +271,7 @@ def words(value: Json) -> tuple[str, ...] | None:
     if isinstance(value, str):
         return tuple(value.split())
     if isinstance(value, tuple):
-        return tuple(each for each in value if isinstance(each, str))
+        return tuple(each for each in value if isinstance(each, str) and each.strip())
     return None
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final, Literal, TypeAlias, final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from attrs import evolve, field, frozen
 
@@ -86,6 +86,7 @@ class Request:
     ``timeout`` is the most that the exchange may take in all, connecting included, and
     ``new_connection`` asks for a connection opened for it: it must not be sent twice, and an idle
     connection may have been forgotten on the way.
+    ``segments`` are parts of the path behind ``url``, where a server wants a code there.
     ``hidden`` is not sent as it is, but a server may know it and repeat it.
 
     >>> request = Request("https://as.example/token", form={"scope": "a b", "code": "x"})
@@ -106,14 +107,21 @@ class Request:
     wait: timedelta | None = field(default=None, kw_only=True)
     timeout: timedelta | None = field(default=None, kw_only=True)
     new_connection: bool = field(default=False, kw_only=True)
+    segments: tuple[str | Secret, ...] = field(default=(), kw_only=True)
     hidden: tuple[Secret, ...] = field(default=(), kw_only=True)
 
     def target(self) -> str:
         """Return the URL to send to: with the parameters, where they travel in the query."""
+        url = self.url
+        if self.segments:
+            more = (each.reveal() if isinstance(each, Secret) else each for each in self.segments)
+            base, mark, query = url.partition("?")
+            path = "/".join((base.rstrip("/"), *(quote(each, safe="") for each in more)))
+            url = f"{path}{mark}{query}"
         if self.encoding != "query" or not self.form:
-            return self.url
-        glue = "&" if "?" in self.url else "?"
-        return f"{self.url}{glue}{urlencode(_revealed(self.form))}"
+            return url
+        glue = "&" if "?" in url else "?"
+        return f"{url}{glue}{urlencode(_revealed(self.form))}"
 
     def body(self) -> bytes:
         """Return the bytes to send: form-encoded (RFC 6749 appendix B), JSON, or multipart.
@@ -146,6 +154,7 @@ class Request:
     def secrets(self) -> Iterator[Secret]:
         """Yield what must not be repeated in a message about this request."""
         yield from self.hidden
+        yield from (each for each in self.segments if isinstance(each, Secret))
         yield from (value for _, value in self.form + self.headers if isinstance(value, Secret))
 
     def presented(self) -> Request:
