@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+import pytest
+
 from grantflow import (
     Authorized,
     Backoff,
@@ -97,6 +99,17 @@ def test_this_machine_s_clock() -> None:
     assert 0 <= after.roll < 1
     clock.sleep_until(instant(0))
     assert time.monotonic() - after.mono.total_seconds() < 5
+
+
+def test_a_sleep_that_a_test_replaced_is_not_called_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    clock = SystemClock()
+    clock.sleep_until(Instant(clock.now().mono + timedelta(hours=1)))
+    assert 1 <= len(slept) <= 3
+    assert all(3590 < each <= 3600 for each in slept)
 
 
 def test_a_virtual_clock_never_goes_back() -> None:
