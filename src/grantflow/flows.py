@@ -2,6 +2,6 @@
 
 from grantflow.core.client.provider import endpoint_problem
 from grantflow.core.flows.two_step import LinkFlow, TwoStepFlow
-from grantflow.core.messages import escaped
+from grantflow.core.values.text import escaped
 
 __all__ = ["LinkFlow", "TwoStepFlow", "endpoint_problem", "escaped"]

@@ -22,7 +22,8 @@ from grantflow import (
     Refused,
     Unreachable,
 )
-from grantflow.core.messages import escaped, invitation, sentence
+from grantflow.core.messages import invitation, sentence
+from grantflow.core.values.text import escaped
 from tests.support.values import instant
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TextIO
 
-from grantflow.core.messages import escaped
+from grantflow.core.values.text import escaped
 
 
 def tell(line: str = "", *, strong: bool = False) -> None:

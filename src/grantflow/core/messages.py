@@ -24,16 +24,8 @@ from grantflow.core.values.errors import (
     Unreachable,
 )
 from grantflow.core.values.response import Fault
+from grantflow.core.values.text import escaped
 from grantflow.core.values.token import DeviceAuthorization
-
-
-def escaped(text: str) -> str:
-    r"""Return text that a terminal or a log shows and does not obey.
-
-    >>> escaped("safe\x1b[31m\u202etxt.exe")
-    'safe\\u001b[31m\\u202etxt.exe'
-    """
-    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
 def invitation(authorization: DeviceAuthorization) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from returns.result import Failure, Result, Success
 from grantflow.core.values.json import Members, plain
 from grantflow.core.values.parsing import span
 from grantflow.core.values.secret import Secret
+from grantflow.core.values.validators import ArgumentError
 
 A = TypeVar("A", bound=AttrsInstance)
 A_co = TypeVar("A_co", covariant=True)
@@ -164,9 +165,11 @@ def _made(
         return None
     try:
         return cast("_Maker[A]", kind)(**values)
+    except ArgumentError as error:
+        mistakes.append(Mistake(place, error.argument, error.problem))
+        return None
     except (ValueError, TypeError) as error:
-        key, _, problem = str(error).partition(": ")
-        mistakes.append(Mistake(place, key, problem))
+        mistakes.append(Mistake(place, None, str(error)))
         return None
 
 

@@ -25,6 +25,7 @@ from grantflow.core.client.dialect import RequestFormat
 from grantflow.core.client.identity import Grant
 from grantflow.core.client.provider import Provider, endpoint_problem
 from grantflow.core.values.pairs import Pairs
+from grantflow.core.values.validators import ArgumentError
 
 Kind: TypeAlias = Literal["host", "word", "label", "path", "text", "url"]
 """What a value may be: a host with an optional port, a word of a path, a word of a host, a path,
@@ -92,11 +93,11 @@ class Variable:
         """Return the value if it may be put in; ``ValueError`` names the variable otherwise."""
         if self.choices:
             if value not in self.choices:
-                raise ValueError(f"{self.name}: {self.phrase}, not {value!r}")
+                raise ArgumentError(self.name, f"{self.phrase}, not {value!r}")
             return value
         fits = _SHAPES[self.kind][0].fullmatch(value) is not None
         if not fits or (self.kind == "url" and endpoint_problem(value) is not None):
-            raise ValueError(f"{self.name}: {self.phrase} is needed, not {value!r}")
+            raise ArgumentError(self.name, f"{self.phrase} is needed, not {value!r}")
         return value
 
     def usual(self, values: Mapping[str, str]) -> str | None:
@@ -166,7 +167,7 @@ class Template:
         value = values.get(need.name, need.usual(values))
         if value is None:
             where = "" if need.hint is None else f": {need.hint}"
-            raise ValueError(f"{need.name}: provider {self.name!r} needs it{where}")
+            raise ArgumentError(need.name, f"provider {self.name!r} needs it{where}")
         return need.checked(value)
 
 

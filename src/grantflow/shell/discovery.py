@@ -13,6 +13,7 @@ from grantflow.core.values.parsing import members
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Fault, Response
 from grantflow.core.values.result import either
+from grantflow.core.values.validators import ArgumentError
 from grantflow.shell.ports import Transport
 
 
@@ -25,7 +26,7 @@ def discover(issuer: str, transport: Transport) -> Provider | InvalidResponse | 
     """
     problem = endpoint_problem(issuer)
     if problem is not None:
-        raise ValueError(f"issuer: {problem}")
+        raise ArgumentError("issuer", problem)
     missing, unusable = InvalidResponse("metadata: not found"), None
     for url in _locations(issuer):
         match transport(Request(url, method="GET")):

@@ -11,7 +11,7 @@ from grantflow.cli.login import timeout as limit
 from grantflow.cli.output import answer
 from grantflow.cli.progress.screen import AnyState, Screen
 from grantflow.core.flows.states import Pending, SlowDown
-from grantflow.core.messages import escaped
+from grantflow.core.values.text import escaped
 from grantflow.core.values.token import DeviceAuthorization, Token
 from grantflow.shell.ports import Clock
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from grantflow.cli.output import has_bold
 from grantflow.cli.progress.prompt import Invite
 from grantflow.cli.progress.screen import AnyState, Screen
-from grantflow.core.messages import escaped
+from grantflow.core.values.text import escaped
 from grantflow.core.values.token import DeviceAuthorization
 from grantflow.shell.ports import Clock
 

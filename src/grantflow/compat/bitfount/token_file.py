@@ -28,8 +28,8 @@ from attrs import asdict, field, frozen
 from grantflow import InvalidResponse, Secret, StoreError, Token
 from grantflow.compat.bitfount.errors import AuthenticatedUserError
 from grantflow.core.codec import dump_token, load_token
-from grantflow.core.messages import escaped
 from grantflow.core.values.json import Members, plain
+from grantflow.core.values.text import escaped
 from grantflow.shell.stores.private_file import (
     NotAFileError,
     locked,

@@ -18,6 +18,7 @@ from attrs.validators import and_
 from grantflow.core.values.request import Assertion, Certificate, IssuedAssertion, Request
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.validators import (
+    ArgumentError,
     encodable,
     fits_a_header,
     is_a,
@@ -38,20 +39,20 @@ _A_SECRET: Final = is_a(Secret, phrase="a secret, as text or a Secret,")
 
 def _not_empty(_: object, __: object, value: Secret) -> None:
     if value == Secret(""):
-        raise ValueError("secret: it is empty; a client without one authenticates with Public()")
+        raise ArgumentError("secret", "it is empty; without one, use Public()")
     if not encodable(value.reveal()):
-        raise ValueError("secret: it holds half a character (a lone surrogate)")
+        raise ArgumentError("secret", "it holds half a character (a lone surrogate)")
 
 
 def _sent_as_it_is(_: object, __: object, value: Secret) -> None:
     if not fits_a_header(value.reveal()):
-        raise ValueError("secret: no header can hold it; is there a line break at its end?")
+        raise ArgumentError("secret", "no header can hold it; is there a line break at its end?")
 
 
 def _a_header(_: object, attribute: Attribute[str], value: str) -> None:
     is_a(str)(_, attribute, value)
     if not is_http_token(value):
-        raise ValueError(f"{attribute.name}: {value!r} is no header name")
+        raise ArgumentError(attribute.name, f"{value!r} is no header name")
 
 
 @final

@@ -24,7 +24,14 @@ from grantflow.core.values.json import Members
 from grantflow.core.values.pairs import Pairs, as_pairs
 from grantflow.core.values.parsing import sendable
 from grantflow.core.values.request import Proof, Request
-from grantflow.core.values.validators import are, encodable, fits_a_header, is_a, listed
+from grantflow.core.values.validators import (
+    ArgumentError,
+    are,
+    encodable,
+    fits_a_header,
+    is_a,
+    listed,
+)
 
 
 def _words(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -37,20 +44,20 @@ def _several(value: str | Iterable[str]) -> tuple[str, ...]:
 
 def _named(made: Client, _: object, value: str) -> None:
     if not value.strip():
-        raise ValueError("client_id: it is empty; the provider gave one at registration")
+        raise ArgumentError("client_id", "it is empty; the provider gave one at registration")
     if not encodable(value):
-        raise ValueError("client_id: it holds half a character (a lone surrogate)")
+        raise ArgumentError("client_id", "it holds half a character (a lone surrogate)")
     in_header = made.provider.client_id_header is not None or isinstance(
         made.authentication, ClientSecretHeaders
     )
     if in_header and not fits_a_header(value):
-        raise ValueError("client_id: no header can hold it, and this provider wants it in one")
+        raise ArgumentError("client_id", "no header can hold it, and this provider wants it in one")
 
 
 def _one_word_each(_: object, __: object, value: tuple[str, ...]) -> None:
     for word in value:
         if word.split() != [word]:
-            raise ValueError(f"scope: {word!r} is not one word")
+            raise ArgumentError("scope", f"{word!r} is not one word")
 
 
 def _json_where_said(_: object, __: object, value: Pairs) -> None:
@@ -59,7 +66,9 @@ def _json_where_said(_: object, __: object, value: Pairs) -> None:
             try:
                 json.loads(text)
             except ValueError:
-                raise ValueError(f"extra: {name!r} says that JSON follows, not {text!r}") from None
+                raise ArgumentError(
+                    "extra", f"{name!r} says that JSON follows, not {text!r}"
+                ) from None
 
 
 _PUBLIC: Final = Public()
@@ -68,7 +77,7 @@ _STANDARD: Final = RequestFormat()
 
 def _among(made: Client, _: object, value: str | None) -> None:
     if value is not None and value not in made.resource:
-        raise ValueError(f"target: {value!r} is not among the resources")
+        raise ArgumentError("target", f"{value!r} is not among the resources")
 
 
 @final

@@ -22,7 +22,7 @@ from grantflow.core.values.parsing import number, text_of
 from grantflow.core.values.request import Encoding
 from grantflow.core.values.response import Response
 from grantflow.core.values.secret import Secret
-from grantflow.core.values.validators import are, is_a, listed, one_of
+from grantflow.core.values.validators import ArgumentError, are, is_a, listed, one_of
 
 Phase: TypeAlias = Literal["device", "poll", "token"]
 """What was asked: for a code, whether the person decided, or for a token outright."""
@@ -136,7 +136,7 @@ def _known(words: Collection[str], given: Iterable[object], name: str) -> None:
 
             close = get_close_matches(str(each).lower(), words, n=3, cutoff=0.5)
             rest = f"did you mean {' or '.join(close)}?" if close else ", ".join(sorted(words))
-            raise ValueError(f"{name}: unknown name {each!r}; {rest}")
+            raise ArgumentError(name, f"unknown name {each!r}; {rest}")
 
 
 def is_an_audience(_: object, attribute: Attribute[str | None], value: str | None) -> None:
@@ -144,7 +144,7 @@ def is_an_audience(_: object, attribute: Attribute[str | None], value: str | Non
     is_a(str, optional=True)(_, attribute, value)
     if value is not None and value not in ("token_endpoint", "endpoint") and ":" not in value:
         wanted = "token_endpoint, endpoint or a URL is needed"
-        raise ValueError(f"{attribute.name}: {wanted}, not {value!r}")
+        raise ArgumentError(attribute.name, f"{wanted}, not {value!r}")
 
 
 def _left(words: Collection[str]) -> Callable[[object, Attribute[V], V], None]:

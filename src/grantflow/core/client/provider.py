@@ -23,6 +23,7 @@ from grantflow.core.client.dialect import (
 from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.pairs import Pairs, as_pairs
 from grantflow.core.values.validators import (
+    ArgumentError,
     are,
     fits_a_header,
     is_a,
@@ -104,27 +105,29 @@ def _endpoint(_: object, attribute: Attribute[str], value: str) -> None:
     is_a(str)(_, attribute, value)
     problem = endpoint_problem(value)
     if problem is not None:
-        raise ValueError(f"{attribute.name}: {problem}")
+        raise ArgumentError(attribute.name, problem)
 
 
 def _aliases(_: object, attribute: Attribute[Names], value: Names) -> None:
     for _standard, alias in value:
         if (problem := endpoint_problem(alias)) is not None:
-            raise ValueError(f"{attribute.name}: {problem}")
+            raise ArgumentError(attribute.name, problem)
 
 
 def _https(_: object, attribute: Attribute[str | None], value: str | None) -> None:
     is_a(str, optional=True)(_, attribute, value)
     if value not in (None, "https"):
-        raise ValueError(f"{attribute.name}: https is needed, not {value!r}")
+        raise ArgumentError(attribute.name, f"https is needed, not {value!r}")
 
 
 def _sendable(_: object, __: object, value: Pairs) -> None:
     for name, text in value:
         if not is_http_token(name):
-            raise ValueError(f"headers: {name!r} is no header name")
+            raise ArgumentError("headers", f"{name!r} is no header name")
         if not fits_a_header(text if isinstance(text, str) else text.reveal()):
-            raise ValueError(f"headers: {name}: no header can hold its value; has it a line break?")
+            raise ArgumentError(
+                "headers", f"{name}: no header can hold its value; has it a line break?"
+            )
 
 
 _MAYBE_TEXT: Final = is_a(str, optional=True)

@@ -15,6 +15,22 @@ T = TypeVar("T")
 _TCHAR: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 
+class ArgumentError(ValueError):
+    """An argument is not usable: which one, and why.
+
+    >>> ArgumentError("issuer", "must be https")
+    ArgumentError('issuer: must be https')
+    """
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__(f"{argument}: {problem}")
+        self.argument = argument
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[type[ArgumentError], tuple[str, str]]:
+        return type(self), (self.argument, self.problem)
+
+
 def one_of(*options: str) -> Callable[[object, Attribute[V], V], None]:
     """Return a validator that takes one of these words.
 
@@ -24,14 +40,14 @@ def one_of(*options: str) -> Callable[[object, Attribute[V], V], None]:
     ...     state: str = field(validator=one_of("open", "shut"))
     >>> Door("ajar")
     Traceback (most recent call last):
-    ValueError: state: one of open, shut is needed, not 'ajar'
+    grantflow.core.values.validators.ArgumentError: state: one of open, shut is needed, not 'ajar'
     """
 
     def check(_: object, attribute: Attribute[V], value: V) -> None:
         is_a(str)(_, attribute, value)
         if value not in options:
             names = ", ".join(options)
-            raise ValueError(f"{attribute.name}: one of {names} is needed, not {value!r}")
+            raise ArgumentError(attribute.name, f"one of {names} is needed, not {value!r}")
 
     return check
 

@@ -19,9 +19,9 @@ from html import escape
 from typing import Final, Literal, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
-from grantflow.core.messages import escaped
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Response
+from grantflow.core.values.text import escaped
 from grantflow.testing.server.answer import decided
 from grantflow.testing.server.value import Server, SignIn, Verdict
 
