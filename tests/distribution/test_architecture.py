@@ -77,7 +77,7 @@ HOMES = {
     "pytest": ("testing/fixtures.py",),
     "platformdirs": ("shell/environment.py", "compat/dagshub/"),
     "filelock": ("shell/stores/",),
-    "joserfc": ("shell/signing/",),
+    "joserfc": ("shell/signing/", "testing/server/"),
     "keyring": ("shell/stores/",),
     "redis": ("shell/stores/",),
     "rich": ("cli/progress/",),
