@@ -1,4 +1,4 @@
-"""The order of the tests, and how many run at a time."""
+"""The order of the tests, how many run at a time, and how much each of them tries."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support.effort import THOROUGH, effort
+
+# Neither measures time: a busy machine breaks no test.
+settings.register_profile(
+    "grantflow",
+    max_examples=effort(40, 100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("grantflow")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -15,7 +27,14 @@ def pytest_xdist_auto_num_workers() -> int | None:
     return None if asked else (os.cpu_count() or 1) + 2
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first, so that no worker is left alone with it at the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only a thorough run does; what takes longest begins first.
+
+    So no worker is left alone with a long test at the end.
+    """
+    if not THOROUGH:
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     slow: set[Path] = {item.path for item in items if item.get_closest_marker("long")}
     items.sort(key=lambda item: item.path not in slow)

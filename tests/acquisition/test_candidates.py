@@ -20,7 +20,7 @@ from grantflow.core.acquisition.candidates import (
     UseSecret,
     choose,
 )
-from tests.support.values import WALL, seconds
+from tests.support.samples import WALL, seconds
 
 LIFE = timedelta(hours=1)
 

@@ -19,8 +19,8 @@ from grantflow.core.acquisition.freshness import (
     renewed,
 )
 from grantflow.core.client.identity import key_of
+from tests.support.samples import ACME, CLIENT, WALL, seconds
 from tests.support.strategies import spans
-from tests.support.values import ACME, CLIENT, WALL, seconds
 
 
 def living(life: timedelta) -> Token:

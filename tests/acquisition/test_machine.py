@@ -52,7 +52,7 @@ from grantflow.core.acquisition.states import (
 )
 from grantflow.core.client.identity import Grant
 from grantflow.core.values.response import Reply
-from tests.support.values import ACME, CLIENT, WALL, instant, moment, seconds
+from tests.support.samples import ACME, CLIENT, WALL, instant, moment, seconds
 
 
 def stored(name: str, left: float, *, refresh: bool) -> Token:

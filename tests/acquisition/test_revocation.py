@@ -8,7 +8,7 @@ from attrs import evolve
 from grantflow import Failed, Fault, InvalidResponse, Refused, Token, Unreachable
 from grantflow.core.acquisition.introspection import introspected, introspection
 from grantflow.core.acquisition.revocation import revocations, revoked
-from tests.support.values import ACME, CLIENT, moment, reply
+from tests.support.samples import ACME, CLIENT, moment, reply
 
 PROVIDER = evolve(
     ACME,

@@ -22,7 +22,7 @@ from grantflow.core.client.authentication import MutualTls
 from grantflow.core.values.request import Certificate
 from grantflow.shell.http.requests import RequestsTransport
 from tests.interop.pki import Certificates, issue
-from tests.support.values import ACME
+from tests.support.samples import ACME
 
 
 class NamesPeer(BaseHTTPRequestHandler):

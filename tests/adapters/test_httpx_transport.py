@@ -19,7 +19,7 @@ from grantflow.shell import aio
 from grantflow.shell.http.httpx import TIMEOUT, AsyncHttpxTransport, HttpxTransport
 from grantflow.testing import Script, serve
 from tests.adapters.test_requests_transport import OK, certificate, listener, saying, tls
-from tests.support.values import seconds
+from tests.support.samples import seconds
 
 __all__ = ["certificate", "tls"]
 

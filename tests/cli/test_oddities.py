@@ -10,7 +10,7 @@ from grantflow.core.client.dialect import RequestFormat, ResponseFormat
 from grantflow.core.client.provider import Provider
 from grantflow.core.values.request import Encoding
 from grantflow.providers import provider_from
-from tests.support.spelling import PLAIN, SPELLING, Path, changed
+from tests.support.provider_fields import PLAIN, SPELLING, Path, changed
 
 BESIDE = {(name,) for name in ("auth_methods", "issuer")}
 ODD = [path for path in SPELLING if path not in BESIDE and not path[-1].endswith("_endpoint")]

@@ -21,6 +21,7 @@ from grantflow.cli.token import formats, quick
 from grantflow.testing import Script
 from tests.cli.test_cli import loaded_by
 from tests.support.cli_stage import ISSUER, Ran, Stage
+from tests.support.effort import effort
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
 
@@ -451,7 +452,7 @@ def test_it_agrees_with_the_full_command_on_many_changes(
 ) -> None:
     compared: list[bool] = []
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(40, 200), deadline=None)
     @given(
         st.lists(st.sampled_from(CHANGES), min_size=2, max_size=4),
         st.sampled_from(list(formats.FORMATS)),

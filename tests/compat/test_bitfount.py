@@ -44,7 +44,7 @@ from grantflow.compat.bitfount.screen import Screen
 from grantflow.testing import VirtualClock
 from grantflow.testing.clock import EPOCH
 from tests.support.compat_wire import Heard, Says, Wire, wire
-from tests.support.frames import Failing, disk_full, shown, strikes
+from tests.support.error_reports import Failing, disk_full, shown, strikes
 
 CODE = "/oauth/device/code"
 TOKEN = "/oauth/token"

@@ -68,7 +68,7 @@ from tests.support.dagshub_stage import (
     bearer,
     dagshub,
 )
-from tests.support.frames import Failing, disk_full, shown
+from tests.support.error_reports import Failing, disk_full, shown
 
 LATER = datetime(2099, 1, 2, tzinfo=UTC)
 GOOD = AppDagshubToken("good-token")

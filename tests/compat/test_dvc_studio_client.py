@@ -47,7 +47,7 @@ from grantflow.compat.dvc_studio_client import (
 from grantflow.compat.dvc_studio_client.errors import error_of
 from grantflow.testing import VirtualClock
 from tests.support.compat_wire import Heard, Says, Wire, wire
-from tests.support.frames import reported
+from tests.support.error_reports import reported
 
 START = "/api/device-login"
 POLL = "/api/device-login/token"

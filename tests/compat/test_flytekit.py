@@ -51,8 +51,8 @@ from grantflow.compat.flytekit import (
 )
 from grantflow.shell.http.requests import RequestsTransport
 from grantflow.testing import Script, VirtualClock, serve
-from tests.support.frames import reported
-from tests.support.values import seconds
+from tests.support.error_reports import reported
+from tests.support.samples import seconds
 from tests.support.wire_stage import HANGS_UP, PENDING, SILENT, TOKEN, Said, wired
 
 CODE = {

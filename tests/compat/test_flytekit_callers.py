@@ -46,7 +46,7 @@ from grantflow.shell.secret_sources import SecretError, from_command
 from grantflow.shell.stores import KeyringStore, MemoryStore
 from grantflow.testing import Loopback, Outage, Script, VirtualClock, serve
 from tests.support.keyring_fake import DictKeyring
-from tests.support.values import moment, reply, seconds
+from tests.support.samples import moment, reply, seconds
 from tests.support.wire_stage import PENDING, TOKEN, Said, wired
 
 ENDED = datetime(2020, 1, 1, tzinfo=UTC)

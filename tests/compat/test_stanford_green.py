@@ -30,8 +30,8 @@ from grantflow.compat.stanford_green import (
     Waits,
 )
 from grantflow.testing import Script, VirtualClock, serve
-from tests.support.frames import shown
-from tests.support.values import seconds
+from tests.support.error_reports import shown
+from tests.support.samples import seconds
 from tests.support.wire_stage import HANGS_UP, SILENT, Said, wired
 
 HOUR = Said(200, {"access_token": "at-1", "expires_in": 3600})

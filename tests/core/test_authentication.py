@@ -32,7 +32,7 @@ from grantflow.core.client.authentication import (
     PrivateKeyJwt,
 )
 from grantflow.core.values.request import Assertion, Certificate
-from tests.support.values import ACME, moment
+from tests.support.samples import ACME, moment
 
 ID, SECRET = "cl:ient", "s%+ /é"
 

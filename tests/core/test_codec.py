@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from grantflow import InvalidResponse, Token
 from grantflow.core.codec import MEMBERS, dump_token, load_token
 from grantflow.core.values.json import Members
+from tests.support.samples import WALL
 from tests.support.strategies import objects
-from tests.support.values import WALL
 
 visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
 tokens = st.builds(

@@ -27,7 +27,7 @@ from grantflow import (
 )
 from grantflow.core.client.provider import is_loopback
 from grantflow.core.values.json import Members
-from tests.support.values import ACME, CLIENT, WALL, instant, moment, seconds
+from tests.support.samples import ACME, CLIENT, WALL, instant, moment, seconds
 
 
 @pytest.mark.parametrize(

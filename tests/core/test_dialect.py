@@ -26,7 +26,7 @@ from grantflow import (
 from grantflow.core.client.dialect import RequestFormat, ResponseFormat, at
 from grantflow.core.flows.events import Event
 from grantflow.core.values.json import Members
-from tests.support.values import ACME, CLIENT, instant, moment, reply, seconds
+from tests.support.samples import ACME, CLIENT, instant, moment, reply, seconds
 
 NOW = moment(100)
 CODE = DeviceAuthorization("dc", "UC", "https://a.example", instant(900), extra={"a": "x", "n": 7})

@@ -10,7 +10,7 @@ from grantflow.core.client.provider import endpoint_problem
 from grantflow.core.flows.effects import Send
 from grantflow.core.flows.flow import begin
 from grantflow.core.flows.refresh import RefreshFlow
-from tests.support.values import moment, seconds
+from tests.support.samples import moment, seconds
 
 ISSUER = {"issuer": "https://as.example", "token_endpoint": "https://as.example/token"}
 

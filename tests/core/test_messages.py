@@ -24,7 +24,7 @@ from grantflow import (
 )
 from grantflow.core.messages import invitation, sentence
 from grantflow.core.values.text import escaped
-from tests.support.values import instant
+from tests.support.samples import instant
 
 
 @given(st.text())

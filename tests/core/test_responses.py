@@ -39,7 +39,7 @@ from grantflow import (
 from grantflow.core.client.authentication import ClientAuthentication
 from grantflow.core.flows.events import Event
 from grantflow.core.values.response import Reply
-from tests.support.values import ACME, CLIENT, CONFIDENTIAL, WALL, instant, moment, reply, seconds
+from tests.support.samples import ACME, CLIENT, CONFIDENTIAL, WALL, instant, moment, reply, seconds
 
 NOW = moment(100, roll=0.25)
 AT = NOW.mono

@@ -11,10 +11,11 @@ from grantflow import Response, Unanswered
 from grantflow.core.flows import events
 from grantflow.core.values.response import Reply
 from tests.core.test_responses import at_credentials, at_poll, at_refresh, at_start
+from tests.support.effort import effort
 from tests.support.strategies import replies
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=effort(200, 1500), deadline=None)
 @example(
     Response(200, {}, b'{"device_code": "a", "user_code": "b", "verification_uri": "http://[::1"}')
 )

@@ -28,7 +28,7 @@ from grantflow import (
     TokenIssued,
     begin,
 )
-from tests.support.values import ACME, CLIENT, instant, moment, reply
+from tests.support.samples import ACME, CLIENT, instant, moment, reply
 
 WORD = "correct-horse-battery"
 TOKEN = Token(access_token=WORD, refresh_token=WORD, id_token=WORD, extra={"inner": WORD})

@@ -35,7 +35,7 @@ from grantflow.testing import (
     VirtualClock,
     serve,
 )
-from tests.support.values import seconds
+from tests.support.samples import seconds
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))

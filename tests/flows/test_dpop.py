@@ -46,8 +46,8 @@ from grantflow.core.values.request import Proof
 from grantflow.core.values.response import Reply
 from grantflow.signing import Signer, dpop_key, signed
 from grantflow.testing import VirtualClock
-from tests.support.frames import shown
-from tests.support.values import ACME, instant, moment, reply, seconds
+from tests.support.error_reports import shown
+from tests.support.samples import ACME, instant, moment, reply, seconds
 
 KEY = dpop_key()
 BOUND = Client(provider=ACME, client_id="app", scope="read", dpop=KEY)

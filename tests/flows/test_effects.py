@@ -19,7 +19,7 @@ from grantflow import (
     providers,
 )
 from grantflow.core.flows.effects import Due
-from tests.support.values import ACME, CLIENT, instant, moment, reply, seconds
+from tests.support.samples import ACME, CLIENT, instant, moment, reply, seconds
 
 CODE = DeviceAuthorization("dc", "WDJB", "https://acme.example/go", instant(600))
 REGISTERS = Provider(

@@ -32,7 +32,7 @@ from grantflow import (
     outcome,
 )
 from grantflow.core.flows.events import Event
-from tests.support.values import CLIENT, instant, moment, reply, seconds
+from tests.support.samples import CLIENT, instant, moment, reply, seconds
 
 TOKEN = Token(access_token="at")
 CODE = DeviceAuthorization("dc", "uc", "https://a.example", instant(600))

@@ -38,8 +38,8 @@ from grantflow.core.values.json import Members
 from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.testing import Script, serve
+from tests.support.samples import ACME, CLIENT, WALL, instant, moment, reply, seconds
 from tests.support.strategies import json_values, spans
-from tests.support.values import ACME, CLIENT, WALL, instant, moment, reply, seconds
 
 FLOW = DeviceFlow(CLIENT)
 CODE = DeviceAuthorization("dc-1", "WDJB-MJHT", "https://acme.example/go", instant(600))

@@ -58,8 +58,8 @@ from grantflow.core.flows.states import DeviceState, Started
 from grantflow.core.values.json import Members
 from grantflow.core.values.response import Reply
 from grantflow.testing import VirtualClock
+from tests.support.samples import ACME, CLIENT, WALL, instant, moment, reply, seconds
 from tests.support.strategies import replies
-from tests.support.values import ACME, CLIENT, WALL, instant, moment, reply, seconds
 
 ENTROPY = "f" * 64
 DEBRID = Client(provider=providers.find("real-debrid"), client_id="app")

@@ -23,7 +23,8 @@ from grantflow.core.client.dialect import (
 )
 from grantflow.core.structure import kinds, shape_of
 from grantflow.providers import Catalog, Template, Variable, document_of, provider_from
-from tests.support.spelling import PLAIN, SPELLING, at, changed
+from tests.support.effort import effort
+from tests.support.provider_fields import PLAIN, SPELLING, at, changed
 
 WHERE = {"token_endpoint": "https://a.example/token"}
 
@@ -108,7 +109,7 @@ spelt = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=effort(25, 60), deadline=None)
 @given(provider=spelt)
 def test_what_is_written_is_read_back(provider: Provider) -> None:
     document = json.loads(json.dumps(document_of(provider)))

@@ -48,9 +48,10 @@ from grantflow.core.client.provider import endpoint_problem
 from grantflow.core.flows import events
 from grantflow.core.flows.sign_in import SignInFlow
 from grantflow.core.values.response import Reply
+from tests.support.effort import effort
 from tests.support.provider_cases import CASES, CODE, TOKEN, Case
+from tests.support.samples import instant, moment, reply, seconds
 from tests.support.strategies import replies
-from tests.support.values import instant, moment, reply, seconds
 
 NAMES = providers.names()
 NOW = moment(100)
@@ -215,7 +216,7 @@ def test_every_endpoint_is_https_and_filled(name: str) -> None:
     assert providers.template(name).source
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=effort(8, 40), deadline=None)
 @given(answer=replies)
 @pytest.mark.parametrize("name", NAMES)
 def test_any_bytes_give_one_event(name: str, answer: Reply) -> None:

@@ -12,8 +12,16 @@ from grantflow import Fault, Response, Secret, Token
 from grantflow.core.client.identity import Grant
 from grantflow.core.values.response import Reply
 from grantflow.testing import Outage
-from tests.support.interrupted import WAYS, Points, Stage, Way, each_point, nothing_is_left, played
-from tests.support.values import seconds
+from tests.support.interruptions import (
+    WAYS,
+    Points,
+    Stage,
+    Way,
+    each_point,
+    nothing_is_left,
+    played,
+)
+from tests.support.samples import seconds
 
 # What is cancelled here may be waited for: if that never ends, only ending the process helps.
 pytestmark = pytest.mark.timeout(60, method="thread")

@@ -42,7 +42,7 @@ from grantflow.testing import (
     VirtualClock,
     serve,
 )
-from tests.support.values import instant, seconds
+from tests.support.samples import instant, seconds
 
 # What is cancelled here may be waited for: if that never ends, only ending the process helps.
 pytestmark = pytest.mark.timeout(60, method="thread")

@@ -264,6 +264,7 @@ def test_a_table_takes_the_place_of_the_one_before(at_scale: ModuleType) -> None
     assert at_scale.filled(once, {"a": "| 2 |\n"}) == once.replace("1", "2")
 
 
+@pytest.mark.thorough
 def test_the_program_prints_its_tables() -> None:
     ended = subprocess.run(
         [sys.executable, str(EXAMPLES / "at_scale.py"), "--flows", "20", "--processes", "20"],

@@ -26,7 +26,7 @@ from grantflow import (
 from grantflow.core.flows.states import DeviceState
 from grantflow.shell.clock import SystemClock
 from grantflow.testing import Script, Server, ServerTransport, VirtualClock, decided
-from tests.support.values import CLIENT, instant, seconds
+from tests.support.samples import CLIENT, instant, seconds
 
 
 def test_a_device_flow_runs_to_its_end_without_waiting() -> None:

@@ -23,8 +23,9 @@ from grantflow import (
 )
 from grantflow.core.flows.states import DeviceState
 from grantflow.core.values.response import Reply, Response
+from tests.support.effort import effort
+from tests.support.samples import CLIENT, WALL, seconds
 from tests.support.strategies import replies, spans
-from tests.support.values import CLIENT, WALL, seconds
 
 PENDING = Response(400, {}, b'{"error": "authorization_pending"}')
 SLOWER = Response(400, {}, b'{"error": "slow_down"}')
@@ -110,4 +111,6 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
-TestConversation.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestConversation.settings = settings(
+    max_examples=effort(25, 150), stateful_step_count=30, deadline=None
+)

@@ -36,7 +36,8 @@ from grantflow.testing import (
     VirtualLoop,
     simulate,
 )
-from tests.support.awaited import at_once
+from tests.support.blocking_async import at_once
+from tests.support.effort import effort
 
 Trace = list[DeviceState]
 
@@ -131,7 +132,7 @@ DRIVERS: dict[str, Driver] = {
 @pytest.mark.parametrize("name", DRIVERS)
 def test_scripts_give_the_traces_of_the_simulation(name: str) -> None:
     kinds = set()
-    for number in range(200):
+    for number in range(effort(60, 500)):
         server, clock = Server(script(number)), VirtualClock(roll=0.25)
         expected = simulated(number)
         trace = DRIVERS[name](flow_of(server), ServerTransport(server, clock), clock)

@@ -59,7 +59,7 @@ from grantflow.shell.secret_sources import from_file
 from grantflow.shell.signing.signer import ASSERTION_TYPE, check
 from grantflow.signing import Signer, signed
 from grantflow.testing import VirtualClock
-from tests.support.values import ACME, reply
+from tests.support.samples import ACME, reply
 
 PASSWORD = "correct-horse-battery-staple-for-hs256"
 PrivateKey: TypeAlias = (

@@ -23,9 +23,9 @@ from grantflow import FileStore, GrantError, Secret, Token, TokenSource
 from grantflow.shell.aio import AsyncTokenSource
 from grantflow.shell.single_flight import SingleFlight
 from grantflow.testing import Loopback, Script, serve
-from tests.support.worker import awaiting as awaiting_source
-from tests.support.worker import source as worker_source
-from tests.support.worker import tokens_of
+from tests.support.token_process import awaiting as awaiting_source
+from tests.support.token_process import source as worker_source
+from tests.support.token_process import tokens_of
 
 pytestmark = pytest.mark.long
 
@@ -33,7 +33,7 @@ THREADS = 50
 TASKS = 200
 LOOPS = ["asyncio", "trio"]
 DELAY = timedelta(milliseconds=50)
-WORKER = Path(__file__).parents[1] / "support" / "worker.py"
+WORKER = Path(__file__).parents[1] / "support" / "token_process.py"
 
 
 @pytest.fixture
@@ -315,7 +315,7 @@ def test_a_full_disk_costs_a_note_and_not_the_token(server: Loopback, tmp_path: 
         "import resource, signal, sys; sys.path.insert(0, sys.argv.pop());"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
-        "from worker import source; made = source(*sys.argv[1:4]);"
+        "from token_process import source; made = source(*sys.argv[1:4]);"
         "token = made.token(); sys.stderr.write(made.notes[0]); sys.stderr.flush()"
     )
     arguments = [server.issuer, str(tmp_path), "client_credentials", str(WORKER.parent)]

@@ -52,8 +52,8 @@ from grantflow.testing import (
     ServerTransport,
     VirtualClock,
 )
-from tests.support.awaited import KINDS, Awaited, Kind, at_once
-from tests.support.values import seconds
+from tests.support.blocking_async import KINDS, Awaited, Kind, at_once
+from tests.support.samples import seconds
 
 HOUR = timedelta(hours=1)
 

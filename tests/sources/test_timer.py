@@ -29,7 +29,7 @@ from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
 from grantflow.shell.timer import TimerDriver
 from grantflow.testing import Script, Server, ServerTransport, VirtualClock, VirtualLoop
-from tests.support.values import ACME, CLIENT, WALL, reply, seconds
+from tests.support.samples import ACME, CLIENT, WALL, reply, seconds
 
 
 def flow_of(server: Server) -> DeviceFlow:

@@ -23,6 +23,7 @@ from grantflow.shell.stores import FileStore
 from grantflow.shell.stores import file_lock as locks
 from grantflow.shell.stores import private_file as private
 from grantflow.shell.stores.private_file import locked, private_directory
+from tests.support.effort import effort
 from tests.support.store_contract import (
     FULL,
     SOON,
@@ -35,6 +36,7 @@ from tests.support.store_contract import (
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and signals of POSIX")
 CRASHES = Path(__file__).parents[1] / "support" / "store_crashes.py"
+KILLS = effort(40, 300)
 
 
 @pytest.fixture
@@ -208,13 +210,13 @@ def test_what_a_crash_left_half_written_is_used_by_nobody_and_removed(folder: Pa
     assert not half.exists()
 
 
-def test_300_kills_lose_and_damage_nothing(folder: Path) -> None:
+def test_kills_lose_and_damage_nothing(folder: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, CRASHES, folder, "300"], capture_output=True, text=True, check=True
+        [sys.executable, CRASHES, folder, str(KILLS)], capture_output=True, text=True, check=True
     )
     assert ran.stdout == ""
     saved = int(ran.stderr.removeprefix("saved "))
-    assert saved > 300
+    assert saved > KILLS
     store = FileStore(folder)
     keys = store.keys()
     assert keys == ["large", "medium", "small"]

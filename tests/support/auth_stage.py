@@ -24,7 +24,7 @@ from grantflow.testing import (
     ServerTransport,
     VirtualClock,
 )
-from tests.support.awaited import Awaited, at_once
+from tests.support.blocking_async import Awaited, at_once
 
 INVALID = 'Bearer realm="api", error="invalid_token"'
 SCOPE = 'Bearer error="insufficient_scope", scope="write"'

@@ -55,7 +55,8 @@ from grantflow.core.flows.effects import Due
 from grantflow.core.flows.events import Event
 from grantflow.core.flows.states import DEVICE_EDGES, GRANT_EDGES, DeviceState, Edges, GrantState
 from grantflow.core.values.json import Members
-from tests.support.values import CLIENT, instant, moment, seconds
+from tests.support.effort import effort
+from tests.support.samples import CLIENT, instant, moment, seconds
 
 S = TypeVar("S", DeviceState, GrantState)
 
@@ -65,6 +66,8 @@ MAYBE = Fault("timeout", "maybe")
 TOKEN = Token(access_token="at")
 REFUSED = Refused("invalid_client", status=401)
 LATENCIES = (seconds(0), seconds(2))
+LIFETIME = effort(28, 40)
+"""Seconds of a code: the longer, the more polls and the more states."""
 
 
 def code(at: Instant, lifetime: float, interval: float) -> DeviceAuthorization:
@@ -74,7 +77,7 @@ def code(at: Instant, lifetime: float, interval: float) -> DeviceAuthorization:
 
 
 EVENTS: dict[str, Callable[[Instant], Event]] = {
-    "code": lambda at: CodeIssued(at, code(at, 40, 5)),
+    "code": lambda at: CodeIssued(at, code(at, LIFETIME, 5)),
     "code that dies before its interval": lambda at: CodeIssued(at, code(at, 4, 5)),
     "code with a tiny interval": lambda at: CodeIssued(at, code(at, 6, 1e-6)),
     "grant": lambda at: GrantIssued(at, Members({"client_id": "c"})),
@@ -369,7 +372,7 @@ TWO_STEP = evolve(
     CLIENT, provider=evolve(CLIENT.provider, exchange=RequestFormat(echo="client_id"))
 )
 BACKOFF = Backoff(base=seconds(2), ceiling=seconds(8), tries=TRIES)
-BUDGET = seconds(45)
+BUDGET = seconds(effort(25, 45))
 
 
 def _credentials() -> Report:

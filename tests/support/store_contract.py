@@ -25,11 +25,12 @@ from hypothesis import strategies as st
 from grantflow import Token
 from grantflow.core.values.json import Members
 from grantflow.shell.ports import LockedError, Store, TryingStore
+from tests.support.effort import effort
+from tests.support.samples import WALL
 from tests.support.strategies import objects
-from tests.support.values import WALL
 
 SOON = 20.0
-CHILD = Path(__file__).with_name("store_child.py")
+CHILD = Path(__file__).with_name("store_process.py")
 SECRET = "s3cret-access-t0ken"
 FULL = Token(
     access_token=SECRET,
@@ -56,7 +57,7 @@ tokens = st.builds(
 )
 contract = settings(
     deadline=None,
-    max_examples=25,
+    max_examples=effort(10, 25),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
 )
 

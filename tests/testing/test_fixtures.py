@@ -37,7 +37,7 @@ from grantflow.shell.http.httpx import HttpxTransport
 from grantflow.shell.http.requests import RequestsTransport
 from grantflow.testing import Loopback, Script, ScriptedServer
 from grantflow.testing.scripted import PlayError
-from tests.support.values import ACME, seconds
+from tests.support.samples import ACME, seconds
 
 pytest_plugins = ["grantflow.testing.fixtures"]
 

@@ -19,15 +19,16 @@ from grantflow import (
     Unreachable,
 )
 from grantflow.testing import Script, Server, simulate
+from tests.support.effort import effort
+from tests.support.samples import seconds
 from tests.support.strategies import scripts, spans
-from tests.support.values import seconds
 
 
 def flow_for(server: Server) -> DeviceFlow:
     return DeviceFlow(Client(provider=server.provider, client_id="app"))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=effort(80, 500), deadline=None)
 @given(scripts)
 def test_an_honest_server_never_says_slow_down(script: Script) -> None:
     server = Server(script)
@@ -37,7 +38,7 @@ def test_an_honest_server_never_says_slow_down(script: Script) -> None:
     assert "slow_down" not in server.counts
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=effort(60, 300), deadline=None)
 @given(scripts, spans(0, 80))
 def test_who_approves_while_a_legal_poll_is_left_is_signed_in(
     script: Script, approve_after: timedelta
@@ -58,7 +59,7 @@ def test_who_approves_while_a_legal_poll_is_left_is_signed_in(
         assert interval >= calm.lifetime
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=effort(50, 200), deadline=None)
 @given(scripts)
 def test_every_run_ends_soon_after_the_code_does(script: Script) -> None:
     server = Server(script)

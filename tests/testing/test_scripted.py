@@ -43,7 +43,7 @@ from grantflow.shell import aio
 from grantflow.signing import dpop_key
 from grantflow.testing import Outage, Script, ScriptedServer, VirtualClock
 from grantflow.testing.scripted import PlayError
-from tests.support.values import ACME, WALL, seconds
+from tests.support.samples import ACME, WALL, seconds
 
 NEEDS = {
     "host": "login.acme.example",

@@ -12,7 +12,7 @@ from grantflow import Fault, Request, Response
 from grantflow.core.flows.device import GRANT_TYPE
 from grantflow.core.values.response import Reply
 from grantflow.testing import Outage, Script, Server, answer, decided
-from tests.support.values import seconds
+from tests.support.samples import seconds
 
 
 @define

@@ -50,7 +50,7 @@ from grantflow.testing import (
     decided,
     simulate,
 )
-from tests.support.values import seconds
+from tests.support.samples import seconds
 
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 KEY = ECKey.generate_key("P-256")

@@ -11,7 +11,7 @@ from grantflow import Authorized, Client, DeviceFlow
 from grantflow.core.flows.states import DeviceState
 from grantflow.testing import Script, Server, ServerTransport, VirtualClock, VirtualLoop
 from grantflow.timer import TimerDriver
-from tests.support.values import seconds
+from tests.support.samples import seconds
 
 
 def test_timers_fire_in_order_and_the_clock_shows_their_time() -> None:

@@ -17,6 +17,7 @@ from grantflow import Token
 from grantflow.shell.ports import StoreError
 from grantflow.shell.stores import RedisStore
 from grantflow.shell.stores.token_document import token_in
+from tests.support.samples import WALL
 from tests.support.store_contract import (
     FULL,
     LastingContract,
@@ -25,7 +26,6 @@ from tests.support.store_contract import (
     StoreContract,
     token,
 )
-from tests.support.values import WALL
 
 from .servers import RedisServer, start_redis
 

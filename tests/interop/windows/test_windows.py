@@ -17,7 +17,7 @@ import pytest
 from grantflow import Response
 from grantflow.testing import Loopback, Outage, Script, VirtualClock, serve
 from tests.interop.conftest import demand
-from tests.support.values import seconds
+from tests.support.samples import seconds
 
 from .conftest import Open
 from .screen import Box, Look, Toolkit, decoded, missing

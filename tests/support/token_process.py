@@ -1,7 +1,7 @@
 """One process of a fleet: gets a token from a shared store, and prints what it got.
 
-``python worker.py ISSUER DIRECTORY GRANT [LOOP]`` says that it is ready and waits for a line, so
-that all of them begin together. With LOOP, 20 tasks of that event loop get it.
+``python token_process.py ISSUER DIRECTORY GRANT [LOOP]`` says that it is ready and waits for a
+line, so that all of them begin together. With LOOP, 20 tasks of that event loop get it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Another process at a store: it does what it is told on its standard input, a line at a time.
 
-``python store_child.py KIND WHERE`` opens the store; every line is answered by a line.
+``python store_process.py KIND WHERE`` opens the store; every line is answered by a line.
 """
 
 from __future__ import annotations
