@@ -711,7 +711,7 @@ def test_a_token_source_may_keep_and_forget(
     hub: DagsHub, storage: TokenStorage, clock: VirtualClock, file: Path
 ) -> None:
     client = client_of(host_of())
-    known = Known(lambda host, token: User({"username": "alice"}))
+    known = Known(lambda host, token: User("alice", Secret("{}")))
     store = HostTokens(TokensCache(file), client, host_of(), known, clock, asks=True)
     source = TokenSource(client, store=store, clock=clock, interactive=False)
     storage.add_token(OAuthDagshubToken("good-token", LATER), "https://x.example", True)
