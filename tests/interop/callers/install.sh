@@ -17,27 +17,33 @@ stamp() {
     cat "${files[@]}" | sha256sum | cut -c-16
 }
 
+installed() {
+    [ "$(cat "$home/$1/installed" 2>/dev/null)" = "$(stamp "$1")" ]
+}
+
 # install NAME: with what it depends on; where NAME-needs.txt tells that, with nothing else
 install() {
     local name=$1 pip=("$home/$1/bin/python" -m pip install -q)
-    [ "$(cat "$home/$name/installed" 2>/dev/null)" = "$(stamp "$name")" ] && return
     rm -rf "${home:?}/$name"
-    # The stamp comes last: an interrupted install never looks like a finished one.
-    if "$python" -m venv "$home/$name" \
-        && if [ -e "$here/$name-needs.txt" ]; then
-            "${pip[@]}" -r "$here/grantflow-needs.txt" -r "$here/$name-needs.txt" \
-                && "${pip[@]}" --no-deps --ignore-requires-python -r "$here/$name.txt"
-        else
-            "${pip[@]}" -r "$here/grantflow-needs.txt" -r "$here/$name.txt"
-        fi \
-        && stamp "$name" >"$home/$name/installed"; then
-        return
+    "$python" -m venv "$home/$name" || return
+    if [ -e "$here/$name-needs.txt" ]; then
+        "${pip[@]}" -r "$here/grantflow-needs.txt" -r "$here/$name-needs.txt" \
+            && "${pip[@]}" --no-deps --ignore-requires-python -r "$here/$name.txt" || return
+    else
+        "${pip[@]}" -r "$here/grantflow-needs.txt" -r "$here/$name.txt" || return
     fi
-    echo "interop: $name could not be installed" >&2
-    status=1
+    # The stamp comes last: an interrupted install never looks like a finished one.
+    stamp "$name" >"$home/$name/installed"
 }
 
-for name in dvc dagshub flytekit bitfount stanford; do
-    install "$name"
+names=(dvc dagshub flytekit bitfount stanford)
+for name in "${names[@]}"; do
+    installed "$name" || install "$name" &
+done
+wait
+for name in "${names[@]}"; do
+    installed "$name" && continue
+    echo "interop: $name could not be installed" >&2
+    status=1
 done
 exit "$status"
