@@ -65,14 +65,11 @@ _KNOWN: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 def provider_at(auth_domain: str) -> Provider:
     """Return Bitfount's authorization server at a host, or at a URL on this machine."""
     base = (auth_domain if "://" in auth_domain else f"https://{auth_domain}").rstrip("/")
-    try:
-        return evolve(
-            providers.find("bitfount", host="auth.bitfount.com"),
-            token_endpoint=f"{base}/oauth/token",
-            device_authorization_endpoint=f"{base}/oauth/device/code",
-        )
-    except ValueError as error:
-        raise ValueError(f"auth_domain: {str(error).partition(': ')[2]}") from error
+    return evolve(
+        providers.find("bitfount", host="auth.bitfount.com"),
+        token_endpoint=checked_url("auth_domain", f"{base}/oauth/token"),
+        device_authorization_endpoint=checked_url("auth_domain", f"{base}/oauth/device/code"),
+    )
 
 
 def _if_safe(audience: str) -> tuple[str, ...]:
