@@ -20,6 +20,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, Final, TypeAlias, final
 from urllib.parse import parse_qsl
@@ -119,6 +120,15 @@ def answer(
 
 
 HANGS_UP: Final = Says(None)
+
+
+def shape(function: Callable[..., object], *own: str) -> list[list[str]]:
+    """Return the parameters and defaults of a function but for those that are ``own`` here."""
+    return [
+        [name, repr([] if each.default == () else each.default)]
+        for name, each in signature(function).parameters.items()
+        if name not in own
+    ]
 
 
 @contextmanager

@@ -14,11 +14,21 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from importlib import import_module
 from importlib.machinery import PathFinder
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from tests.interop.callers.stage import ANY, HANGS_UP, Differs, Scenarios, Stage, answer, hosts
+from tests.interop.callers.stage import (
+    ANY,
+    HANGS_UP,
+    Differs,
+    Scenarios,
+    Stage,
+    answer,
+    hosts,
+    shape,
+)
 
 SCENARIOS: Final = Scenarios()
 plays = SCENARIOS.plays
@@ -430,3 +440,19 @@ def the_hub_meets_a_server_that_is_down(stage: Stage) -> object:
 @at_bitfount
 def the_hub_meets_a_server_that_refuses(stage: Stage) -> object:
     return goes_wrong(stage, answer(403, {"error": "unauthorized_client"}))
+
+
+@plays()
+def signatures(stage: Stage) -> object:
+    made = session(stage)
+    own = ("hub_urls", "am_urls", "transport", "clock", "prompt")
+    names = (
+        *("access_token_expires_at", "device_code", "device_code_arrival_time"),
+        *("device_code_expires_in", "id_token", "refresh_token", "token_request_interval"),
+    )
+    return [
+        shape(type(made), *own),
+        list(signature(type(made).request).parameters)[:5],
+        [getattr(made, name) for name in names],
+        [made.user_storage_path.name, made.token_file.name, made.authenticated, made.expired],
+    ]

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from tests.interop.callers.stage import ANY, HANGS_UP, Differs, Scenarios, Stage, answer
+from tests.interop.callers.stage import ANY, HANGS_UP, Differs, Scenarios, Stage, answer, shape
 from tests.support.compat_wire import Heard, Says
 
 SCENARIOS: Final = Scenarios()
@@ -584,3 +584,21 @@ def a_middleman_that_hangs_up(stage: Stage) -> object:
     hub(stage)
     stage.says(MIDDLEMAN, HANGS_UP)
     return auth().add_oauth_token()
+
+
+@plays()
+def signatures(stage: Stage) -> object:
+    """Those that have more than ``**kwargs``."""
+    hub(stage)
+    own = ("cache_location", "unknown", "kwargs")
+    names = ("add_app_token", "add_oauth_token", "clear_token_cache")
+    storage = tokens().TokenStorage
+    methods = ("add_token", "get_token", "get_token_object", "get_authenticator")
+    classes = ("AppDagshubToken", "OAuthDagshubToken", "HTTPBearerAuth")
+    given = [name for name, _ in shape(kinds().EnvVarDagshubToken)]
+    return [
+        [shape(getattr(auth(), name), *own) for name in names],
+        [shape(getattr(storage, name), *own) for name in methods],
+        [[name for name, _ in shape(getattr(kinds(), each))] for each in classes],
+        given,
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-from tests.interop.callers.stage import ANY, HANGS_UP, Differs, Scenarios, Stage, answer
+from tests.interop.callers.stage import ANY, HANGS_UP, Differs, Scenarios, Stage, answer, shape
 from tests.support.compat_wire import Says
 
 SCENARIOS: Final = Scenarios()
@@ -462,3 +462,10 @@ def dvc_logs_in_and_out(stage: Stage) -> object:
     studio(stage, TOKEN)
     first = dvc("login", "--hostname", stage.url)
     return [first, dvc("token"), dvc("logout"), dvc("logout")]
+
+
+@plays()
+def signatures(stage: Stage) -> object:
+    own = ("token_origins", "clock")
+    names = ("get_access_token", "start_device_login", "check_token_authentication")
+    return [[shape(getattr(auth(), name), *own) for name in names], auth().AVAILABLE_SCOPES]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-from tests.interop.callers.stage import ANY, HANGS_UP, Differs, Scenarios, Stage, answer
+from tests.interop.callers.stage import ANY, HANGS_UP, Differs, Scenarios, Stage, answer, shape
 from tests.support.compat_wire import Says
 
 SCENARIOS: Final = Scenarios()
@@ -524,3 +524,17 @@ def the_adapter_of_requests_renews(stage: Stage) -> object:
     made = machine(stage)
     session.mount("http://", helper.AuthenticationHTTPAdapter(made))
     return session.get(f"{stage.url}/service", timeout=5).text
+
+
+@plays()
+def signatures(stage: Stage) -> object:
+    names = ("get_basic_authorization_header", "get_device_code", "get_token")
+    code = client().DeviceCodeResponse
+    return [
+        [shape(getattr(client(), name)) for name in names],
+        shape(client().poll_token_endpoint, "session", "clock"),
+        shape(code, "verification_uri_complete"),
+        shape(code.from_json_response),
+        [client().utf_8, client().error_slow_down, client().error_auth_pending],
+        {each.name: each.value for each in client().GrantType},
+    ]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any, Final
 
-from tests.interop.callers.stage import HANGS_UP, Differs, Scenarios, Stage, answer
+from tests.interop.callers.stage import HANGS_UP, Differs, Scenarios, Stage, answer, shape
 
 SCENARIOS: Final = Scenarios()
 plays = SCENARIOS.plays
@@ -295,4 +295,18 @@ def tokens_that_are_none(stage: Stage) -> object:
         stage.catches(lambda: kind(None, now)),
         stage.catches(lambda: kind("", now)),
         stage.catches(lambda: kind("t", now.replace(tzinfo=None))),
+    ]
+
+
+@plays()
+def signatures(stage: Stage) -> object:
+    kind, token = library().ApiAccessTokenEndpoint, library().AccessToken
+    names = ("get_token", "cache_get", "cache_set", "progress", "is_acs_api", "is_oauth2")
+    inner = ("_get_token", "_get_token_acs_api", "_get_token_oauth2")  # documented there
+    return [
+        shape(kind, "use_basic_auth", "cache_dir", "clock"),
+        [shape(getattr(kind, name)) for name in (*names, *inner)],
+        shape(token, "clock"),
+        [shape(getattr(token, name)) for name in ("expires_in", "is_expired", "zulu_time_string")],
+        isinstance(token.expires_at, property),
     ]
