@@ -41,6 +41,19 @@ def test_any_200_says_that_a_token_is_gone(body: bytes) -> None:
     assert revoked(REQUEST, PROVIDER, reply(200, body), NOW).unwrap() is None
 
 
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_invalid_token_is_gone_as_well(status: int) -> None:
+    answer = reply(status, {"error": "invalid_token", "error_description": "Invalid token"})
+    assert revoked(REQUEST, PROVIDER, answer, NOW).unwrap() is None
+
+
+def test_who_may_not_revoke_is_refused_with_200_too() -> None:
+    answer = reply(200, {"error": "unauthorized_client"})
+    assert revoked(REQUEST, PROVIDER, answer, NOW).failure() == Failed(
+        Refused("unauthorized_client", None, None, 200, "unauthorized_client")
+    )
+
+
 def test_what_ends_neither() -> None:
     fault = Fault("refused", "no")
     for read in (revoked, introspected):

@@ -46,8 +46,20 @@ def revocations(client: Client, token: Token) -> tuple[Request, ...]:
 def revoked(
     request: Request, provider: Provider, reply: Reply, now: Moment
 ) -> Result[None, Failed]:
-    """Read the answer to a revocation: 200 also says that the token was not known (section 2.2)."""
-    return success(request, provider, reply, now).map(lambda _: None)
+    """Read the answer to a revocation: 200 also says that the token was not known (section 2.2).
+
+    ``invalid_token`` says the same. It is no error of RFC 7009, and Keycloak sends it, with 200,
+    for an access token that ended with its refresh token.
+    """
+    return success(request, provider, reply, now).map(lambda _: None).lash(_gone)
+
+
+def _gone(failed: Failed) -> Result[None, Failed]:
+    match failed.error:
+        case Refused(code="invalid_token", status=200 | 400):
+            return Success(None)
+        case _:
+            return Failure(failed)
 
 
 def about(
