@@ -403,6 +403,7 @@ def test_the_rfc_s_own_spelling() -> None:
     assert json.loads(server.requests[0].body()) == {
         "client_name": "my tool",
         "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+        "response_types": [],
         "token_endpoint_auth_method": "client_secret_basic",
         "scope": "a b",
     }

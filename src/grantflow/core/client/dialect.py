@@ -67,6 +67,7 @@ PARAMETERS: Final = frozenset(
         "refresh_token",
         "request_id",
         "resource",
+        "response_types",
         "scope",
         "state",
         "token",
@@ -201,7 +202,7 @@ class RequestFormat:
         """Return the parameters as this provider names them."""
         fixed = dict(self.fixed)
         gone = (*self.drop, *self.path)
-        kept = ((name, value) for name, value in form if name.removesuffix("[]") not in gone)
+        kept = ((name, value) for name, value in form if name.rstrip("[]:") not in gone)
         renamed = ((self._renamed(name), value) for name, value in kept)
         return (*((name, value) for name, value in renamed if name not in fixed), *self.fixed)
 

@@ -85,10 +85,13 @@ class RegistrationFlow:
         """Return the request for a client, or the end."""
         provider = self.provider
         asking = provider.registration
+        encoding = asking.encoding or "json"
         form = (
             ("client_name", self.client_name),
             ("grant_types[]", "urn:ietf:params:oauth:grant-type:device_code"),
             ("grant_types[]", "refresh_token"),
+            # Left out it means ["code"] (RFC 7591 section 2), and a redirect URI with it.
+            *((("response_types:", "[]"),) if encoding == "json" else ()),
             ("token_endpoint_auth_method", self.method),
             *self._scope(),
             *self.extra,
@@ -97,7 +100,7 @@ class RegistrationFlow:
             provider.registration_endpoint or "",
             asking.spelt(form),
             provider.headers,
-            asking.encoding or "json",
+            encoding,
             asking.method,
         )
         return grant.due(state, request, partial(_registered, request, provider))
