@@ -1,6 +1,5 @@
 """The approval page in a real browser: a headless Chromium, and a device that waits for it."""
 
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -10,7 +9,6 @@ from queue import SimpleQueue
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -22,52 +20,18 @@ from grantflow.core.flows.states import DeviceState
 from grantflow.core.flows.states import Final as Ending
 from grantflow.testing import Loopback, Script, serve
 
+from .chromium import SOON, missing_chromium, start_chromium
 from .conftest import demand
 
 pytestmark = pytest.mark.interop
 
-SOON = 20.0
-
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",  # root has none, and containers often are root
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-proxy-server",
-)
-
-
-def missing_chromium() -> str | None:
-    absent = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
-    return (
-        f"not installed: {', '.join(absent)} (Debian: chromium, chromium-driver)"
-        if absent
-        else None
-    )
-
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """One browser with an empty profile for all of these tests; nothing is downloaded."""
+    """One browser for all of these tests."""
     demand(missing_chromium())
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
-        driver = webdriver.Chrome(options, Service(executable_path=shutil.which("chromedriver")))
-        try:
-            driver.set_page_load_timeout(SOON)
-            yield driver
-        finally:
-            driver.quit()
+    with start_chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 @pytest.fixture

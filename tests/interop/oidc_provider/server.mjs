@@ -154,6 +154,7 @@ function provide(issuer) {
       revocation: { enabled: true },
       introspection: { enabled: true },
       userinfo: { enabled: true },
+      registration: { enabled: true },
       dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => settings['dpop-nonce'] },
       mTLS: {
         enabled: Boolean(settings.tls),

@@ -1,0 +1,2 @@
+cd source
+GOTOOLCHAIN=local go build -trimpath -o ../server .
