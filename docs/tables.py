@@ -30,7 +30,7 @@ KNOBS: Final = {
     "`None` sends them as a list.",
     "client_id_header": "A header that tells the client id as well.",
     "flow": "The shape of a person's sign-in: `device` (RFC 8628), `two_step`, whose poll brings "
-    "credentials that are exchanged for a token, or `middleman`, where the link is made here and "
+    "credentials that are exchanged for a token, or `link`, where the link is made here and "
     "one request that the server holds open brings a code.",
     "pkce": "`True` where a sign-in needs PKCE (RFC 7636).",
     "poll_at": "The member of the device answer that names the URL to poll. It must be on the "
@@ -83,11 +83,11 @@ ALIASES: Final = {
     "grantflow.core.flows.states.Final": "Where a flow ends.",
     "grantflow.DeviceState": "Every state of the device flow.",
     "grantflow.GrantState": "Every state of client credentials and refresh.",
-    "grantflow.core.flows.events.StartReply": "What a device answer may say.",
+    "grantflow.core.flows.events.DeviceReply": "What a device answer may say.",
     "grantflow.core.flows.events.TokenReply": "What the token endpoint may have said.",
-    "grantflow.core.flows.events.FirstReply": "What may have been said to the first of two steps.",
+    "grantflow.core.flows.events.Received": "What a ``Send`` may read from a reply.",
     "grantflow.Event": "Everything that may happen to a flow.",
-    "grantflow.core.flows.sign_in.SignInFlow": "The flows that a person takes part in.",
+    "grantflow.core.flows.flow_for.SignInFlow": "The flows that a person takes part in.",
     "grantflow.core.flows.effects.Due": "What a driver does next.",
     "grantflow.core.values.errors.Error": "Why a sign-in failed.",
     "grantflow.Problem": "What a caller of a token source may get instead of a token.",
@@ -217,7 +217,7 @@ def _changed(value: T, plain: T) -> Iterator[str]:
 _SHAPES: Final = {
     "device": "device",
     "two_step": "device, in two steps",
-    "middleman": "a link and a code",
+    "link": "a link and a code",
 }
 
 

@@ -20,18 +20,16 @@ _HOMES = {
     "core.flows.device": "DeviceFlow",
     "core.flows.effects": "Send",
     "core.flows.events": (
-        "CodeExpired CodeIssued Event GaveUp GrantIssued NonceAsked Rejected SlowDownAsked "
-        "StillPending TokenIssued Unanswered"
+        "CodeExpired CodeIssued Event GaveUp Rejected SlowDownAsked StillPending "
+        " TokenIssued Unanswered"
     ),
     "core.flows.flow": "Flow Run begin outcome",
     "core.flows.pacing": "Backoff",
     "core.flows.refresh": "RefreshFlow",
     "core.flows.registration": "RegistrationFlow",
-    "core.flows.sign_in": "sign_in_flow",
     "core.flows.states": (
         "Authorized DeviceState Expired Failed GrantState Pending Problem SlowDown Started"
     ),
-    "core.flows.two_step": "LinkFlow TwoStepFlow",
     "core.values.errors": (
         "Cancelled Denied InteractionRequired InvalidResponse Refused Unreachable"
     ),

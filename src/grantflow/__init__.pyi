@@ -23,8 +23,6 @@ from grantflow.core.flows.events import CodeExpired as CodeExpired
 from grantflow.core.flows.events import CodeIssued as CodeIssued
 from grantflow.core.flows.events import Event as Event
 from grantflow.core.flows.events import GaveUp as GaveUp
-from grantflow.core.flows.events import GrantIssued as GrantIssued
-from grantflow.core.flows.events import NonceAsked as NonceAsked
 from grantflow.core.flows.events import Rejected as Rejected
 from grantflow.core.flows.events import SlowDownAsked as SlowDownAsked
 from grantflow.core.flows.events import StillPending as StillPending
@@ -37,7 +35,6 @@ from grantflow.core.flows.flow import outcome as outcome
 from grantflow.core.flows.pacing import Backoff as Backoff
 from grantflow.core.flows.refresh import RefreshFlow as RefreshFlow
 from grantflow.core.flows.registration import RegistrationFlow as RegistrationFlow
-from grantflow.core.flows.sign_in import sign_in_flow as sign_in_flow
 from grantflow.core.flows.states import Authorized as Authorized
 from grantflow.core.flows.states import DeviceState as DeviceState
 from grantflow.core.flows.states import Expired as Expired
@@ -47,8 +44,6 @@ from grantflow.core.flows.states import Pending as Pending
 from grantflow.core.flows.states import Problem as Problem
 from grantflow.core.flows.states import SlowDown as SlowDown
 from grantflow.core.flows.states import Started as Started
-from grantflow.core.flows.two_step import LinkFlow as LinkFlow
-from grantflow.core.flows.two_step import TwoStepFlow as TwoStepFlow
 from grantflow.core.values.errors import Cancelled as Cancelled
 from grantflow.core.values.errors import Denied as Denied
 from grantflow.core.values.errors import InteractionRequired as InteractionRequired

@@ -297,7 +297,7 @@ def test_a_server_that_wants_to_be_asked_later(status: int, grant_type: GrantTyp
     )
     assert isinstance(caught.value.problem, Failed)
     assert isinstance(caught.value.problem.error, Unreachable)
-    assert caught.value.problem.error.retry_after == seconds(7)
+    assert caught.value.problem.error.fault.retry_after == seconds(7)
     assert len(wire.asked) == 1
 
 
@@ -316,7 +316,7 @@ def test_a_busy_server_is_one_to_ask_again_for_a_person_s_decision() -> None:
             wire.url, client_id="app", device_code="dc-secret", grant_type=GrantType.DEVICE_CODE
         )
     assert isinstance(caught.value.event, SlowDownAsked)
-    assert caught.value.event.retry_after == seconds(7)
+    assert caught.value.event.fault.retry_after == seconds(7)
 
 
 def test_slow_down_slows_down(clock: VirtualClock) -> None:

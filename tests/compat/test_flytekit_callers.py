@@ -29,7 +29,6 @@ from grantflow import (
     DeviceFlow,
     FileStore,
     InvalidResponse,
-    LinkFlow,
     Provider,
     Send,
     Token,
@@ -38,6 +37,7 @@ from grantflow import (
     providers,
 )
 from grantflow.compat.flytekit import AuthenticationError, get_device_code
+from grantflow.flows import LinkFlow
 from grantflow.shell.discovery import discover
 from grantflow.shell.http.requests import RequestsTransport
 from grantflow.shell.ports import StoreError

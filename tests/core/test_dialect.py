@@ -24,7 +24,7 @@ from grantflow import (
     TokenIssued,
 )
 from grantflow.core.client.dialect import RequestFormat, ResponseFormat, at
-from grantflow.core.flows.events import Event
+from grantflow.core.flows.events import Received as Event
 from grantflow.core.values.json import Members
 from tests.support.samples import ACME, CLIENT, instant, moment, reply, seconds
 

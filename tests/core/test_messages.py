@@ -85,8 +85,11 @@ def test_the_complete_link_still_shows_the_code() -> None:
             "the code or the time for signing in ran out: the server has trouble: HTTP 502",
         ),
         (
-            Expired(retry_after=timedelta(minutes=15)),
-            "the code or the time for signing in ran out; ask again in 900 s",
+            Expired(Fault("http", "maybe", "HTTP 503", retry_after=timedelta(minutes=15))),
+            (
+                "the code or the time for signing in ran out: the server has trouble: HTTP 503; "
+                "ask again in 900 s"
+            ),
         ),
         (Failed(Denied()), "the sign-in was denied"),
         (Failed(Denied("by\x1b you")), "the sign-in was denied (by\\u001b you)"),
@@ -102,7 +105,11 @@ def test_the_complete_link_still_shows_the_code() -> None:
             "the server's name could not be resolved: as.example after 5 tries",
         ),
         (
-            Failed(Unreachable(Fault("http", "maybe", "HTTP 503"), 5, timedelta(seconds=6.5))),
+            Failed(
+                Unreachable(
+                    Fault("http", "maybe", "HTTP 503", retry_after=timedelta(seconds=6.5)), 5
+                )
+            ),
             "the server has trouble: HTTP 503 after 5 tries; ask again in 7 s",
         ),
         (Failed(Cancelled()), "the sign-in was cancelled"),

@@ -346,7 +346,7 @@ def test_while_polling_any_other_unreadable_answer_is_not(status: int, body: byt
     assert event.fault.kind == "http"
     assert event.fault.reached == "maybe"
     assert event.fault.detail.startswith(f"HTTP {status} (")
-    assert (event.retry_after, event.roll) == (seconds(30), 0.25)
+    assert (event.fault.retry_after, event.roll) == (seconds(30), 0.25)
 
 
 def test_a_429_without_a_code_asks_to_slow_down() -> None:
@@ -375,7 +375,7 @@ def test_trouble_that_the_server_admits_where_nobody_waits() -> None:
 def test_the_device_endpoint_may_ask_to_wait() -> None:
     event = at_start(reply(429, {"error": "slow_down"}, retry_after="60"))
     assert isinstance(event, Unanswered)
-    assert event.retry_after == seconds(60)
+    assert event.fault.retry_after == seconds(60)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
@@ -410,7 +410,7 @@ def test_only_client_credentials_take_a_retry_after_as_an_invitation() -> None:
 def test_a_fault_is_unanswered(read: object) -> None:
     assert callable(read)
     fault = Fault("timeout", "maybe", "slow")
-    assert read(fault) == Unanswered(AT, fault, None, 0.25)
+    assert read(fault) == Unanswered(AT, fault, 0.25)
 
 
 # RFC 6749 section 5.1: the token response

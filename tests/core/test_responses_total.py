@@ -24,11 +24,11 @@ from tests.support.strategies import replies
 @example(Response(429, {"Retry-After": "Sun, 06 Nov 9999 08:49:37 GMT"}, b""))
 @given(replies)
 def test_any_bytes_give_one_event(answer: Reply) -> None:
-    assert isinstance(at_start(answer), get_args(events.StartReply))
+    assert isinstance(at_start(answer), get_args(events.DeviceReply))
     for read in (at_poll, at_credentials, at_refresh):
         event = read(answer)
         assert isinstance(event, get_args(events.TokenReply))
         hash(event)  # so that states can be explored and compared
         assert event == event
-        if isinstance(event, Unanswered) and event.retry_after is not None:
-            assert event.retry_after > timedelta()
+        if isinstance(event, Unanswered) and event.fault.retry_after is not None:
+            assert event.fault.retry_after > timedelta()

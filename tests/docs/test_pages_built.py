@@ -21,7 +21,7 @@ from grantflow import providers
 from grantflow.cli.overview import COMMANDS, whole
 from grantflow.core.client.dialect import RequestFormat, ResponseFormat
 from grantflow.core.client.provider import Provider
-from grantflow.core.flows.states import DEVICE_EDGES, GRANT_EDGES, Edges
+from grantflow.core.flows.edges import DEVICE, TOKEN_REQUEST, Edges
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -154,17 +154,29 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("edges", [DEVICE_EDGES, GRANT_EDGES], ids=["device", "grant"])
+@pytest.mark.parametrize("edges", [DEVICE, TOKEN_REQUEST], ids=["device", "grant"])
 def test_a_chart_has_one_line_for_each_edge(edges: Edges, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(DOCS))
     svg: Callable[[str, Edges], str] = importlib.import_module("state_chart").svg
-    going = {state: follow for state, follow in edges.items() if follow != {state}}
-    for without in ((state, each) for state, follow in going.items() for each in follow):
-        fewer = {**edges, without[0]: edges[without[0]] - {without[1]}}
-        for table in (edges, fewer):
-            drawn = svg("one", table).partition("<g ")[2].partition("</g>")[0]
-            paths = re.findall(r'<path d="([^"]+)"/>', drawn)
-            assert len(paths) == len(set(paths)) == 1 + sum(len(table[state]) for state in going)
+    tables = [edges]
+    for state, row in edges.items():
+        tables += [
+            {**edges, state: {event: follow - {each} for event, follow in row.items()}}
+            for each in {after for follow in row.values() for after in follow}
+        ]
+    for table in tables:
+        triples = [
+            (state, event.__name__, after)
+            for state, row in table.items()
+            for event, follow in row.items()
+            for after in follow
+        ]
+        chart = svg("one", table)
+        drawn = chart.partition("<g ")[2].partition("</g>")[0]
+        paths = re.findall(r'<path d="([^"]+)"/>', drawn)
+        assert len(paths) == len(set(paths)) == 1 + len({(a, c) for a, _, c in triples})
+        labels = re.findall(r'<text class="event"[^>]*>(\w+)</text>', chart)
+        assert sorted(labels) == sorted(event for _, event, _ in triples)
 
 
 def test_a_marker_for_no_table_is_found_out(tables: ModuleType) -> None:

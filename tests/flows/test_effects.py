@@ -9,7 +9,6 @@ from grantflow import (
     ClientCredentialsFlow,
     DeviceAuthorization,
     DeviceFlow,
-    LinkFlow,
     Pending,
     Provider,
     RefreshFlow,
@@ -19,6 +18,7 @@ from grantflow import (
     providers,
 )
 from grantflow.core.flows.effects import Due
+from grantflow.flows import LinkFlow
 from tests.support.samples import ACME, CLIENT, instant, moment, reply, seconds
 
 CODE = DeviceAuthorization("dc", "WDJB", "https://acme.example/go", instant(600))

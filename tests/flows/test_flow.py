@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from grantflow import (
     Authorized,
@@ -69,14 +70,14 @@ def test_outcome_is_the_token_or_the_reason() -> None:
 def test_a_token_answer_where_a_code_was_asked_for_fails(event: Event) -> None:
     flow = DeviceFlow(CLIENT)
     assert flow.step(flow.start(moment()), event) == Failed(
-        InvalidResponse("a token answer came where a device code was asked for")
+        InvalidResponse(f"unexpected event: {type(event).__name__}")
     )
 
 
 def test_a_code_where_a_token_was_asked_for_fails() -> None:
     state = Pending(CODE, seconds(5), instant(5))
     assert DeviceFlow(CLIENT).step(state, CodeIssued(instant(6), CODE)) == Failed(
-        InvalidResponse("a device code came where a token was asked for")
+        InvalidResponse("unexpected event: CodeIssued")
     )
 
 
@@ -110,11 +111,12 @@ def test_a_device_run_whose_budget_ends_before_an_answer_expires() -> None:
 
 
 def test_a_pause_before_the_code_that_nobody_sits_through_is_told() -> None:
-    flow, fault = DeviceFlow(CLIENT), Fault("http", "maybe", "HTTP 503")
-    asked = seconds(301)
-    end = flow.step(flow.start(moment()), Unanswered(instant(0), fault, asked))
-    assert end == Expired(fault, retry_after=asked)
-    waits = flow.step(flow.start(moment()), Unanswered(instant(0), fault, seconds(300)))
+    flow = DeviceFlow(CLIENT)
+    fault = Fault("http", "maybe", "HTTP 503", retry_after=seconds(301))
+    end = flow.step(flow.start(moment()), Unanswered(instant(0), fault))
+    assert end == Expired(fault)
+    patient = evolve(fault, retry_after=seconds(300))
+    waits = flow.step(flow.start(moment()), Unanswered(instant(0), patient))
     assert isinstance(waits, Started)
 
 

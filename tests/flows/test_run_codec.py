@@ -21,22 +21,27 @@ from grantflow import (
     DeviceFlow,
     Expired,
     InvalidResponse,
-    LinkFlow,
     Moment,
     Pending,
     Provider,
+    RegistrationFlow,
     Run,
     Send,
     SlowDown,
+    Started,
     begin,
     providers,
-    sign_in_flow,
 )
+from grantflow.core.flows.dpop import Proving
+from grantflow.core.flows.flow import bound
 from grantflow.core.flows.run_codec import dump_run, load_run
-from grantflow.core.flows.states import DeviceState
+from grantflow.core.flows.states import DeviceState, Wrapper
+from grantflow.core.flows.two_step import Exchanging
 from grantflow.core.values.json import Members
+from grantflow.flows import LinkFlow, flow_for
 from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
+from grantflow.signing import dpop_key
 from grantflow.testing import Script, serve
 from tests.support.samples import ACME, CLIENT, WALL, instant, moment, reply, seconds
 from tests.support.strategies import json_values, spans
@@ -77,18 +82,44 @@ waiting = st.builds(
     st.integers(0, 50),
     st.integers(0, 4),
     st.none() | spans(102, 5000),
-    st.none() | text,
+)
+started = st.builds(Started, spans(100, 101), st.integers(0, 4), st.none() | spans(102, 5000))
+TWO_STEPS = Client(provider=providers.find("real-debrid"), client_id="app")
+exchanging = st.builds(
+    Exchanging, waiting, st.just(Members({"client_id": "c", "client_secret": "s"}))
 )
 
 
+def proving(states: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.builds(Proving, states, text, st.integers(0, 4))
+
+
 @settings(deadline=None)
-@given(waiting)
-def test_what_is_kept_is_what_is_read(
-    kept: Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization],
-) -> None:
+@given(waiting | started)
+def test_what_is_kept_is_what_is_read(kept: DeviceState) -> None:
     run = Run[DeviceState](FLOW, kept)
     document = json.loads(json.dumps(dump_run(run, NOW)))
     assert load_run(document, FLOW, NOW).unwrap() == run
+
+
+@settings(deadline=None)
+@given(waiting | exchanging | proving(waiting | exchanging))
+def test_so_it_is_with_all_that_is_wrapped_around_it(kept: DeviceState) -> None:
+    client = evolve(TWO_STEPS, dpop=dpop_key()) if isinstance(kept, Proving) else TWO_STEPS
+    flow = flow_for(client)
+    run = Run(bound(flow), kept)
+    document = json.loads(json.dumps(dump_run(run, NOW)))
+    assert load_run(document, flow, NOW).unwrap() == run
+
+
+def test_a_token_request_is_kept_as_well() -> None:
+    flow = ClientCredentialsFlow(CLIENT)
+    run = begin(flow, NOW)
+    due = run.due
+    assert isinstance(due, Send)
+    for going in (run, run.receive(due, reply(500), NOW), run.receive(due, reply(429), NOW)):
+        document = json.loads(json.dumps(dump_run(going, NOW)))
+        assert load_run(document, flow, NOW).unwrap() == going
 
 
 def test_times_are_those_of_the_reader() -> None:
@@ -130,7 +161,7 @@ def test_what_lay_too_long_has_expired(after: float) -> None:
 def test_it_belongs_to_one_ask(other: Client) -> None:
     read = load_run(dump_run(WAITING, NOW), DeviceFlow(other), NOW)
     assert read.failure() == InvalidResponse(
-        "kept sign-in: it belongs to another client, scope, provider or verifier"
+        "stored run: it belongs to another client, scope, provider or flow"
     )
 
 
@@ -143,7 +174,7 @@ def test_damage_is_told_and_never_raised(name: str, value: object) -> None:
         read = load_run(damaged, FLOW, NOW)
         either = read.value_or(None)
         if either is None:
-            assert read.failure().problem.startswith("kept sign-in: ")
+            assert read.failure().problem.startswith("stored run: ")
             assert "dc-1" not in read.failure().problem
         else:
             assert isinstance(either.state, (Pending, SlowDown, Expired))
@@ -163,17 +194,30 @@ def test_links_are_checked_as_if_they_had_just_come(value: object) -> None:
 
 
 def test_only_what_waits_can_be_kept() -> None:
-    machine = begin(ClientCredentialsFlow(CLIENT), NOW)
-    for run in (begin(FLOW, NOW), Run[DeviceState](FLOW, Expired()), machine):
-        with pytest.raises(ValueError, match="run: only a sign-in that waits"):
-            dump_run(run, NOW)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="run: it has ended"):
+        dump_run(Run[DeviceState](FLOW, Expired()), NOW)
+    provider = evolve(ACME, registration_endpoint="https://acme.example/register")
+    registration = begin(RegistrationFlow(provider=provider, client_name="x"), NOW)
+    with pytest.raises(ValueError, match="a RegistrationFlow has no client"):
+        dump_run(registration, NOW)
+    with pytest.raises(ValueError, match="an authorization of str"):
+        dump_run(Run[object](FLOW, Pending("mine", seconds(5), instant(5))), NOW)
+    with pytest.raises(ValueError, match="a state of Wrapper"):
+        dump_run(Run[object](FLOW, Wrapper(Started(instant(0)))), NOW)
+
+
+def test_a_state_that_the_flow_does_not_have_is_refused() -> None:
+    link = LinkFlow(Client(provider=providers.find("dagshub"), client_id="app"), "e" * 43)
+    started = {**dump_run(begin(link, NOW), NOW), "state": "started"}
+    assert load_run(started, link, NOW).failure().problem.endswith("state is not one that waits")
+    grant = {**dump_run(WAITING, NOW), "grant": {"client_id": "c"}}
+    assert "a grant is not what" in load_run(grant, FLOW, NOW).failure().problem
 
 
 def test_the_second_of_two_steps_is_kept_as_well() -> None:
-    client = Client(provider=providers.find("real-debrid"), client_id="app")
-    flow = sign_in_flow(client)
+    flow = flow_for(TWO_STEPS)
     grant = Members({"client_id": "c", "client_secret": "s"})
-    run = Run[DeviceState](flow, Pending(CODE, seconds(1), instant(100), grant=grant))
+    run = Run(flow, Exchanging(Pending(CODE, seconds(1), instant(100)), grant))
     read = load_run(dump_run(run, NOW), flow, NOW).unwrap()
     assert read == run
     due = read.due
@@ -241,7 +285,7 @@ def test_one_issuer_s_other_endpoints_are_another_ask() -> None:
 
 def test_where_to_poll_is_checked_as_if_it_had_just_come() -> None:
     client = Client(provider=providers.find("dvc-studio"), client_id="app")
-    flow = sign_in_flow(client)
+    flow = flow_for(client)
     home = "https://studio.datachain.ai/api/device-login/token"
     told = Run[DeviceState](
         flow, evolve(state(WAITING), authorization=evolve(CODE, extra={"token_uri": home}))
@@ -253,13 +297,13 @@ def test_where_to_poll_is_checked_as_if_it_had_just_come() -> None:
         assert "not on the provider's origin" in load_run(moved, flow, NOW).failure().problem
 
 
-def test_another_verifier_does_not_finish_it() -> None:
+def test_the_verifier_is_kept_with_its_run() -> None:
     dex = evolve(CLIENT, provider=evolve(ACME, pkce=True))
     first, second = (DeviceFlow(dex, verifier=letter * 43) for letter in "ab")
     document = dump_run(Run[DeviceState](first, state(WAITING)), NOW)
-    assert load_run(document, first, NOW).unwrap().flow == first
-    assert isinstance(load_run(document, second, NOW).failure(), InvalidResponse)
-    assert "a" * 43 not in json.dumps(document)
+    assert load_run(document, second, NOW).unwrap().flow == first
+    damaged = {**document, "verifier": "too short"}
+    assert "verifier: 43 to 128" in load_run(damaged, first, NOW).failure().problem
 
 
 def test_a_middleman_s_other_entropy_does_not_finish_it() -> None:

@@ -22,7 +22,6 @@ from grantflow import (
     Denied,
     DeviceAuthorization,
     DeviceFlow,
-    GrantIssued,
     InvalidResponse,
     Pending,
     Provider,
@@ -40,14 +39,16 @@ from grantflow import (
     TokenIssued,
     Unanswered,
     providers,
-    sign_in_flow,
 )
 from grantflow.core.client.authentication import ClientAuthentication
 from grantflow.core.client.dialect import RequestFormat, ResponseFormat
 from grantflow.core.client.provider import endpoint_problem
 from grantflow.core.flows import events
-from grantflow.core.flows.sign_in import SignInFlow
+from grantflow.core.flows.flow import Flow
+from grantflow.core.flows.states import DeviceState
+from grantflow.core.flows.two_step import GrantIssued
 from grantflow.core.values.response import Reply
+from grantflow.flows import flow_for
 from tests.support.effort import effort
 from tests.support.provider_cases import CASES, CODE, TOKEN, Case
 from tests.support.samples import instant, moment, reply, seconds
@@ -77,8 +78,8 @@ def client(provider: Provider, **changes: object) -> Client:
     return evolve(asked, **changes)
 
 
-def sent(flow: SignInFlow | ClientCredentialsFlow | RefreshFlow | RegistrationFlow) -> Send:
-    due = flow.due(flow.start(moment()))  # pyright: ignore[reportArgumentType]
+def sent(flow: Flow[object]) -> Send:
+    due = flow.due(flow.start(moment()))
     assert isinstance(due, Send)
     return due
 
@@ -88,9 +89,11 @@ def answer(case: Case) -> Response:
     return Response(case.status, case.headers, body)
 
 
-def waiting(asked: Client, issued: Response) -> tuple[SignInFlow, Pending[DeviceAuthorization]]:
+def waiting(
+    asked: Client, issued: Response
+) -> tuple[Flow[DeviceState], Pending[DeviceAuthorization]]:
     """A flow that has its code, and the state it is then in."""
-    flow = sign_in_flow(asked)
+    flow = flow_for(asked)
     event = sent(flow).read(issued, NOW)
     assert isinstance(event, CodeIssued), event
     state = flow.step(flow.start(moment()), event)
@@ -128,7 +131,7 @@ def send_of(case: Case, provider: Provider) -> Send:
             return sent(RegistrationFlow(provider=provider, client_name="app"))
 
 
-def told(event: events.Event) -> str:
+def told(event: events.Received) -> str:
     match event:
         case Rejected(error=Refused(code=code)):
             return f"refused {code}"
@@ -140,7 +143,7 @@ def told(event: events.Event) -> str:
             return WORDS[type(event)]
 
 
-WORDS: dict[type[events.Event], str] = {
+WORDS: dict[type[events.Received], str] = {
     CodeIssued: "code",
     TokenIssued: "token",
     GrantIssued: "grant",
@@ -225,10 +228,10 @@ def test_any_bytes_give_one_event(name: str, answer: Reply) -> None:
     if asked.provider.registration_endpoint is not None:
         sends.append(sent(RegistrationFlow(provider=asked.provider, client_name="app")))
     if asked.provider.device_authorization_endpoint is not None:
-        assert isinstance(sent(DeviceFlow(asked)).read(answer, NOW), get_args(events.StartReply))
+        assert isinstance(sent(DeviceFlow(asked)).read(answer, NOW), get_args(events.DeviceReply))
         sends.append(polled(asked, first_code(name)))
     for send in sends:
-        assert isinstance(send.read(answer, NOW), get_args(events.FirstReply))
+        assert isinstance(send.read(answer, NOW), (*get_args(events.Event), events.WrapperEvent))
 
 
 def simpler(provider: Provider) -> Iterator[tuple[str, Provider]]:

@@ -270,7 +270,7 @@ def test_a_pause_that_is_longer_than_all_patience_is_kept_too() -> None:
     with pytest.raises(GrantError) as caught:
         source.token()
     assert isinstance(caught.value.problem, Expired)
-    assert caught.value.problem.retry_after == HOUR
+    assert caught.value.problem.fault.retry_after == HOUR
 
 
 @pytest.mark.parametrize("trying", [True, False])

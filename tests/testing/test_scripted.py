@@ -35,10 +35,10 @@ from grantflow import (
     TokenSource,
     providers,
     run,
-    sign_in_flow,
 )
 from grantflow.core.client.authentication import ClientAuthentication
 from grantflow.core.values.response import Reply
+from grantflow.flows import flow_for
 from grantflow.shell import aio
 from grantflow.signing import dpop_key
 from grantflow.testing import Outage, Script, ScriptedServer, VirtualClock
@@ -72,7 +72,7 @@ def names_of(seen: list[DeviceState]) -> list[str]:
 def signed_in(server: ScriptedServer, provider: Provider | None = None) -> list[DeviceState]:
     seen: list[DeviceState] = []
     client = Client(provider=provider or server.provider, client_id="my-app")
-    run(sign_in_flow(client, entropy="e" * 43), server.transport, server.clock, seen.append)
+    run(flow_for(client, entropy="e" * 43), server.transport, server.clock, seen.append)
     return seen
 
 
@@ -244,7 +244,7 @@ def client_of(provider: Provider) -> Client:
 
 def played(server: ScriptedServer, client: Client, entropy: str) -> list[DeviceState]:
     states: list[DeviceState] = []
-    flow = sign_in_flow(client, entropy=entropy * 43)
+    flow = flow_for(client, entropy=entropy * 43)
     run(flow, server.transport, server.clock, states.append)
     return states
 

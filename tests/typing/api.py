@@ -44,18 +44,15 @@ from grantflow import (
     Flow,
     GaveUp,
     GrantError,
-    GrantIssued,
     GrantState,
     Instant,
     InteractionRequired,
     InvalidResponse,
     KeyringStore,
-    LinkFlow,
     LockedError,
     MemoryStore,
     Moment,
     MutualTls,
-    NonceAsked,
     Pending,
     PrivateKeyJwt,
     Problem,
@@ -90,7 +87,6 @@ from grantflow import (
     TokenSource,
     Transport,
     TryingStore,
-    TwoStepFlow,
     Unanswered,
     Unreachable,
     Window,
@@ -99,14 +95,14 @@ from grantflow import (
     providers,
     resume,
     run,
-    sign_in_flow,
 )
 from grantflow.core.flows.effects import Due
-from grantflow.core.flows.events import FirstReply, StartReply
+from grantflow.core.flows.events import Received
 from grantflow.core.flows.states import Final
 from grantflow.core.values.errors import Error
 from grantflow.core.values.json import Members
 from grantflow.core.values.response import Reply
+from grantflow.flows import flow_for
 from grantflow.integrations.httpx import TokenAuth as HttpxTokenAuth
 from grantflow.shell import aio
 from grantflow.shell.timer import Loop, TimerDriver
@@ -258,7 +254,14 @@ def configuration(provider: Provider, secret: Secret) -> None:
 
 def flows(client: Client, now: Moment, span: timedelta) -> None:
     device = DeviceFlow(client, backoff=Backoff(tries=3), budget=span)
-    assert_type(sign_in_flow(client), DeviceFlow | TwoStepFlow | LinkFlow)
+    assert_type(flow_for(client), Flow[DeviceState])
+    assert_type(flow_for(client, "device"), Flow[DeviceState])
+    assert_type(flow_for(client, "client_credentials"), ClientCredentialsFlow)
+    flow_for(client, "password")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    going = begin(device, now)
+    assert_type(going, Run[DeviceState])
+    assert_type(going.phase, DeviceState)
+    assert_type(begin(flow_for(client), now).phase, DeviceState)
     registering = RegistrationFlow(provider=client.provider, client_name="my tool")
     assert_type(Registration(client, registering)(), Client)
     machine = ClientCredentialsFlow(client, backoff=Backoff(span, span), budget=span)
@@ -289,7 +292,7 @@ def runs(client: Client, now: Moment, reply: Response | Fault, event: Event) -> 
         case Send() as send:
             assert_type(send.request, Request)
             assert_type(send.not_before, Instant)
-            assert_type(send.read(reply, now), StartReply | FirstReply)
+            assert_type(send.read(reply, now), Received)
             assert_type(going.receive(send, reply, now), Run[DeviceState])
             going.receive(send, now, reply)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         case (Authorized() | Expired() | Failed()) as final:
@@ -523,12 +526,6 @@ def what_happened(event: Event) -> str:
         case SlowDownAsked(_, interval):
             assert_type(interval, timedelta | None)
             return "slow down asked"
-        case GrantIssued(_, grant):
-            assert_type(grant, Members)
-            return "grant issued"
-        case NonceAsked(_, nonce):
-            assert_type(nonce, str)
-            return "nonce asked"
         case CodeExpired():
             return "code expired"
         case Rejected(_, error):
@@ -547,7 +544,7 @@ def giving_up_is_missing(event: Event) -> str:
     match event:
         case CodeIssued() | TokenIssued() | StillPending() | SlowDownAsked():
             return "answered"
-        case GrantIssued() | NonceAsked() | CodeExpired():
+        case CodeExpired():
             return "refused"
         case Rejected() | Unanswered():
             return "not answered"

@@ -11,8 +11,8 @@ from typing import Final, NoReturn, TypeVar, final
 
 from grantflow.cli.errors import usage
 from grantflow.cli.redact import quoted
-from grantflow.core.flows.pacing import LONGEST
 from grantflow.core.values.parsing import number
+from grantflow.core.values.time import LONGEST
 
 N = TypeVar("N", bound=Namespace)
 

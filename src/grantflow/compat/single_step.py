@@ -8,7 +8,6 @@ from grantflow import (
     Authorized,
     Clock,
     CodeExpired,
-    Event,
     Expired,
     Failed,
     Fault,
@@ -21,10 +20,11 @@ from grantflow import (
     Unanswered,
     Unreachable,
 )
+from grantflow.flows import Received
 
 S = TypeVar("S")
 
-StepResult: TypeAlias = Event | Authorized | Expired | Failed
+StepResult: TypeAlias = Received | Authorized | Expired | Failed
 """The event of one request, or the final state that made it unnecessary."""
 
 
@@ -43,12 +43,12 @@ def problem_of(result: StepResult) -> Expired | Failed:
             return Expired()
         case Rejected(_, error):
             return Failed(error)
-        case Unanswered(_, fault, pause):
-            return Failed(Unreachable(fault, 1, pause))
+        case Unanswered(_, fault):
+            return Failed(Unreachable(fault, 1))
         case SlowDownAsked(retry_after=pause):
-            return Failed(Unreachable(_LATER, 1, pause))
+            return Failed(Unreachable(Fault("http", "no", _LATER, retry_after=pause), 1))
         case _:
             return Failed(InvalidResponse("an answer to another question"))
 
 
-_LATER = Fault("http", "no", "the server asked to be asked later")
+_LATER = "the server asked to wait"

@@ -64,9 +64,9 @@ def sentence(problem: Problem) -> str:
     'the server refused: invalid_client (no such client)'
     """
     match problem:
-        case Expired(fault, retry_after=pause):
-            trouble = "" if fault is None else f": {_trouble(fault)}"
-            return f"the code or the time for signing in ran out{trouble}{_later(pause)}"
+        case Expired(fault):
+            trouble = "" if fault is None else f": {_trouble(fault)}{_later(fault.retry_after)}"
+            return f"the code or the time for signing in ran out{trouble}"
         case Failed(error):
             return _why(error)
         case InteractionRequired(because):
@@ -84,9 +84,9 @@ def _why(error: Error) -> str:
             return f"the server refused: {escaped(code)}{_beside(description)}"
         case InvalidResponse(problem):
             return f"the server's answer is not usable: {escaped(problem)}"
-        case Unreachable(fault, tries, pause):
+        case Unreachable(fault, tries):
             times = "" if tries == 1 else f" after {tries} tries"
-            return f"{_trouble(fault)}{times}{_later(pause)}"
+            return f"{_trouble(fault)}{times}{_later(fault.retry_after)}"
         case Cancelled():
             return "the sign-in was cancelled"
         case _:

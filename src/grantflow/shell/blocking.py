@@ -23,7 +23,7 @@ def run(
 ) -> Final:
     """Run a flow to its end and return its final state.
 
-    ``transport`` is ``requests`` by default, ``clock`` this machine's. ``watch`` sees every state,
+    ``transport`` is ``requests`` by default, ``clock`` this machine's. ``watch`` sees every phase,
     the first and the last included. Nothing is raised for what a server or a network does.
     """
     time = clock or SystemClock()
@@ -41,7 +41,7 @@ def resume(
     send = signed(transport or default_transport(), time)
     while True:
         if watch is not None:
-            watch(going.state)
+            watch(going.phase)
         match going.due:
             case Send() as due:
                 time.sleep_until(due.not_before)

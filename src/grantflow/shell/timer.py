@@ -48,7 +48,7 @@ class Loop(Protocol):
 
 @final
 class TimerDriver(Generic[S]):
-    """Drives one flow on an event loop; ``watch`` sees every state on the loop's thread.
+    """Drives one flow on an event loop; ``watch`` sees every phase on the loop's thread.
 
     ``start`` begins, ``cancel`` tells the flow that its user gave up. ``clock`` is this machine's
     unless told otherwise, and only read: it is the loop that waits. A countdown reads it as well.
@@ -91,7 +91,7 @@ class TimerDriver(Generic[S]):
         self._run = run
         self._turn += 1
         turn = self._turn
-        self._watch(run.state)
+        self._watch(run.phase)
         if turn != self._turn:
             return  # the watch cancelled
         match run.due:

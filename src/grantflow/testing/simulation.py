@@ -56,7 +56,7 @@ def simulate(flow: Flow[S], server: Server, *, roll: float = 0.0) -> Iterator[Ti
     at = Instant(timedelta())
     run = begin(flow, Moment(at, server.epoch, roll))
     while True:
-        yield Tick(at, run.state, server)
+        yield Tick(at, run.phase, server)
         match run.due:
             case Send() as send:
                 arrival = Instant(max(at, send.not_before) + half)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from typing import final
 
@@ -25,26 +26,28 @@ from grantflow.cli.progress.screen import Screen, screen
 from grantflow.cli.transport import Traced
 from grantflow.core.client.client import Client
 from grantflow.core.flows.effects import Send
-from grantflow.core.flows.flow import Run, begin
+from grantflow.core.flows.flow import Flow, Run, begin
+from grantflow.core.flows.flow_for import flow_for
 from grantflow.core.flows.pacing import next_poll
 from grantflow.core.flows.run_codec import dump_run, load_run
-from grantflow.core.flows.sign_in import SignInFlow, sign_in_flow
 from grantflow.core.flows.states import (
     Authorized,
     DeviceState,
     Expired,
     Failed,
+    Final,
     Pending,
     SlowDown,
+    postponed,
 )
+from grantflow.core.flows.two_step import exchanging
 from grantflow.core.values.errors import InvalidResponse, Refused, Unreachable
 from grantflow.core.values.parsing import moment_of
 from grantflow.core.values.result import either
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.time import Instant
 from grantflow.core.values.token import DeviceAuthorization, Token
-from grantflow.shell.blocking import resume
-from grantflow.shell.ports import Clock
+from grantflow.shell.ports import Clock, Transport
 from grantflow.shell.signing.signed import signed
 
 Waiting = Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization]
@@ -55,10 +58,10 @@ def entropy() -> Secret:
     return Secret(secrets.token_hex(32))
 
 
-def person_s_flow(client: Client, budget: timedelta | None, made_of: Secret) -> SignInFlow:
+def person_s_flow(client: Client, budget: timedelta | None, made_of: Secret) -> Flow[DeviceState]:
     """Return the flow in which a person approves."""
     try:
-        return sign_in_flow(client, entropy=made_of, budget=budget)
+        return flow_for(client, entropy=made_of, budget=budget)
     except ValueError as error:  # what a provider of one's own lacks
         raise usage(f"{client.provider.name} cannot be signed in to: {error}") from None
 
@@ -90,7 +93,7 @@ def _code(
 ) -> tuple[Run[DeviceState], Waiting]:
     send = signed(asked.send, clock)
     while True:
-        match going.state, going.due:
+        match going.phase, going.due:
             case ((Pending() | SlowDown() as state), Send()):
                 return going, state
             case _, Send() as due:
@@ -137,7 +140,7 @@ def _check_newer(name: str, start: Start, known: Profiles, clock: Clock) -> None
 def _waited(start: Start, options: Options, clock: Clock) -> Token:
     name, send = start.profile.name, Traced(outside.transport(options.timeout))
     going = _resumed(start, options, clock)
-    keeper = _Keeper(start, going, clock)
+    keeper = _Keeper(start, clock)
     command = starts.finishing(name)
     patience = options.timeout
     until = None if patience is None else Instant(clock.now().mono + patience)
@@ -147,8 +150,9 @@ def _waited(start: Start, options: Options, clock: Clock) -> Token:
         else screen(Invite(browser=False, picture=False), clock)
     )
 
-    def watch(state: DeviceState) -> None:
-        keeper(state)
+    def watch(now: Run[DeviceState]) -> None:
+        state = now.phase
+        keeper(now)
         view(state)
         due = state.not_before if isinstance(state, (Pending, SlowDown)) else None
         if patience is not None and until is not None and due is not None and due >= until:
@@ -160,7 +164,7 @@ def _waited(start: Start, options: Options, clock: Clock) -> Token:
 
     try:
         with view:
-            end = resume(going, send, clock, watch)
+            end = _driven(going, send, clock, watch)
     except BaseException:
         keeper.pause()
         raise
@@ -175,6 +179,24 @@ def _waited(start: Start, options: Options, clock: Clock) -> Token:
         raise error
     keeper.pause()
     raise CommandError(f"{error}; then go on with {command}", word=error.word)
+
+
+def _driven(
+    going: Run[DeviceState],
+    transport: Transport,
+    clock: Clock,
+    watch: Callable[[Run[DeviceState]], None],
+) -> Final:
+    """Run to the end; ``watch`` sees the runs, to keep them, and not only their phases."""
+    send = signed(transport, clock)
+    while True:
+        watch(going)
+        match going.due:
+            case Send() as due:
+                clock.sleep_until(due.not_before)
+                going = going.receive(due, send(due.request), clock.now())
+            case final:
+                return final
 
 
 def _is_over(problem: Expired | Failed) -> bool:
@@ -192,7 +214,7 @@ def _resumed(start: Start, options: Options, clock: Clock) -> Run[DeviceState]:
     flow = person_s_flow(client, None, start.entropy)
     match either(load_run(start.run, flow, clock.now())):
         case InvalidResponse(problem):
-            raise starts.damaged(start.profile.name, problem.removeprefix("kept sign-in: "))
+            raise starts.damaged(start.profile.name, problem.removeprefix("stored run: "))
         case Run() as going:
             return going
 
@@ -201,37 +223,36 @@ def _resumed(start: Start, options: Options, clock: Clock) -> Run[DeviceState]:
 class _Keeper:
     """Keeps every state in which a sign-in waits."""
 
-    def __init__(self, start: Start, going: Run[DeviceState], clock: Clock) -> None:
+    def __init__(self, start: Start, clock: Clock) -> None:
         self._start = start
-        self._flow = going.flow
         self._clock = clock
-        self._last: Waiting | None = None
+        self._last: tuple[Run[DeviceState], Waiting] | None = None
 
-    def __call__(self, state: DeviceState) -> None:
+    def __call__(self, run: Run[DeviceState]) -> None:
+        state = run.phase
         if not isinstance(state, (Pending, SlowDown)):
             return
-        if state.grant:
-            # What is exchanged now is spent: nobody else may send it again.
+        if exchanging(run.state):
+            # What is exchanged now is spent, so no other process may send it again.
             self._last = None
             starts.remove(self._start.profile.name)
         else:
-            self._last = state
-            run = dump_run(Run[DeviceState](self._flow, state), self._clock.now())
-            starts.write(evolve(self._start, run=run))
+            self._last = run, state
+            starts.write(evolve(self._start, run=dump_run(run, self._clock.now())))
 
     def lives(self) -> bool:
         """Tell whether the code has not ended by our clock."""
-        return self._last is not None and self._clock.now().mono < _end(self._last)
+        return self._last is not None and self._clock.now().mono < _end(self._last[1])
 
     def pause(self) -> None:
         """Keep the last state for somebody with new patience, who is not to ask too early."""
-        state, now = self._last, self._clock.now().mono
-        if state is None:
+        if self._last is None:
             return
+        (run, state), now = self._last, self._clock.now().mono
         after = state.not_before
         if after <= now:  # a request has left, and may have arrived
             after = next_poll(now, state.interval, state.interval, _end(state)) or after
-        self(evolve(state, not_before=after, faults=0))
+        self(evolve(run, state=postponed(run.state, after, faults=0)))
 
 
 def _end(state: Waiting) -> Instant:

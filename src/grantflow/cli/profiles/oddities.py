@@ -62,7 +62,7 @@ _BODIES: Final = {
 
 _FLOWS: Final = {
     "two_step": "A poll brings credentials, which are exchanged for a token.",
-    "middleman": "The link is made here; a request that is held open brings what is exchanged.",
+    "link": "The link is made here; a request that is held open brings what is exchanged.",
 }
 
 _PROVIDER: Final[Mapping[str, Callable[[Provider], Iterable[str]]]] = {

@@ -29,7 +29,6 @@ from grantflow import (
     Expired,
     Failed,
     InvalidResponse,
-    LinkFlow,
     Prompt,
     Refused,
     Secret,
@@ -61,7 +60,7 @@ from grantflow.compat.dagshub.token_auth import (
     OAuthDagshubToken,
 )
 from grantflow.compat.dagshub.user import User, UserAnswer, fetch_user
-from grantflow.flows import escaped
+from grantflow.flows import LinkFlow, escaped
 from grantflow.integrations.requests import RequestsTransport
 
 _log: Final = logging.getLogger("grantflow")

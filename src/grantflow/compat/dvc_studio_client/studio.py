@@ -17,7 +17,6 @@ from grantflow import (
     CodeIssued,
     DeviceAuthorization,
     DeviceFlow,
-    Event,
     Expired,
     Failed,
     Fault,
@@ -35,7 +34,7 @@ from grantflow import (
 )
 from grantflow.compat.arguments import checked_url
 from grantflow.compat.dvc_studio_client.errors import error_of
-from grantflow.flows import endpoint_problem
+from grantflow.flows import Received, endpoint_problem
 from grantflow.integrations import origin_of
 from grantflow.integrations.requests import RequestsTransport
 
@@ -113,7 +112,7 @@ def code_for(flow: DeviceFlow, clock: Clock, origins: Iterable[str]) -> Login:
     return Login(DeviceFlow(client), event, _document(reply))
 
 
-def _asked(flow: DeviceFlow, clock: Clock) -> tuple[Response | Fault, Event]:
+def _asked(flow: DeviceFlow, clock: Clock) -> tuple[Response | Fault, Received]:
     match flow.due(flow.start(clock.now())):
         case Send() as send:
             reply = RequestsTransport(timeout=_TIMEOUT)(send.request)
@@ -122,7 +121,7 @@ def _asked(flow: DeviceFlow, clock: Clock) -> tuple[Response | Fault, Event]:
             raise AssertionError(f"a login starts with a request, not with {ended}")
 
 
-def _refusal(reply: Response | Fault, event: Event) -> Exception:
+def _refusal(reply: Response | Fault, event: Received) -> Exception:
     match event:
         case Rejected(_, error):
             return error_of(Failed(error), reply)

@@ -30,6 +30,11 @@ _LONGEST_PAUSE: Final = timedelta(minutes=5)
 """A longer ``Retry-After`` ends the call immediately."""
 
 
+def _pause(trouble: Unanswered | SlowDownAsked) -> timedelta:
+    told = trouble.fault if isinstance(trouble, Unanswered) else trouble
+    return told.retry_after or timedelta()
+
+
 class Waits(Protocol):
     """The waits after each attempt, in seconds, and so the number of attempts.
 
@@ -72,7 +77,7 @@ def request_token(
                 case (Unanswered() | SlowDownAsked()) as trouble:
                     problem = problem_of(trouble)
                     progress(f"{message_of(problem)} (attempt {exp_backoff.counter})")
-                    asked = trouble.retry_after or timedelta()
+                    asked = _pause(trouble)
                     if asked > _LONGEST_PAUSE:
                         break
                     again = Instant(trouble.at + max(timedelta(seconds=wait), asked))

@@ -67,9 +67,9 @@ from grantflow.core.flows.client_credentials import ClientCredentialsFlow
 from grantflow.core.flows.effects import Send
 from grantflow.core.flows.events import GaveUp
 from grantflow.core.flows.flow import Run, begin
+from grantflow.core.flows.flow_for import flow_for
 from grantflow.core.flows.pacing import Backoff
 from grantflow.core.flows.refresh import RefreshFlow
-from grantflow.core.flows.sign_in import sign_in_flow
 from grantflow.core.flows.states import (
     Authorized,
     DeviceState,
@@ -85,6 +85,7 @@ from grantflow.core.values.errors import (
     Refused,
     Unreachable,
 )
+from grantflow.core.values.response import Fault
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.time import Moment
 from grantflow.core.values.token import Token
@@ -99,7 +100,7 @@ class Acquisition:
     """One errand for one token of ``client``.
 
     ``given``, ``environment``, ``refused``, ``may_ask`` and ``early`` are as in ``Candidates``;
-    ``entropy`` as in ``sign_in_flow``.
+    ``entropy`` as in ``flow_for``.
     """
 
     client: Client
@@ -250,9 +251,7 @@ class Acquisition:
                 return self._going(machine, found, None, notes, now)
             case AskPerson():
                 return self._going(
-                    begin(
-                        sign_in_flow(self.client, entropy=self.entropy, backoff=self.backoff), now
-                    ),
+                    begin(flow_for(self.client, entropy=self.entropy, backoff=self.backoff), now),
                     found,
                     None,
                     notes,
@@ -329,8 +328,8 @@ class Acquisition:
 
 def _pause(problem: Expired | Failed) -> timedelta | None:
     match problem:
-        case Failed(Unreachable(retry_after=pause)) | Expired(retry_after=pause):
-            return pause
+        case Failed(Unreachable(fault)) | Expired(Fault() as fault):
+            return fault.retry_after
         case _:
             return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, final, get_args
 
 from attrs import evolve, field, frozen
@@ -78,6 +78,19 @@ _STANDARD: Final = RequestFormat()
 def _among(made: Client, _: object, value: str | None) -> None:
     if value is not None and value not in made.resource:
         raise ArgumentError("target", f"{value!r} is not among the resources")
+
+
+def needs(*names: str) -> Callable[[object, object, Client], None]:
+    """Return a validator: the client's provider has these endpoints."""
+
+    def check(_: object, __: object, value: Client) -> None:
+        for name in names:
+            try:
+                value.provider.endpoint(name)
+            except ValueError as error:
+                raise ValueError(f"client: provider {error}") from None
+
+    return check
 
 
 @final
@@ -163,10 +176,10 @@ class Client:
         return None if isinstance(self.authentication, ClientSecretHeaders) else True
 
     def token_request(
-        self, endpoint: str, form: Pairs, asking: RequestFormat, nonce: str | None
+        self, endpoint: str, form: Pairs, asking: RequestFormat = _STANDARD
     ) -> Request:
-        """Return a request for a token, with a proof of possession where one is wanted."""
-        proof = None if self.dpop is None else Proof(self.dpop, nonce)
+        """Return a request for a token, with a proof of possession if the client has a key."""
+        proof = None if self.dpop is None else Proof(self.dpop)
         return evolve(self.request(endpoint, form, asking), proof=proof)
 
     def targets(self) -> Pairs:
@@ -218,14 +231,15 @@ OWN: Final = ("client_id", "client_secret")
 def speaking_for(client: Client, found: Members) -> Client:
     """Return the client with the credentials that came with a grant or a token.
 
-    Only of a provider that issues them (``flow="two_step"``); everybody else's word is ignored.
+    Only of a provider that issues them: those are what its second step sends back.
 
-    >>> acme = Provider(name="a", token_endpoint="https://acme.example/token", flow="two_step")
+    >>> own = RequestFormat(echo=OWN)
+    >>> acme = Provider(name="a", token_endpoint="https://acme.example/token", exchange=own)
     >>> own = Members({"client_id": "of-alice", "client_secret": "s"})
     >>> speaking_for(Client(provider=acme, client_id="app"), own).client_id
     'of-alice'
     """
-    if client.provider.flow != "two_step":
+    if not set(OWN) <= set(client.provider.exchange.echo):
         return client
     client_id, password = (sendable(found, name).value_or(None) for name in OWN)
     if client_id is None or password is None:

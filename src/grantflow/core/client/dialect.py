@@ -16,6 +16,7 @@ from typing import Final, Literal, TypeAlias, TypeVar, cast, final, get_args
 
 from attrs import Attribute, field, frozen
 
+from grantflow.core.responses.codes import CODES, Phase
 from grantflow.core.values.json import Json, Members
 from grantflow.core.values.pairs import Pairs, as_pairs
 from grantflow.core.values.parsing import number, text_of
@@ -23,30 +24,6 @@ from grantflow.core.values.request import Encoding
 from grantflow.core.values.response import Response
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.validators import ArgumentError, are, is_a, listed, one_of
-
-Phase: TypeAlias = Literal["device", "poll", "token"]
-"""What was asked: for a code, whether the person decided, or for a token outright."""
-
-CODES: Final = frozenset(
-    {
-        "access_denied",
-        "authorization_pending",
-        "expired_token",
-        "invalid_client",
-        "invalid_dpop_proof",
-        "invalid_grant",
-        "invalid_request",
-        "invalid_scope",
-        "invalid_target",
-        "server_error",
-        "slow_down",
-        "temporarily_unavailable",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "use_dpop_nonce",
-    }
-)
-"""The registered error codes: all that a provider's own word can stand for."""
 
 PARAMETERS: Final = frozenset(
     {

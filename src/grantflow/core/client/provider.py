@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Final, Literal, final
+from typing import Final, Literal, TypeAlias, final, get_args
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
@@ -36,6 +36,9 @@ _AUTHORITY: Final = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_{}][A-Za-z0-9._{}-]*)(?::[0-9]{0,5})?"
 )
 """A host and a port that every parser of URLs reads alike; braces are a template's."""
+
+FlowName: TypeAlias = Literal["device", "two_step", "link"]
+"""How a provider signs people in (``flow_for``)."""
 
 
 def is_loopback(host: str) -> bool:
@@ -157,7 +160,7 @@ class Provider:
     those who want Basic with an empty secret of public clients. ``assertion_audience`` is whom a
     client's assertion is for: ``token_endpoint``, ``endpoint`` (the one that is asked) or a URL; by
     default the issuer, else the token endpoint.
-    ``flow`` names the shape of a sign-in (``sign_in_flow``), ``pkce`` wants RFC 7636 in it.
+    ``flow`` names the shape of a sign-in (``flow_for``), ``pkce`` wants RFC 7636 in it.
     ``poll_at`` names the member of the device answer that says where to poll (on the same origin,
     or it is refused); ``poll_endpoint`` is for those who poll elsewhere than tokens are renewed.
     ``scope_separator=None`` sends a list. ``client_id_header`` names a header that tells the client
@@ -218,9 +221,7 @@ class Provider:
     link_scheme: str | None = field(default=None, validator=_https)
     link_parameter: str | None = field(default=None, validator=_MAYBE_TEXT)
     link_needs_code: bool = field(default=False, validator=is_a(bool))
-    flow: Literal["device", "two_step", "middleman"] = field(
-        default="device", validator=one_of("device", "two_step", "middleman")
-    )
+    flow: FlowName = field(default="device", validator=one_of(*get_args(FlowName)))
     pkce: bool = field(default=False, validator=is_a(bool))
     shows_code: bool = field(default=True, validator=is_a(bool))
     interval: timedelta = field(default=timedelta(seconds=5), validator=is_a(timedelta))
@@ -229,6 +230,18 @@ class Provider:
     pkce_supported: bool = field(default=False, validator=is_a(bool))
     scopes_supported: tuple[str, ...] = field(default=(), converter=_texts, validator=are(str))
     client_id_metadata_document_supported: bool = field(default=False, validator=is_a(bool))
+
+    def endpoint(self, name: str) -> str:
+        """Return an endpoint that a flow cannot do without; ``ValueError`` if there is none.
+
+        >>> Provider(name="acme", token_endpoint="https://acme.example/token").endpoint("poll")
+        Traceback (most recent call last):
+        ValueError: 'acme' has no poll_endpoint
+        """
+        url: object = getattr(self, f"{name}_endpoint")
+        if not isinstance(url, str):
+            raise ValueError(f"{self.name!r} has no {name}_endpoint")
+        return url
 
     @staticmethod
     def from_metadata(mapping: Mapping[str, object]) -> Result[Provider, InvalidResponse]:

@@ -1,9 +1,6 @@
-"""The client credentials grant (RFC 6749 section 4.4): a machine signs itself in.
+"""The client credentials grant (RFC 6749 section 4.4): a client signs in as itself.
 
-Rules:
-
-1. A request may be repeated even if it perhaps arrived: a second token does no harm.
-2. How often and how far apart: ``grant`` and ``pacing``.
+A request may be repeated even if it perhaps arrived: a second token does no harm.
 """
 
 from __future__ import annotations
@@ -15,12 +12,12 @@ from typing import final
 from attrs import evolve, field, frozen
 
 from grantflow.core.client.client import Client
-from grantflow.core.flows import token_request as grant
+from grantflow.core.flows import token_request
 from grantflow.core.flows.effects import Due
 from grantflow.core.flows.events import Event
 from grantflow.core.flows.pacing import Backoff, positive
 from grantflow.core.flows.states import GrantState, Started
-from grantflow.core.responses.token import grant_reply
+from grantflow.core.responses.token import read_token
 from grantflow.core.values.pairs import Pairs
 from grantflow.core.values.time import Moment
 
@@ -28,7 +25,7 @@ from grantflow.core.values.time import Moment
 @final
 @frozen
 class ClientCredentialsFlow:
-    """A ``Flow[GrantState]`` that asks for a machine's own token.
+    """A ``Flow[GrantState]`` that requests a token for the client itself.
 
     ``budget`` is the time for all attempts together.
 
@@ -50,23 +47,22 @@ class ClientCredentialsFlow:
     budget: timedelta = field(default=timedelta(minutes=5), kw_only=True, validator=positive)
 
     def start(self, now: Moment, /) -> Started:
-        """Return the first state: the token is asked for at once."""
-        return grant.started(now, self.budget)
+        """Return the first state: the token is requested at once."""
+        return token_request.start(now, self.budget)
 
     def due(self, state: GrantState, /) -> Due:
         """Return the request for a token, or the end."""
-        provider = self.client.provider
+        client, asking = self.client, self.client.provider.token
         form = (("grant_type", "client_credentials"), *self._wishes())
-        nonce = grant.known(state)
-        request = self.client.token_request(provider.token_endpoint, form, provider.token, nonce)
-        read = partial(grant_reply, request, provider, self.client.scope)
-        return grant.due(state, request, read)
+        request = client.token_request(client.provider.token_endpoint, form, asking)
+        read = partial(read_token, request, client, repeatable=True)
+        return token_request.due(state, request, read)
+
+    def step(self, state: GrantState, event: Event, /) -> GrantState:
+        """Return the state after an event; final states absorb every event."""
+        return token_request.step(state, event, self.backoff, repeatable=True)
 
     def _wishes(self) -> Pairs:
         client, target = self.client, self.client.target
         one = client if target is None else evolve(client, resource=(target,))
         return one.wishes(client.provider.token)
-
-    def step(self, state: GrantState, event: Event, /) -> GrantState:
-        """Return the state after an event; final states absorb every event."""
-        return grant.stepped(state, event, self.backoff, twice=True)

@@ -8,7 +8,6 @@ from typing import TypeAlias, final
 from attrs import frozen
 
 from grantflow.core.values.errors import Denied, InvalidResponse, Refused
-from grantflow.core.values.json import Members
 from grantflow.core.values.response import Fault
 from grantflow.core.values.time import Instant
 from grantflow.core.values.token import DeviceAuthorization, Token
@@ -17,7 +16,7 @@ from grantflow.core.values.token import DeviceAuthorization, Token
 @final
 @frozen
 class CodeIssued:
-    """The device authorization endpoint gave a code (RFC 8628 section 3.2)."""
+    """The device authorization endpoint issued a code (RFC 8628 section 3.2)."""
 
     at: Instant
     authorization: DeviceAuthorization
@@ -25,18 +24,8 @@ class CodeIssued:
 
 @final
 @frozen
-class GrantIssued:
-    """The first of two steps is done: this may be exchanged for a token (RFC 6749 section 1.3)."""
-
-    at: Instant
-    grant: Members
-    nonce: str | None = None
-
-
-@final
-@frozen
 class TokenIssued:
-    """The token endpoint gave a token (RFC 6749 section 5.1)."""
+    """The token endpoint issued a token (RFC 6749 section 5.1)."""
 
     at: Instant
     token: Token
@@ -52,42 +41,27 @@ class StillPending:
 
     at: Instant
     retry_after: timedelta | None = None
-    nonce: str | None = None
 
 
 @final
 @frozen
 class SlowDownAsked:
-    """``slow_down``, or a 429 or 503 without a code: ask less often from now on.
+    """``slow_down``, or a 429 or 503 without a code: send fewer requests from now on.
 
     ``interval`` is the new interval if the server named one; ``retry_after`` as above; ``roll`` is
-    the jitter of the moment, for the flows that back off.
+    the jitter of the moment.
     """
 
     at: Instant
     interval: timedelta | None = None
     retry_after: timedelta | None = None
     roll: float = 0.0
-    nonce: str | None = None
-
-
-@final
-@frozen
-class NonceAsked:
-    """``use_dpop_nonce``: refused, and not acted on, for want of this nonce (RFC 9449 section 8).
-
-    The events that go on may bring a ``nonce`` as well: the next proof holds the newest.
-    """
-
-    at: Instant
-    nonce: str
-    roll: float = 0.0
 
 
 @final
 @frozen
 class CodeExpired:
-    """``expired_token``: the device code is dead (RFC 8628 section 3.5)."""
+    """``expired_token``: the device code has expired (RFC 8628 section 3.5)."""
 
     at: Instant
 
@@ -95,7 +69,7 @@ class CodeExpired:
 @final
 @frozen
 class Rejected:
-    """A final no, or an answer after which asking again would be wrong."""
+    """A final refusal, or an answer after which another request would be wrong."""
 
     at: Instant
     error: Denied | Refused | InvalidResponse
@@ -104,16 +78,14 @@ class Rejected:
 @final
 @frozen
 class Unanswered:
-    """No usable answer: trouble on the network, or an answer that says nothing.
+    """No usable answer: trouble on the network, or an answer without meaning.
 
-    ``retry_after`` is the wait that a ``Retry-After`` header asked for, ``roll`` the jitter.
+    ``roll`` is the jitter of the moment.
     """
 
     at: Instant
     fault: Fault
-    retry_after: timedelta | None = None
     roll: float = 0.0
-    nonce: str | None = None
 
 
 @final
@@ -124,15 +96,22 @@ class GaveUp:
     at: Instant
 
 
-StartReply: TypeAlias = CodeIssued | Rejected | Unanswered
-"""What the device authorization endpoint may have said."""
+DeviceReply: TypeAlias = CodeIssued | Rejected | Unanswered
+"""What the device authorization endpoint may have answered."""
 
 TokenReply: TypeAlias = (
-    TokenIssued | StillPending | SlowDownAsked | NonceAsked | CodeExpired | Rejected | Unanswered
+    TokenIssued | StillPending | SlowDownAsked | CodeExpired | Rejected | Unanswered
 )
-"""What the token endpoint may have said."""
+"""What the token endpoint may have answered."""
 
-FirstReply: TypeAlias = GrantIssued | TokenReply
-"""What may have been said to the first of two steps."""
+Event: TypeAlias = DeviceReply | TokenReply | GaveUp
+"""Everything that may happen in a flow."""
 
-Event: TypeAlias = StartReply | FirstReply | GaveUp
+
+@frozen
+class WrapperEvent:
+    """An event of a flow around another flow; only the flow whose ``Send`` read it takes it."""
+
+
+Received: TypeAlias = Event | WrapperEvent
+"""What a ``Send`` may read from a reply."""

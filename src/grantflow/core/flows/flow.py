@@ -1,45 +1,32 @@
-"""What a flow is, and a run: a flow with the state it is in.
-
-The driver rule: **perform what is due once, then tell the run what happened.**
-"""
+"""A run: a flow with the state it is in."""
 
 from __future__ import annotations
 
-from typing import Generic, Protocol, TypeVar, assert_never, final
+from typing import Generic, TypeVar, assert_never, cast, final
 
 from attrs import evolve, frozen
 from returns.result import Failure, Result, Success
 
 from grantflow.core.flows.effects import Due, Send
-from grantflow.core.flows.events import Event
-from grantflow.core.flows.states import Authorized, Expired, Failed, Final
+from grantflow.core.flows.effects import Flow as Flow
+from grantflow.core.flows.events import Event, Received
+from grantflow.core.flows.states import Authorized, Expired, Failed, Final, Wrapper, phase
 from grantflow.core.values.response import Reply
 from grantflow.core.values.time import Moment
 from grantflow.core.values.token import Token
 
+P = TypeVar("P", covariant=True)
 S = TypeVar("S")
-
-
-class Flow(Protocol[S]):
-    """Three pure functions that are a protocol: where it starts, what is due, what follows."""
-
-    def start(self, now: Moment, /) -> S:
-        """Return the first state."""
-        ...
-
-    def due(self, state: S, /) -> Due:
-        """Return what is due in this state: one ``Send``, or the end. A function of the state."""
-        ...
-
-    def step(self, state: S, event: Event, /) -> S:
-        """Return the state after an event. Total: any event may come in any state."""
-        ...
 
 
 @final
 @frozen
-class Run(Generic[S]):
+class Run(Generic[P]):
     """A flow with the state it is in; a value, like everything here.
+
+    **Perform what is due once, then tell the run what happened**: that is all a driver does.
+    ``phase`` is one of the six states, ``state`` what the flow holds. ``state`` is one of the six
+    as well, but where a flow wraps another one.
 
     >>> from datetime import datetime, timedelta, timezone
     >>> from grantflow.core.client.client import Client
@@ -58,26 +45,46 @@ class Run(Generic[S]):
     'at'
     """
 
-    flow: Flow[S]
-    state: S
+    flow: Flow[P]
+    state: P | Wrapper[P]
+
+    @property
+    def phase(self) -> P:
+        """The one of the six states that the run is in."""
+        return phase(self.state)
 
     @property
     def due(self) -> Due:
         """What is due now."""
         return self.flow.due(self.state)
 
-    def receive(self, send: Send, reply: Reply, now: Moment) -> Run[S]:
+    def receive(self, send: Send, reply: Reply, now: Moment) -> Run[P]:
         """Return the run after the reply to ``send`` arrived at ``now``."""
         return self.apply(send.read(reply, now))
 
-    def apply(self, event: Event) -> Run[S]:
+    def apply(self, event: Received) -> Run[P]:
         """Return the run after an event, for example ``GaveUp``."""
-        return evolve(self, state=self.flow.step(self.state, event))
+        # What a wrapping flow's Send has read, that flow takes.
+        return evolve(self, state=self.flow.step(self.state, cast("Event", event)))
 
 
 def begin(flow: Flow[S], now: Moment) -> Run[S]:
-    """Return a run of ``flow`` that starts now."""
-    return Run(flow, flow.start(now))
+    """Return a run of ``flow`` that starts now.
+
+    If the flow's client has a DPoP key, the run handles the server's nonces (RFC 9449 section 8).
+    """
+    proving = bound(flow)
+    return Run(proving, proving.start(now))
+
+
+def bound(flow: Flow[S]) -> Flow[S]:
+    """Return the flow, wrapped if its client has a DPoP key."""
+    if getattr(getattr(flow, "client", None), "dpop", None) is None:
+        return flow
+    # Loaded only by those who have a key.
+    from grantflow.core.flows.dpop import DPoPFlow
+
+    return cast("Flow[S]", DPoPFlow(flow))  # typed by its phases
 
 
 def outcome(final: Final) -> Result[Token, Expired | Failed]:

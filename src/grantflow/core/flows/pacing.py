@@ -2,12 +2,12 @@
 
 Rules:
 
-1. The interval is the server's law: it only grows, ``slow_down`` adds at least 5 s or takes the
+1. The interval is the server's: it only grows, ``slow_down`` adds at least 5 s or takes the
    server's larger number, and it is never under 1 s (RFC 8628 section 3.5). The wait right after
-   it has up to half an interval of jitter on top, so that a crowd does not come back as one.
-2. Backoff and ``Retry-After`` are manners: they lengthen a wait, never undercut the interval, and
-   yield to the last poll that is still legal. Where nobody waits for a person, ``Retry-After``
-   is law as well: a grant whose budget ends before it is ``Expired`` at once.
+   it has up to half an interval of jitter on top, so that many clients do not return at once.
+2. Backoff and ``Retry-After`` lengthen a wait, never undercut the interval, and yield to the last
+   poll that is still legal. In token requests ``Retry-After`` is binding as well: if the budget
+   ends before it, the run is ``Expired`` at once.
 3. Waits are counted from the arrival of a reply, so two requests reach the server at least one
    interval apart, whatever the latency.
 4. A server that does not answer is asked ``tries`` times in a row, then no more.
@@ -16,21 +16,25 @@ Rules:
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, final
+from typing import Final, TypeVar, final
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, evolve, field, frozen
 
-from grantflow.core.values.time import Instant
+from grantflow.core.flows.states import Expired, Started, Waiting
+from grantflow.core.values.response import Fault
+from grantflow.core.values.time import LONGEST, Instant
+from grantflow.core.values.token import DeviceAuthorization
+
+W = TypeVar("W", bound=Started | Waiting[object])
 
 SECOND: Final = timedelta(seconds=1)
 SLOWER_BY: Final = timedelta(seconds=5)
-LONGEST: Final = timedelta(days=3650)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
-"""What is waited for where nobody has a code yet: nobody sits before a blank screen for longer."""
+"""Maximum wait before a user code is shown."""
 
 
 def positive(_: object, attribute: Attribute[timedelta], value: timedelta) -> None:
-    """Refuse a span that is no time at all."""
+    """Refuse a span that is not above zero."""
     if value <= timedelta():
         raise ValueError(f"{attribute.name}: a span above zero is needed")
 
@@ -43,7 +47,7 @@ def _at_least_one(_: object, __: object, value: int) -> None:
 @final
 @frozen
 class Backoff:
-    """How a request that nobody answered is repeated: ``base``, doubled up to ``ceiling``.
+    """How an unanswered request is repeated: ``base``, doubled up to ``ceiling``.
 
     ``tries`` counts all requests, the first included. Jitter takes up to half of each wait off.
 
@@ -79,12 +83,23 @@ def soonest(first: Instant | None, second: Instant | None) -> Instant | None:
     return min(first, second)
 
 
+def end_of(state: Started | Waiting[object]) -> Instant | None:
+    """Return when a waiting run ends: with its code or its budget, whichever is first."""
+    code = state.authorization if isinstance(state, Waiting) else None
+    expiry = code.expires_at if isinstance(code, DeviceAuthorization) else None
+    return soonest(expiry, state.deadline)
+
+
 def next_poll(
     at: Instant, interval: timedelta, wish: timedelta, deadline: Instant | None
 ) -> Instant | None:
-    """Return when the next poll leaves, or ``None`` if none is legal before the deadline.
+    """Return when to send next, or ``None`` if no time before ``deadline`` is legal.
+
+    Counted from ``at``, not before ``interval``, and after ``wish`` unless ``deadline`` is nearer.
 
     >>> s = lambda seconds: Instant(timedelta(seconds=seconds))
+    >>> next_poll(s(10), s(5), s(8), s(40))
+    datetime.timedelta(seconds=18)
     >>> next_poll(s(10), s(5), s(60), s(40))
     datetime.timedelta(seconds=39)
     >>> next_poll(s(36), s(5), s(5), s(40))
@@ -92,3 +107,24 @@ def next_poll(
     wanted = at + wish if deadline is None else min(at + wish, deadline - SECOND)
     due = Instant(max(at + interval, wanted))
     return due if deadline is None or due < deadline else None
+
+
+def next_attempt(
+    state: W,
+    interval: timedelta,
+    wish: timedelta | None = None,
+    fault: Fault | None = None,
+) -> W | Expired:
+    """Return a state whose next request leaves at the earliest legal time, else ``Expired``.
+
+    ``state.not_before`` is when the last reply arrived. The request leaves after ``wish`` (by
+    default ``interval``), earlier if the state ends before, and never before ``interval``.
+
+    >>> s = lambda seconds: Instant(timedelta(seconds=seconds))
+    >>> next_attempt(Started(s(10), deadline=s(20)), timedelta(seconds=5)).not_before.seconds
+    15
+    >>> next_attempt(Started(s(18), deadline=s(20)), timedelta(seconds=5))
+    Expired(fault=None)
+    """
+    due = next_poll(state.not_before, interval, wish or interval, end_of(state))
+    return Expired(fault) if due is None else evolve(state, not_before=due)

@@ -3,25 +3,26 @@
 Rules:
 
 1. A refresh that may have arrived is never sent again: with rotation the token is spent, and a
-   second use looks like theft and may end the whole grant (RFC 9700 section 4.14.2).
+   second use looks like theft and may revoke the whole grant (RFC 9700 section 4.14.2).
 2. A 429 or 503 says that it was not acted on, so it may be sent again later; a 500 does not.
-3. An answer without a refresh token means that the old one stays good.
+3. An answer without a refresh token means that the old one stays valid.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import final
 
 from attrs import evolve, field, frozen
 
 from grantflow.core.client.client import Client
-from grantflow.core.flows import token_request as grant
+from grantflow.core.flows import token_request
 from grantflow.core.flows.effects import Due
 from grantflow.core.flows.events import Event, TokenIssued, TokenReply
 from grantflow.core.flows.pacing import Backoff, positive
 from grantflow.core.flows.states import GrantState, Started
-from grantflow.core.responses.token import refresh_reply
+from grantflow.core.responses.token import read_token
 from grantflow.core.values.pairs import Pairs
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Reply
@@ -58,7 +59,7 @@ class RefreshFlow:
 
     def start(self, now: Moment, /) -> Started:
         """Return the first state: the refresh is due at once."""
-        return grant.started(now, self.budget)
+        return token_request.start(now, self.budget)
 
     def due(self, state: GrantState, /) -> Due:
         """Return the refresh request, or the end."""
@@ -69,22 +70,17 @@ class RefreshFlow:
         )
         provider = self.client.provider
         endpoint = provider.refresh_endpoint or provider.token_endpoint
-        request = self.client.token_request(endpoint, form, provider.refresh, grant.known(state))
+        request = self.client.token_request(endpoint, form, provider.refresh)
         request = evolve(request, new_connection=True)
-        return grant.due(
-            state,
-            request,
-            lambda reply, now: self._read(request, reply, now),
-            spends="refresh_token",
-        )
+        read = partial(self._read, request)
+        return token_request.due(state, request, read, spends="refresh_token")
 
     def step(self, state: GrantState, event: Event, /) -> GrantState:
         """Return the state after an event; final states absorb every event."""
-        return grant.stepped(state, event, self.backoff, twice=False)
+        return token_request.step(state, event, self.backoff, repeatable=False)
 
     def _read(self, request: Request, reply: Reply, now: Moment) -> TokenReply:
-        scope = self.client.scope if self.scope is None else self.scope
-        event = refresh_reply(request, self.client.provider, scope, reply, now)
+        event = read_token(request, self.client, reply, now, scope=self.scope)
         if isinstance(event, TokenIssued) and event.token.refresh_token is None:
             return evolve(event, token=evolve(event.token, refresh_token=self.refresh_token))
         return event

@@ -27,13 +27,13 @@ from grantflow.core.client.authentication import (
 )
 from grantflow.core.client.client import Client
 from grantflow.core.client.provider import Provider
-from grantflow.core.flows import token_request as grant
+from grantflow.core.flows import token_request
 from grantflow.core.flows.effects import Due
 from grantflow.core.flows.events import Event, Rejected, TokenIssued, TokenReply
 from grantflow.core.flows.pacing import Backoff, positive
 from grantflow.core.flows.states import GrantState, Started
 from grantflow.core.responses.answer import read_answer
-from grantflow.core.responses.token import grant_reply
+from grantflow.core.responses.token import token_reply
 from grantflow.core.values.json import Members
 from grantflow.core.values.pairs import Pairs, as_pairs
 from grantflow.core.values.parsing import maybe_sendable, moment_of, sendable
@@ -54,8 +54,10 @@ PUBLIC_TYPE: Final = "client_id"
 
 
 def _registers(_: object, __: object, value: Provider) -> None:
-    if value.registration_endpoint is None:
-        raise ValueError(f"provider: {value.name!r} has no registration_endpoint")
+    try:
+        value.endpoint("registration")
+    except ValueError as error:
+        raise ValueError(f"provider: {error}") from None
 
 
 @final
@@ -79,7 +81,7 @@ class RegistrationFlow:
 
     def start(self, now: Moment, /) -> Started:
         """Return the first state: the registration is due at once."""
-        return grant.started(now, self.budget)
+        return token_request.start(now, self.budget)
 
     def due(self, state: GrantState, /) -> Due:
         """Return the request for a client, or the end."""
@@ -97,17 +99,17 @@ class RegistrationFlow:
             *self.extra,
         )
         request = Request(
-            provider.registration_endpoint or "",
+            provider.endpoint("registration"),
             asking.spelt(form),
             provider.headers,
             encoding,
             asking.method,
         )
-        return grant.due(state, request, partial(_registered, request, provider))
+        return token_request.due(state, request, partial(_registered, request, provider))
 
     def step(self, state: GrantState, event: Event, /) -> GrantState:
         """Return the state after an event; final states absorb every event."""
-        return grant.stepped(state, event, self.backoff, twice=True)
+        return token_request.step(state, event, self.backoff, repeatable=True)
 
     def _scope(self) -> Pairs:
         separator = self.provider.scope_separator
@@ -119,7 +121,7 @@ class RegistrationFlow:
     def key(self) -> str:
         """Return where the registration is stored."""
         parts = (
-            ("at", self.provider.registration_endpoint or ""),
+            ("at", self.provider.endpoint("registration")),
             ("name", self.client_name),
             ("method", self.method),
             *(("scope", word) for word in sorted(set(self.scope))),
@@ -156,8 +158,8 @@ def _registered(request: Request, provider: Provider, reply: Reply, now: Moment)
             made = either(answer.found.bind(lambda found: _client(found, request, now)))
             if isinstance(made, Token):
                 return TokenIssued(now.mono, made)
-            return Rejected(now.mono, answer.garbled(made))
-    return grant_reply(request, provider, (), reply, now)
+            return Rejected(now.mono, answer.invalid(made))
+    return token_reply(request, provider, (), reply, now, "token", repeatable=True)
 
 
 def _client(found: Members, request: Request, now: Moment) -> Result[Token, str]:

@@ -1,33 +1,33 @@
-"""The six states of every flow, and which may follow which.
+"""The six states of every flow.
 
 A state says everything: what is due next is a function of it alone, so it can be compared, kept,
 resumed and rendered. Rules:
 
 1. In the device flow ``Pending`` and ``SlowDown`` wait for a person and hold the device
-   authorization; in the other flows they wait for the next allowed attempt and hold ``None``.
-2. ``SlowDown`` means that the server's last word was to ask less often. The longer interval is in
-   the data, so the state may become ``Pending`` again without forgetting it.
+   authorization; in token requests they wait for the next attempt and hold ``None``.
+2. ``SlowDown`` means that the server's last answer asked for a lower rate. The longer interval is
+   in the data, so the state may become ``Pending`` again without losing it.
 3. ``Expired`` means that the time ran out: the code's in the device flow, else the budget.
 4. ``Authorized``, ``Expired`` and ``Failed`` absorb every event.
+5. What an extension needs beside them (a DPoP nonce, the first of two steps) is in a ``Wrapper``
+   around one of the six, so no field here serves one extension only. ``phase`` unwraps it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final as Constant
-from typing import Generic, TypeAlias, TypeVar, final
+from typing import Generic, TypeAlias, TypeVar, cast, final
 
-from attrs import field, frozen
+from attrs import evolve, frozen
 
 from grantflow.core.values.errors import Error, InteractionRequired
-from grantflow.core.values.json import Members
 from grantflow.core.values.response import Fault
 from grantflow.core.values.time import Instant
 from grantflow.core.values.token import DeviceAuthorization, Token
 
-A = TypeVar("A")
-_NO_GRANT: Constant = Members()
+A = TypeVar("A", covariant=True)
+P = TypeVar("P", covariant=True)
+S = TypeVar("S")
 
 
 @final
@@ -40,14 +40,12 @@ class Started:
     deadline: Instant | None = None
 
 
-@final
 @frozen
-class Pending(Generic[A]):
-    """Waiting until ``not_before``: for the person (device flow) or for the next attempt.
+class Waiting(Generic[A]):
+    """What ``Pending`` and ``SlowDown`` have in common.
 
+    The next request leaves at ``not_before`` or later, and the ones after it ``interval`` apart.
     ``polls`` counts the polls (or attempts) that are over, ``faults`` the unanswered ones in a row.
-    ``nonce`` is what the next proof of possession has to hold (RFC 9449 section 8); ``grant`` is
-    what the first of two steps brought, where a provider has two (``exchange``).
     """
 
     authorization: A
@@ -56,23 +54,18 @@ class Pending(Generic[A]):
     polls: int = 0
     faults: int = 0
     deadline: Instant | None = None
-    nonce: str | None = None
-    grant: Members = _NO_GRANT
 
 
 @final
 @frozen
-class SlowDown(Generic[A]):
-    """The same as ``Pending``, after the server asked to be asked less often."""
+class Pending(Waiting[A]):
+    """Waiting for the person (device flow), or for the next attempt (token requests)."""
 
-    authorization: A
-    interval: timedelta
-    not_before: Instant
-    polls: int = 0
-    faults: int = 0
-    deadline: Instant | None = None
-    nonce: str | None = None
-    grant: Members = _NO_GRANT
+
+@final
+@frozen
+class SlowDown(Waiting[A]):
+    """The same, after the server asked for fewer requests."""
 
 
 @final
@@ -86,13 +79,9 @@ class Authorized:
 @final
 @frozen
 class Expired:
-    """The time ran out. ``fault`` is the trouble that used it up, if the last reply was trouble.
-
-    ``retry_after`` is the pause that the server then asked for, as in ``Unreachable``.
-    """
+    """The time ran out. ``fault`` is the trouble that used it up, if the last reply was trouble."""
 
     fault: Fault | None = None
-    retry_after: timedelta | None = field(default=None, kw_only=True)
 
 
 @final
@@ -112,27 +101,40 @@ State: TypeAlias = Started | Pending[A] | SlowDown[A] | Authorized | Expired | F
 DeviceState: TypeAlias = State[DeviceAuthorization]
 GrantState: TypeAlias = State[None]
 
-Edges: TypeAlias = Mapping[type[State[object]], frozenset[type[State[object]]]]
-
-DEVICE_EDGES: Constant[Edges] = {
-    Started: frozenset({Started, Pending, Expired, Failed}),
-    Pending: frozenset({Pending, SlowDown, Authorized, Expired, Failed}),
-    SlowDown: frozenset({SlowDown, Pending, Authorized, Expired, Failed}),
-    Authorized: frozenset({Authorized}),
-    Expired: frozenset({Expired}),
-    Failed: frozenset({Failed}),
-}
-"""Which state may become which in the device flow; a test compares them with what is observed."""
-
-GRANT_EDGES: Constant[Edges] = {
-    Started: frozenset({Pending, SlowDown, Authorized, Expired, Failed}),
-    Pending: frozenset({Pending, SlowDown, Authorized, Expired, Failed}),
-    SlowDown: frozenset({SlowDown, Pending, Authorized, Expired, Failed}),
-    Authorized: frozenset({Authorized}),
-    Expired: frozenset({Expired}),
-    Failed: frozenset({Failed}),
-}
-"""The same for client credentials and refresh."""
-
-
 Problem: TypeAlias = Expired | Failed | InteractionRequired
+"""Why there is no token."""
+
+
+@frozen
+class Wrapper(Generic[P]):
+    """The state of a flow around another flow: the other one's state, and more.
+
+    Derive from it, and ``phase`` finds the state that watchers and displays see.
+    """
+
+    inner: P | Wrapper[P]
+
+
+def phase(state: S | Wrapper[S]) -> S:
+    """Return the one of the six states that a state is in, whatever is wrapped around it.
+
+    >>> phase(Wrapper(Wrapper(Expired())))
+    Expired(fault=None)
+    """
+    while isinstance(state, Wrapper):
+        state = state.inner
+    return state
+
+
+def postponed(state: S | Wrapper[S], at: Instant, *, faults: int | None = None) -> S | Wrapper[S]:
+    """Return a waiting state, its next request not before ``at``. ``faults`` replaces their count.
+
+    >>> from datetime import timedelta
+    >>> postponed(Started(Instant(timedelta())), Instant(timedelta(seconds=5))).not_before.seconds
+    5
+    """
+    if isinstance(state, Wrapper):
+        return evolve(state, inner=postponed(state.inner, at, faults=faults))
+    waiting = cast("Started", state)  # or the other two, which have the same fields
+    count = waiting.faults if faults is None else faults
+    return cast("S", evolve(waiting, not_before=at, faults=count))

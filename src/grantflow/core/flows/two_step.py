@@ -1,77 +1,73 @@
-"""Sign-ins of two steps: what the first brings is exchanged for a token.
-
-Two shapes, both built from the states and the rules of the device flow (``device.waiting``):
-
-``TwoStepFlow``: the poll brings client credentials of the person's own (Real-Debrid).
-``LinkFlow``: there is no request for a code. The link is made here, and one request that the
-server holds open brings an authorization code (DagsHub).
+"""A device sign-in of two steps: what the poll brings is exchanged for a token (Real-Debrid).
 
 Rules:
 
-1. The exchange may be refused, repeated after 429 and 503, and no more: what is exchanged is spent.
-2. It ends with the code that the person saw: nothing leaves at or after its expiry.
-3. A request that was held open and timed out says that nobody has decided yet. It is no trouble,
-   and the next one leaves an interval later.
+1. The exchange may be refused, is repeated after 429 and 503, and otherwise not: what is exchanged
+   is spent.
+2. It ends with the code that the person saw: nothing is sent at or after its expiry.
 """
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from functools import partial
-from hashlib import sha256
-from typing import Final, assert_never, final
-from urllib.parse import urlencode
+from typing import TypeAlias, final
 
 from attrs import evolve, field, frozen
 from attrs.validators import optional
 
-from grantflow.core.client.client import OWN, Client, speaking_for
-from grantflow.core.flows import dpop as nonces
-from grantflow.core.flows import token_request as grant
-from grantflow.core.flows.device import (
-    GRANT_TYPE,
-    DeviceFlow,
-    Waiting,
-    has_an_endpoint,
-    verifies,
-    waiting,
-)
+from grantflow.core.client.client import OWN, Client, needs, speaking_for
+from grantflow.core.flows import pkce, token_request
+from grantflow.core.flows.device import GRANT_TYPE, DeviceFlow, Polling, polled
 from grantflow.core.flows.effects import Due, Send, limited
 from grantflow.core.flows.events import (
-    Event,
-    FirstReply,
-    GrantIssued,
+    Received,
     Rejected,
-    StillPending,
     TokenIssued,
     TokenReply,
+    WrapperEvent,
 )
-from grantflow.core.flows.pacing import SECOND, Backoff, positive, soonest
+from grantflow.core.flows.pacing import SECOND, Backoff, end_of, positive
 from grantflow.core.flows.states import (
-    Authorized,
     DeviceState,
     Expired,
-    Failed,
+    Final,
     Pending,
     SlowDown,
     Started,
+    Wrapper,
 )
-from grantflow.core.flows.states import Final as Ended
 from grantflow.core.responses.answer import read_answer
-from grantflow.core.responses.token import poll_reply, refresh_reply
+from grantflow.core.responses.token import read_token
 from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.json import Members
 from grantflow.core.values.pairs import Pairs
-from grantflow.core.values.parsing import LARGEST_BODY, sendable, text_of
+from grantflow.core.values.parsing import sendable, text_of
 from grantflow.core.values.request import Request
-from grantflow.core.values.response import Fault, Reply, Response
-from grantflow.core.values.secret import Secret, maybe_secret, secret
+from grantflow.core.values.response import Reply, Response
+from grantflow.core.values.secret import Secret, maybe_secret
 from grantflow.core.values.time import Instant, Moment
-from grantflow.core.values.token import DeviceAuthorization
 
-_HELD: Final = timedelta(minutes=5)
-"""How long a request is held open for before it is sent anew."""
+
+@final
+@frozen
+class GrantIssued(WrapperEvent):
+    """The first of two steps is done: this may be exchanged for a token."""
+
+    at: Instant
+    grant: Members
+
+
+@final
+@frozen
+class Exchanging(Wrapper[Polling]):
+    """The second of two steps: ``grant`` is what the first one brought."""
+
+    inner: Polling
+    grant: Members
+
+
+TwoStepState: TypeAlias = DeviceState | Exchanging
 
 
 def _echoes(_: object, __: object, value: Client) -> None:
@@ -85,15 +81,15 @@ def _echoes(_: object, __: object, value: Client) -> None:
 class TwoStepFlow:
     """A device sign-in whose poll brings credentials: a ``Flow[DeviceState]``.
 
-    ``provider.exchange`` says how the second step is spelt; what it echoes is what the poll has to
+    ``provider.exchange`` is the format of the second step; what it echoes is what the poll has to
     bring. Arguments and errors as in ``DeviceFlow``.
     """
 
-    client: Client = field(validator=[has_an_endpoint, _echoes])
+    client: Client = field(validator=[needs("device_authorization"), _echoes])
     backoff: Backoff = field(default=Backoff(), kw_only=True)
     budget: timedelta | None = field(default=None, kw_only=True, validator=optional(positive))
     verifier: Secret | None = field(
-        default=None, kw_only=True, converter=maybe_secret, validator=verifies
+        default=None, kw_only=True, converter=maybe_secret, validator=pkce.check_verifier
     )
 
     @property
@@ -106,136 +102,44 @@ class TwoStepFlow:
         """Return the first state: the code is asked for at once."""
         return self._first.start(now)
 
-    def due(self, state: DeviceState, /) -> Due:
+    def due(self, state: TwoStepState, /) -> Due:
         """Return the request for a code, the next poll, the exchange, or the end."""
+        if isinstance(state, Exchanging):
+            return exchange(self.client, state, GRANT_TYPE)
         due = self._first.due(state)
-        if not isinstance(due, Send) or not isinstance(state, (Pending, SlowDown)):
-            return due
-        if state.grant:
-            return _exchanging(self.client, state, GRANT_TYPE)
-        return evolve(due, read=partial(_credentials, due.request, self.client))
+        if isinstance(due, Send) and isinstance(state, (Pending, SlowDown)):
+            return evolve(due, read=partial(_credentials, due.request, self.client))
+        return due
 
-    def step(self, state: DeviceState, event: Event, /) -> DeviceState:
+    def step(self, state: TwoStepState, event: Received, /) -> TwoStepState:
         """Return the state after an event; final states absorb every event."""
-        if isinstance(state, (Pending, SlowDown)):
-            return _stepped(state, event, self.backoff)
+        if isinstance(state, (Pending, SlowDown, Exchanging)):
+            return next_step(state, event, self.backoff)
         return self._first.step(state, event)
 
 
-def _known(_: object, __: object, value: Client) -> None:
-    provider = value.provider
-    for name in ("authorization_endpoint", "poll_endpoint"):
-        if getattr(provider, name) is None:
-            raise ValueError(f"client: provider {provider.name!r} has no {name}")
-    if provider.pkce:
-        raise ValueError(f"client: provider {provider.name!r} has no device grant to use PKCE with")
+def next_step(
+    state: Polling | Exchanging, event: Received, backoff: Backoff
+) -> Polling | Exchanging | Final:
+    """Return the state after an event in either of the two steps."""
+    match state, event:
+        case ((Pending() | SlowDown()), GrantIssued(at, grant)):
+            end = end_of(state)
+            if end is not None and at >= end:
+                return Expired()
+            waiting = Pending(
+                state.authorization, SECOND, at, state.polls + 1, deadline=state.deadline
+            )
+            return Exchanging(waiting, grant)
+        case Exchanging(), _:
+            return _exchanged(state, event, backoff)
+        case _:
+            return polled(state, event, backoff)
 
 
-def _long_enough(_: object, __: object, value: Secret) -> None:
-    if len(value.reveal()) < 32:
-        raise ValueError("entropy: 32 random characters are needed at least")
-
-
-@final
-@frozen
-class LinkFlow:
-    """A sign-in by a link that is made here and a request that is held open.
-
-    A ``Flow[DeviceState]`` whose ``DeviceAuthorization`` has a link and no user code. ``entropy``
-    is what nobody can guess, new for each sign-in: the link and what the server is asked come from
-    it. A provider without the endpoints raises ``ValueError``.
-    """
-
-    client: Client = field(validator=_known)
-    entropy: Secret = field(converter=secret, validator=_long_enough)
-    backoff: Backoff = field(default=Backoff(), kw_only=True)
-    budget: timedelta | None = field(default=None, kw_only=True, validator=optional(positive))
-
-    def start(self, now: Moment, /) -> Pending[DeviceAuthorization]:
-        """Return the first state: the link is known, and the server may be asked at once."""
-        provider = self.client.provider
-        code = DeviceAuthorization(
-            self._derived("request"),
-            "",
-            self._link(),
-            Instant(now.mono + provider.lifetime),
-            provider.interval,
-        )
-        deadline = None if self.budget is None else Instant(now.mono + self.budget)
-        interval = max(provider.interval, SECOND)
-        return Pending(code, interval, now.mono, deadline=deadline)
-
-    def due(self, state: DeviceState, /) -> Due:
-        """Return the request that is held open, the exchange, or the end."""
-        match state:
-            case Pending() | SlowDown() if state.grant:
-                more = ("state", self._derived("state"))
-                return _exchanging(self.client, state, "authorization_code", more)
-            case Pending() | SlowDown():
-                return self._asking(state)
-            case Started():
-                return Failed(
-                    InvalidResponse("this flow has no such state: its link is made at once")
-                )
-            case Authorized() | Expired() | Failed():
-                return state
-            case _:
-                assert_never(state)
-
-    def _asking(self, state: Waiting) -> Send:
-        provider = self.client.provider
-        form = (("request_id", state.authorization.device_code),)
-        asked = self.client.request(provider.poll_endpoint or "", form, provider.poll)
-        end = soonest(state.authorization.expires_at, state.deadline)
-        left = _HELD if end is None else max(end - state.not_before, SECOND)
-        held = evolve(asked, wait=min(_HELD, left))
-        return Send(held, state.not_before, partial(_code, held, self.client))
-
-    def step(self, state: DeviceState, event: Event, /) -> DeviceState:
-        """Return the state after an event; final states absorb every event."""
-        if isinstance(state, (Pending, SlowDown)):
-            return _stepped(state, event, self.backoff)
-        return state
-
-    def _derived(self, purpose: str) -> str:
-        return sha256(f"{purpose}:{self.entropy.reveal()}".encode()).hexdigest()
-
-    def _link(self) -> str:
-        provider = self.client.provider
-        form = (
-            ("state", self._derived("state")),
-            ("client_id", self.client.client_id),
-            ("request_id", self._derived("request")),
-            *self.client.wishes(provider.device),
-        )
-        spelt = provider.device.spelt(form)
-        # A link is shown, so what is secret does not go into it.
-        shown = [(name, text) for name, text in spelt if isinstance(text, str)]
-        endpoint = provider.authorization_endpoint or ""
-        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(shown)}"
-
-
-def _stepped(state: Waiting, event: Event, backoff: Backoff) -> DeviceState:
-    if state.grant:
-        return _exchanged(state, event, backoff)
-    if isinstance(event, GrantIssued):
-        return _begun(state, event)
-    return waiting(state, event, backoff)
-
-
-def _begun(state: Waiting, event: GrantIssued) -> Waiting | Ended:
-    code = state.authorization
-    end = soonest(code.expires_at, state.deadline)
-    if end is not None and event.at >= end:
-        return Expired()
-    polls = state.polls + 1
-    nonce = event.nonce or state.nonce
-    return Pending(code, SECOND, event.at, polls, 0, state.deadline, nonce, event.grant)
-
-
-def _exchanging(client: Client, state: Waiting, grant_type: str, *more: tuple[str, str]) -> Send:
-    """Return the second request: the grant, by who was named in it."""
-    code, provider = state.authorization, client.provider
+def exchange(client: Client, state: Exchanging, grant_type: str, *more: tuple[str, str]) -> Send:
+    """Return the second request: the grant, sent by the client that it names, if it names one."""
+    code, provider = state.inner.authorization, client.provider
     echoed = ((name, text_of(state.grant.get(name))) for name in provider.exchange.echo)
     form: Pairs = (
         ("grant_type", grant_type),
@@ -244,83 +148,61 @@ def _exchanging(client: Client, state: Waiting, grant_type: str, *more: tuple[st
         *more,
     )
     speaker = speaking_for(client, state.grant)
-    endpoint, asking = provider.token_endpoint, provider.exchange
-    request = speaker.token_request(endpoint, form, asking, state.nonce)
-    request = limited(request, state.not_before, state.deadline)
+    request = speaker.token_request(provider.token_endpoint, form, provider.exchange)
+    request = limited(request, state.inner)
     read = partial(_token, request, client, state.grant)
-    return Send(request, state.not_before, read, spends="code")
+    return Send(request, state.inner.not_before, read, spends="code")
+
+
+def exchanging(state: object) -> bool:
+    """Tell whether a state is the second of two steps, whatever is wrapped around it."""
+    while isinstance(state, Wrapper):
+        if isinstance(state, Exchanging):
+            return True
+        state = state.inner
+    return False
+
+
+def _exchanged(state: Exchanging, event: Received, backoff: Backoff) -> Exchanging | Final:
+    """Step as every request that must not be sent twice; the code stays with the state."""
+    code = state.inner
+    alone = Pending(None, code.interval, code.not_before, code.polls, code.faults, end_of(code))
+    after = token_request.attempted(alone, event, backoff, repeatable=False)
+    if not isinstance(after, (Pending, SlowDown)):
+        return after
+    kind = Pending if isinstance(after, Pending) else SlowDown
+    waiting = kind(
+        code.authorization,
+        after.interval,
+        after.not_before,
+        code.polls + 1,
+        after.faults,
+        code.deadline,
+    )
+    return Exchanging(waiting, state.grant)
 
 
 def _token(
     request: Request, client: Client, found: Members, reply: Reply, now: Moment
 ) -> TokenReply:
-    event = refresh_reply(request, client.provider, client.scope, reply, now)
+    event = read_token(request, client, reply, now)
     if not isinstance(event, TokenIssued):
         return event
     own = {name: found[name] for name in OWN if name in found}
     return evolve(event, token=evolve(event.token, extra=Members({**event.token.extra, **own})))
 
 
-def _exchanged(state: Waiting, event: Event, backoff: Backoff) -> DeviceState:
-    """Step as every request that must not be sent twice; the code stays with the state."""
-    end = soonest(state.authorization.expires_at, state.deadline)
-    alone: Pending[None] = Pending(
-        None, state.interval, state.not_before, state.polls, state.faults, end, state.nonce
-    )
-    after = grant.stepped(alone, event, backoff, twice=False)
-    if not isinstance(after, (Pending, SlowDown)):
-        return after
-    kind = Pending if isinstance(after, Pending) else SlowDown
-    return kind(
-        state.authorization,
-        after.interval,
-        after.not_before,
-        state.polls + 1,
-        after.faults,
-        state.deadline,
-        after.nonce,
-        state.grant,
-    )
-
-
-def _credentials(request: Request, client: Client, reply: Reply, now: Moment) -> FirstReply:
+def _credentials(request: Request, client: Client, reply: Reply, now: Moment) -> Received:
     """Read the answer to a poll that brings what the exchange will echo."""
-    provider = client.provider
+    names = client.provider.exchange.echo
     if isinstance(reply, Response) and reply.status == 200:
-        answer = read_answer(request, provider, "poll", reply, now)
+        answer = read_answer(request, client.provider, "poll", reply, now)
         found = answer.found.value_or(Members())
-        told = {name: sendable(found, name).value_or(None) for name in provider.exchange.echo}
-        if answer.refused is None and all(value is not None for value in told.values()):
-            issued = Members({name: text_of(found.get(name)) for name in told})
-            return GrantIssued(now.mono, issued, nonces.nonce_of(reply))
-    event = poll_reply(request, provider, client.scope, reply, now)
+        brought = {name: sendable(found, name).value_or(None) for name in names}
+        if answer.refused is None and all(value is not None for value in brought.values()):
+            return GrantIssued(now.mono, Members({name: text_of(found[name]) for name in names}))
+    event = read_token(request, client, reply, now, endpoint="poll")
     if isinstance(event, TokenIssued):
-        names = ", ".join(provider.exchange.echo)
-        return Rejected(now.mono, InvalidResponse(f"HTTP 200: {names} are missing", 200))
+        missing = f"HTTP 200: {', '.join(names)} are missing"
+        return Rejected(now.mono, InvalidResponse(missing, 200))
     return event
-
-
-def _code(request: Request, client: Client, reply: Reply, now: Moment) -> FirstReply:
-    """Read the answer to a request that was held open: a JSON text, the authorization code."""
-    if isinstance(reply, Fault):
-        if reply.kind == "timeout" and reply.reached == "maybe":
-            return StillPending(now.mono)
-        return poll_reply(request, client.provider, client.scope, reply, now)
-    code = _text(reply) if reply.status == 200 else None
-    if code is not None:
-        return GrantIssued(now.mono, Members({"code": code}), nonces.nonce_of(reply))
-    event = poll_reply(request, client.provider, client.scope, reply, now)
-    if isinstance(event, TokenIssued):
-        return Rejected(now.mono, InvalidResponse("HTTP 200: a code was expected", 200))
-    return event
-
-
-def _text(reply: Response) -> str | None:
-    if len(reply.body) > LARGEST_BODY:
-        return None
-    try:
-        found: object = json.loads(reply.body.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
-    usable = isinstance(found, str) and found and all("\x21" <= each <= "\x7e" for each in found)
-    return found if isinstance(found, str) and usable else None

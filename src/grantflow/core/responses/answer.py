@@ -9,14 +9,10 @@ from typing import Final, final
 from attrs import frozen
 from returns.result import Result
 
-from grantflow.core.client.dialect import CODES, Phase, ResponseFormat
+from grantflow.core.client.dialect import ResponseFormat
 from grantflow.core.client.provider import Provider
-from grantflow.core.flows import dpop as nonces
-from grantflow.core.flows.events import (
-    NonceAsked,
-    Rejected,
-    Unanswered,
-)
+from grantflow.core.flows.events import Rejected, Unanswered
+from grantflow.core.responses.codes import CODES, Phase
 from grantflow.core.values.errors import InvalidResponse, Refused
 from grantflow.core.values.json import Json, Members
 from grantflow.core.values.parsing import (
@@ -34,12 +30,15 @@ from grantflow.core.values.time import Moment
 @final
 @frozen
 class Answer:
-    """A response, read once: its members or what is wrong with them, its code and its pause."""
+    """A response, read once: its members or what is wrong with them, its code and its pause.
+
+    ``retry_after`` is the wait that a ``Retry-After`` header asked for.
+    """
 
     response: Response
     found: Result[Members, str]
     refused: Refused | None
-    pause: timedelta | None
+    retry_after: timedelta | None
 
     @property
     def interval(self) -> timedelta | None:
@@ -53,25 +52,21 @@ class Answer:
 
     def fault(self) -> Fault:
         """Return the answer as trouble on the way."""
-        return Fault("http", "maybe", f"HTTP {self.response.status}{self._nature()}")
+        detail = f"HTTP {self.response.status}{self._nature()}"
+        return Fault("http", "maybe", detail, retry_after=self.retry_after)
 
-    def garbled(self, problem: str) -> InvalidResponse:
-        """Return the answer as one that is no OAuth answer."""
+    def invalid(self, problem: str) -> InvalidResponse:
+        """Return the answer as an invalid response."""
         return InvalidResponse(f"HTTP {self.response.status}: {problem}", self.response.status)
 
-    def nonce_asked(self, request: Request, now: Moment) -> NonceAsked | None:
-        """Return that the server wants a nonce, if that is what it said."""
-        code = None if self.refused is None else self.refused.code
-        return nonces.asked(request, code, self.response, now)
-
     def no_answer(self, now: Moment) -> Rejected | Unanswered:
-        """Judge an answer without a code where nobody waits for a person."""
+        """Judge an answer without a code, if no person is waited for."""
         status = self.response.status
         if status in (408, 429) or status >= 500:
-            return Unanswered(now.mono, self.fault(), self.pause, now.roll)
+            return Unanswered(now.mono, self.fault(), now.roll)
         if 300 <= status < 400:
-            return Rejected(now.mono, self.garbled("a redirect, which is never followed"))
-        return Rejected(now.mono, self.garbled(f"no OAuth answer{self._nature()}"))
+            return Rejected(now.mono, self.invalid("a redirect, which is never followed"))
+        return Rejected(now.mono, self.invalid(f"no OAuth answer{self._nature()}"))
 
     def _nature(self) -> str:
         problem = either(self.found.map(lambda _: "JSON without an error code"))

@@ -7,15 +7,11 @@ from urllib.parse import urlencode
 
 from returns.result import Failure, Result, Success
 
+from grantflow.core.client.client import Client
 from grantflow.core.client.provider import Provider, endpoint_problem, origin_of
-from grantflow.core.flows.events import (
-    CodeIssued,
-    Rejected,
-    StartReply,
-    Unanswered,
-)
+from grantflow.core.flows.events import CodeIssued, DeviceReply, Rejected, Unanswered
 from grantflow.core.responses.answer import read_answer
-from grantflow.core.values.errors import Refused
+from grantflow.core.responses.codes import meaning
 from grantflow.core.values.json import Members
 from grantflow.core.values.parsing import (
     absent,
@@ -32,25 +28,23 @@ from grantflow.core.values.time import Instant, Moment
 from grantflow.core.values.token import DeviceAuthorization
 
 
-def device_reply(request: Request, provider: Provider, reply: Reply, now: Moment) -> StartReply:
+def read_device(request: Request, client: Client, reply: Reply, now: Moment) -> DeviceReply:
     """Read the answer of the device authorization endpoint (RFC 8628 section 3.2)."""
     if isinstance(reply, Fault):
-        return Unanswered(now.mono, reply, roll=now.roll)
+        return Unanswered(now.mono, reply, now.roll)
+    provider = client.provider
     answer = read_answer(request, provider, "device", reply, now)
-    match answer.refused:
-        case Refused(code="slow_down" | "temporarily_unavailable" | "server_error"):
-            return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
-        case Refused() as refused:
-            return Rejected(now.mono, refused)
-        case _:
-            pass
+    if answer.refused is not None:
+        if meaning(answer.refused.code, "device") == "trouble":
+            return Unanswered(now.mono, answer.fault(), now.roll)
+        return Rejected(now.mono, answer.refused)
     if not answer.success:
         return answer.no_answer(now)
     match either(answer.found.bind(lambda found: _authorization(found, request, provider, now))):
         case DeviceAuthorization() as authorization:
             return CodeIssued(now.mono, authorization)
         case str() as problem:
-            return Rejected(now.mono, answer.garbled(problem))
+            return Rejected(now.mono, answer.invalid(problem))
         case never:
             assert_never(never)
 

@@ -1,23 +1,23 @@
-"""Replies to events. Total: any status and any bytes give exactly one event, never an exception.
+"""Token endpoint answers as events. Total: any status and any bytes give exactly one event.
 
 Rules:
 
 1. The error code in the body outranks the HTTP status (GitHub sends errors with 200, Google
-   ``authorization_pending`` with 428, Auth0 with 403).
-2. A 200 that cannot be read is final everywhere: what it carried may be spent.
-3. While polling, every other unreadable answer is trouble on the way. Where nobody waits for a
-   person, only what may pass by itself is (408, 429, 5xx); the rest is final.
+   ``authorization_pending`` with 428, Auth0 with 403). What a code means: ``codes``.
+2. A 200 that cannot be read is final: what it carried may be spent.
+3. While polling, every other unreadable answer is trouble on the way. Otherwise only what may pass
+   by itself is (408, 429, 5xx); the rest is final.
 4. No message holds the body, and a description that echoes a secret of the request is masked.
 """
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import Final, Literal, TypeAlias, assert_never
 
 from returns.result import Failure, Result, Success
 
+from grantflow.core.client.client import Client
 from grantflow.core.client.provider import Provider
-from grantflow.core.flows import dpop as nonces
 from grantflow.core.flows.events import (
     CodeExpired,
     Rejected,
@@ -27,7 +27,8 @@ from grantflow.core.flows.events import (
     TokenReply,
     Unanswered,
 )
-from grantflow.core.responses.answer import read_answer
+from grantflow.core.responses.answer import Answer, read_answer
+from grantflow.core.responses.codes import meaning
 from grantflow.core.values.errors import Denied, Refused
 from grantflow.core.values.json import Members
 from grantflow.core.values.parsing import (
@@ -44,97 +45,96 @@ from grantflow.core.values.result import either
 from grantflow.core.values.time import Moment
 from grantflow.core.values.token import Token
 
+Endpoint: TypeAlias = Literal["poll", "token"]
 
-def poll_reply(
-    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
+
+def read_token(
+    request: Request,
+    client: Client,
+    reply: Reply,
+    now: Moment,
+    *,
+    endpoint: Endpoint = "token",
+    repeatable: bool = False,
+    scope: tuple[str, ...] | None = None,
 ) -> TokenReply:
-    """Read the answer to a poll (RFC 8628 section 3.5)."""
-    return nonces.told(_poll_reply(request, provider, scope, reply, now), reply)
+    """Read the answer to a token request, or to a poll (RFC 6749 section 5, RFC 8628 section 3.5).
+
+    ``repeatable`` says that the request may be sent again whatever became of it, so a
+    ``Retry-After`` beside any trouble is a request to wait. ``scope`` is what was requested, for
+    answers that omit it; by default the client's.
+    """
+    asked = client.scope if scope is None else scope
+    return token_reply(request, client.provider, asked, reply, now, endpoint, repeatable=repeatable)
 
 
-def _poll_reply(
-    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
+def token_reply(
+    request: Request,
+    provider: Provider,
+    scope: tuple[str, ...],
+    reply: Reply,
+    now: Moment,
+    endpoint: Endpoint = "token",
+    *,
+    repeatable: bool = False,
 ) -> TokenReply:
-    if isinstance(reply, Fault):
-        return Unanswered(now.mono, reply, roll=now.roll)
-    answer = read_answer(request, provider, "poll", reply, now)
-    if (nonce := answer.nonce_asked(request, now)) is not None:
-        return nonce
-    match answer.refused:
-        case Refused(code="authorization_pending"):
-            return StillPending(now.mono, answer.pause)
-        case Refused(code="slow_down"):
-            return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
-        case Refused(code="expired_token"):
-            return CodeExpired(now.mono)
-        case Refused(code="access_denied", description=description):
-            return Rejected(now.mono, Denied(description))
-        case Refused(code="server_error" | "temporarily_unavailable"):
-            return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
-        case Refused() as refused:
-            return Rejected(now.mono, refused)
-        case _:
-            pass
-    if reply.status == 429:
-        return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
-    if not answer.success:
-        return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
-    match either(answer.found.bind(lambda found: _token(found, scope, request, now))):
-        case Token() as token:
-            return TokenIssued(now.mono, token)
-        case str() as problem if reply.status == 200:
-            return Rejected(now.mono, answer.garbled(problem))
-        case str():
-            return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
-        case never:
-            assert_never(never)
-
-
-def refresh_reply(
-    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
-) -> TokenReply:
-    """Read the answer to a refresh: only 429 and 503 say that it was not acted on."""
-    return nonces.told(_refresh_reply(request, provider, scope, reply, now), reply)
-
-
-def _refresh_reply(
-    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
-) -> TokenReply:
-    if isinstance(reply, Fault):
-        return Unanswered(now.mono, reply, roll=now.roll)
-    answer = read_answer(request, provider, "token", reply, now)
-    if (nonce := answer.nonce_asked(request, now)) is not None:
-        return nonce
-    match answer.refused:
-        case Refused(code="slow_down" | "temporarily_unavailable"):
-            return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
-        case Refused(code="server_error"):
-            return Unanswered(now.mono, answer.fault(), answer.pause, now.roll)
-        case Refused() as refused:
-            return Rejected(now.mono, refused)
-        case _:
-            pass
-    if reply.status in (429, 503):
-        return SlowDownAsked(now.mono, answer.interval, answer.pause, now.roll)
-    if not answer.success:
-        return answer.no_answer(now)
-    match either(answer.found.bind(lambda found: _token(found, scope, request, now))):
-        case Token() as token:
-            return TokenIssued(now.mono, token)
-        case str() as problem:
-            return Rejected(now.mono, answer.garbled(problem))
-        case never:
-            assert_never(never)
-
-
-def grant_reply(
-    request: Request, provider: Provider, scope: tuple[str, ...], reply: Reply, now: Moment
-) -> TokenReply:
-    """Read the answer to a request that may be repeated: any ``Retry-After`` is an invitation."""
-    event = refresh_reply(request, provider, scope, reply, now)
-    if isinstance(event, Unanswered) and event.retry_after is not None:
-        return SlowDownAsked(now.mono, None, event.retry_after, now.roll, event.nonce)
+    """Read the answer as ``read_token``, for a provider and a scope."""
+    event = _event(request, provider, scope, reply, now, endpoint)
+    if repeatable and isinstance(event, Unanswered) and event.fault.retry_after is not None:
+        return SlowDownAsked(now.mono, None, event.fault.retry_after, now.roll)
     return event
+
+
+def _event(
+    request: Request,
+    provider: Provider,
+    scope: tuple[str, ...],
+    reply: Reply,
+    now: Moment,
+    endpoint: Endpoint,
+) -> TokenReply:
+    if isinstance(reply, Fault):
+        return Unanswered(now.mono, reply, now.roll)
+    answer = read_answer(request, provider, endpoint, reply, now)
+    if answer.refused is not None:
+        return _refusal(answer, answer.refused, endpoint, now)
+    if answer.success:
+        return _success(answer, scope, request, endpoint, now)
+    if reply.status == 429 or (reply.status == 503 and endpoint == "token"):
+        return SlowDownAsked(now.mono, answer.interval, answer.retry_after, now.roll)
+    if endpoint == "poll":
+        return Unanswered(now.mono, answer.fault(), now.roll)
+    return answer.no_answer(now)
+
+
+def _refusal(answer: Answer, refused: Refused, endpoint: Endpoint, now: Moment) -> TokenReply:
+    match meaning(refused.code, endpoint):
+        case "pending":
+            return StillPending(now.mono, answer.retry_after)
+        case "slow_down":
+            return SlowDownAsked(now.mono, answer.interval, answer.retry_after, now.roll)
+        case "expired":
+            return CodeExpired(now.mono)
+        case "denied":
+            return Rejected(now.mono, Denied(refused.description))
+        case "trouble":
+            return Unanswered(now.mono, answer.fault(), now.roll)
+        case "refused":
+            return Rejected(now.mono, refused)
+
+
+def _success(
+    answer: Answer, scope: tuple[str, ...], request: Request, endpoint: Endpoint, now: Moment
+) -> TokenReply:
+    match either(answer.found.bind(lambda found: _token(found, scope, request, now))):
+        case Token() as token:
+            return TokenIssued(now.mono, token)
+        case str() if endpoint == "poll" and answer.response.status != 200:
+            return Unanswered(now.mono, answer.fault(), now.roll)
+        case str() as problem:
+            return Rejected(now.mono, answer.invalid(problem))
+        case never:
+            assert_never(never)
 
 
 _TOKEN_MEMBERS: Final = frozenset(
@@ -172,7 +172,7 @@ def _token(
 
 
 def _bound(token_type: str, request: Request) -> Result[str, str]:
-    """Refuse a token that is not bound to the key, where that was asked for."""
+    """Refuse a token that is not bound to the key, if that is required (RFC 9449 section 5)."""
     proof = request.proof
     if proof is None or not proof.key.required or token_type.lower() == "dpop":
         return Success(token_type)

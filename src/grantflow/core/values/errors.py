@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TypeAlias, final
 
 from attrs import frozen
@@ -48,14 +47,10 @@ class InvalidResponse:
 @final
 @frozen
 class Unreachable:
-    """No usable answer came: the last ``fault``, after ``tries`` requests.
-
-    ``retry_after`` is the wait that the last answer asked for by a ``Retry-After`` header.
-    """
+    """No usable answer came: the last ``fault``, after ``tries`` requests."""
 
     fault: Fault
     tries: int
-    retry_after: timedelta | None = None
 
 
 @final

@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from returns.result import Failure, Result, Success, safe
 
-from grantflow.core.flows.pacing import LONGEST
 from grantflow.core.values.json import Json, Members
 from grantflow.core.values.secret import Secret
+from grantflow.core.values.time import LONGEST
 
 LARGEST_BODY: Final = 1024 * 1024
 """What an OAuth answer may weigh; the transports stop reading there as well."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Literal, TypeAlias, final
 
@@ -45,6 +46,7 @@ class Fault:
 
     ``reached`` says whether the server may have acted on the request: a refused connection did
     not reach it, a read timeout may have. What may have arrived is not repeated blindly.
+    ``retry_after`` is the wait that a ``Retry-After`` header asked for.
     """
 
     kind: Literal["timeout", "refused", "tls", "name", "too_large", "http", "other"] = field(
@@ -52,6 +54,7 @@ class Fault:
     )
     reached: Literal["no", "maybe"] = field(validator=one_of("no", "maybe"))
     detail: str = ""
+    retry_after: timedelta | None = field(default=None, kw_only=True)
 
 
 Reply: TypeAlias = Response | Fault

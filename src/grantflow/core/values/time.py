@@ -7,12 +7,15 @@ datetime.timedelta(seconds=5)
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import NewType, final
+from typing import Final, NewType, final
 
 from attrs import Attribute, field, frozen
 
 Instant = NewType("Instant", timedelta)
 """A reading of a monotonic clock: its origin means nothing, differences do. Exact to 1 µs."""
+
+LONGEST: Final = timedelta(days=3650)
+"""Longer spans are clamped to this, so that no arithmetic with them leaves the calendar."""
 
 
 def _aware(_: object, attribute: Attribute[datetime], value: datetime) -> None:

@@ -84,7 +84,7 @@ async def run(
     going = begin(flow, time.now())
     while True:
         if watch is not None:
-            watch(going.state)
+            watch(going.phase)
         match going.due:
             case Send() as due:
                 await time.sleep_until(due.not_before)

@@ -27,8 +27,8 @@ from grantflow.core.acquisition.unauthorized import TokenOrigin
 from grantflow.core.client.client import Client
 from grantflow.core.client.dpop import DPoP
 from grantflow.core.client.identity import Grant, key_of
+from grantflow.core.flows.flow_for import flow_for
 from grantflow.core.flows.pacing import Backoff
-from grantflow.core.flows.sign_in import sign_in_flow
 from grantflow.core.flows.states import DeviceState, Failed, Pending, Problem, SlowDown
 from grantflow.core.messages import sentence
 from grantflow.core.values.errors import InvalidResponse
@@ -89,7 +89,7 @@ class BaseTokenSource:
         if grant not in ("device", "client_credentials"):
             raise ValueError(f"grant: device or client_credentials is needed, not {grant!r}")
         if grant == "device" and interactive and token is None:
-            sign_in_flow(made, entropy=_entropy())  # what a provider lacks is told now
+            flow_for(made, entropy=_entropy())  # what a provider lacks is told now
         if made.dpop is not None:
             from grantflow.shell.signing.signer import check_key  # few clients have a key
 
@@ -197,7 +197,7 @@ class BaseTokenSource:
         def watch(session: AcquisitionState) -> None:
             if not isinstance(session, Requesting) or self.grant != "device":
                 return
-            state = session.run.state
+            state = session.run.phase
             if isinstance(state, (Pending, SlowDown)) and state.authorization is not None:
                 if self._watch is not None:
                     self._watch(state)
