@@ -169,6 +169,21 @@ def test_a_code_may_stand_elsewhere_and_have_another_name() -> None:
     )
 
 
+def test_free_text_beside_what_was_requested_is_no_error() -> None:
+    answers = ResponseFormat(error=("detail", "error"))
+    token = {"access_token": "at", "detail": "welcome"}
+    assert isinstance(heard(answers, reply(200, token)), TokenIssued)
+    issued = {"device_code": "dc", "user_code": "UC", "verification_uri": "https://a.example"}
+    start = ask(evolve(ACME, answers=answers))
+    assert isinstance(start.read(reply(200, issued | {"detail": "hello"}), NOW), CodeIssued)
+    for said in (
+        reply(200, {"detail": "welcome"}),  # without a token it is all there is
+        reply(200, token | {"detail": "access_denied"}),  # a registered code
+        reply(400, token),
+    ):
+        assert isinstance(heard(answers, said), Rejected)
+
+
 def test_a_header_may_tell_the_code() -> None:
     answers = ResponseFormat(
         error_header="x-error", codes={"AuthorizationPendingException": "authorization_pending"}

@@ -40,7 +40,7 @@ def scenarios(system: str) -> dict[str, Scenario]:
     return importlib.import_module(f"{__package__}.systems.{system}").SCENARIOS.all
 
 
-PENDING_MENDS = {"a_token_and_a_detail", "a_framework_s_words"}
+PENDING_MENDS = {"a_framework_s_words"}
 """What the reader of answers is about to do (Machine 9 of the design)."""
 
 ALL = [

@@ -273,7 +273,10 @@ class ResponseFormat:
         if raw is None:
             return self._by_status(response.status, phase) or self._waiting(found, response, phase)
         aliases = dict(self.codes) | (dict(self.poll_codes) if phase == "poll" else {})
-        return raw, aliases.get(raw) or aliases.get(raw.split("/")[0]) or raw.strip().lower()
+        code = aliases.get(raw) or aliases.get(raw.split("/")[0]) or raw.strip().lower()
+        if code not in CODES and self._issued(found, response, phase):
+            return None  # free text beside what was requested (Studio's ``detail``) is no error
+        return raw, code
 
     def told(self, found: Members) -> Json:
         """Return the description of an error."""
@@ -288,6 +291,11 @@ class ResponseFormat:
             return raw if sub is None else f"{raw}/{sub}"
         header = None if self.error_header is None else response.header(self.error_header)
         return None if header is None else header.partition(":")[0].strip() or None
+
+    def _issued(self, found: Members, response: Response, phase: Phase) -> bool:
+        wanted = "device_code" if phase == "device" else "access_token"
+        success = 200 <= response.status < 300
+        return success and text_of(self.translated(found, phase).get(wanted)) is not None
 
     def _waiting(self, found: Members, response: Response, phase: Phase) -> tuple[str, str] | None:
         if not (self.pending_without_token and phase == "poll" and response.status == 200):
