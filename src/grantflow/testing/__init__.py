@@ -4,7 +4,7 @@
 plays a flow against it in virtual time; ``VirtualClock``, ``VirtualLoop`` and ``ServerTransport``
 are the ports of a driver; ``serve`` puts the same function behind HTTP on loopback.
 ``ScriptedServer`` has all that a test of an application needs, ``grantflow.testing.fixtures`` gives
-one to pytest.
+one to pytest, and ``strategies`` generates values for hypothesis.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from grantflow.testing.simulation import ServerTransport, Tick, simulate
 from grantflow.testing.virtual_loop import VirtualLoop
 
 if TYPE_CHECKING:
+    from grantflow.testing import strategies
     from grantflow.testing.loopback.loopback import Loopback, serve
     from grantflow.testing.scripted import PlayError, ScriptedServer
 
@@ -41,6 +42,7 @@ __all__ = [
     "decided",
     "serve",
     "simulate",
+    "strategies",
 ]
 
 
@@ -56,6 +58,8 @@ if not TYPE_CHECKING:  # else a checker would take any name for a public one
 
     def __getattr__(name: str) -> object:
         """Load on first use what most tests of a flow do not need: HTTP, stores, hypothesis."""
+        if name == "strategies":
+            return import_module("grantflow.testing.strategies")
         if name not in _LATE:
             raise AttributeError(f"module 'grantflow.testing' has no attribute {name!r}")
         value: object = getattr(import_module(f"grantflow.testing.{_LATE[name]}"), name)
