@@ -64,7 +64,7 @@ def url(files: Certificates) -> Iterator[str]:
         thread.start()
         yield f"https://127.0.0.1:{server.server_port}/token"
         server.shutdown()
-        thread.join(5)
+        thread.join(60)
 
 
 @pytest.fixture

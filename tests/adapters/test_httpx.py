@@ -469,7 +469,7 @@ def test_eight_threads_with_one_refused_token_renew_once(stage: Stage) -> None:
     def all_refused_first() -> None:
         if not getattr(met, "once", False):  # a thread of the server is a connection
             met.once = True
-            everyone.wait(10)
+            everyone.wait(60)
 
     stage.api.before = all_refused_first
     with ThreadPoolExecutor(8) as pool:
@@ -505,7 +505,7 @@ def slow_source(stage: Stage, go: threading.Event) -> TokenSource:
     """A source whose token endpoint answers only when ``go`` is set."""
 
     def transport(request: Request) -> Reply:
-        assert go.wait(20), "the event loop stood still"
+        assert go.wait(60), "the event loop stood still"
         return stage.issuer(request)
 
     return TokenSource(

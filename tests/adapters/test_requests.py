@@ -652,7 +652,7 @@ def test_a_broken_401_is_still_replayed(stage: Stage, auth: TokenAuth) -> None:
     with listener, requests.Session() as session:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         assert session.get(url, auth=auth, timeout=10).text == "ok"
-        thread.join(5)
+        thread.join(60)
 
 
 def test_eight_threads_with_one_refused_token_renew_once(stage: Stage, auth: TokenAuth) -> None:
@@ -663,7 +663,7 @@ def test_eight_threads_with_one_refused_token_renew_once(stage: Stage, auth: Tok
     def all_refused_first() -> None:
         if not getattr(met, "once", False):  # a thread of the server is a connection
             met.once = True
-            everyone.wait(10)
+            everyone.wait(60)
 
     stage.api.before = all_refused_first
 

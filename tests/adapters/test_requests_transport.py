@@ -67,7 +67,7 @@ def listener(
     finally:
         server.shutdown(socket.SHUT_RDWR)
         server.close()
-        thread.join(5)
+        thread.join(60)
 
 
 def saying(data: bytes) -> Callable[[socket.socket, bytes], None]:

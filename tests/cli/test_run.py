@@ -218,7 +218,7 @@ def test_a_signal_reaches_the_command_and_its_end_is_seen(
         assert process.stdout is not None
         assert int(process.stdout.readline()) == process.pid
         process.send_signal(number)
-        assert process.wait(timeout=20) == -number
+        assert process.wait(timeout=60) == -number
 
 
 def test_a_broken_pipe_ends_the_command_as_anywhere(shell: Shell) -> None:
@@ -226,12 +226,12 @@ def test_a_broken_pipe_ends_the_command_as_anywhere(shell: Shell) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=20) == -signal.SIGPIPE
+        assert process.wait(timeout=60) == -signal.SIGPIPE
 
 
 def test_the_command_inherits_no_file(shell: Shell) -> None:
     with shell.start("run", "--", "sh", "-c", "ls /proc/self/fd 2>/dev/null | wc -l") as process:
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=60)
     assert int(out) in (0, 4)  # the three streams, and the folder that ls reads
 
 

@@ -523,11 +523,11 @@ def test_only_one_process_finishes(stage: Stage) -> None:
     def other() -> None:
         with starts.held("server.test"):
             holds.set()
-            done.wait(20)
+            done.wait(60)
 
     thread = threading.Thread(target=other)
     thread.start()
-    holds.wait(20)
+    holds.wait(60)
     try:
         for argv in (FINISH, START):
             ran = stage.run(*argv)

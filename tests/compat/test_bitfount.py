@@ -790,7 +790,7 @@ def test_threads_are_told_together_that_somebody_else_signed_in(
             all_wait.set()
 
     def late(_: Heard) -> Says:
-        all_wait.wait(5)
+        all_wait.wait(60)
         return granted(username="mallory")
 
     monkeypatch.setattr(Screen, "expected", expected)

@@ -612,7 +612,7 @@ def test_how_long_an_answer_is_waited_for_is_read_at_each_call(
     late = threading.Event()
 
     def user(heard: Heard) -> Says:
-        late.wait(5)
+        late.wait(60)
         return Says(503)
 
     hub.wire.script(USER, [user])
@@ -738,7 +738,7 @@ def test_another_process_s_sign_in_is_seen(hub: DagsHub, storage: TokenStorage) 
 def test_threads_share_one_sign_in(hub: DagsHub, opened: list[str]) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = [pool.submit(auth.get_token) for _ in range(8)]
-        assert {each.result(10) for each in found} == {ISSUED}
+        assert {each.result(60) for each in found} == {ISSUED}
     assert hub.sign_ins == len(opened) == 1
 
 
@@ -761,9 +761,9 @@ def test_processes_share_one_sign_in(hub: DagsHub) -> None:
         for each in children:
             assert each.stdout is not None
             assert each.stdout.readline() == "ready\n"
-        assert hub.asked_to_wait.wait(20)
+        assert hub.asked_to_wait.wait(60)
         hub.agreed.set()
-        assert {each.communicate(timeout=20)[0].strip() for each in children} == {ISSUED}
+        assert {each.communicate(timeout=60)[0].strip() for each in children} == {ISSUED}
     finally:
         for each in children:
             each.kill()
@@ -791,7 +791,7 @@ def test_threads_share_one_sign_in_after_a_token_was_not_enough(
     with ThreadPoolExecutor(4) as pool:
         authenticators = [TokenStorage().get_authenticator() for _ in range(4)]
         found = [pool.submit(by_requests, each, hub.cats) for each in authenticators]
-        assert {each.result(10) for each in found} == {200}
+        assert {each.result(60) for each in found} == {200}
     late.join()
     assert hub.sign_ins == len(opened) == 1
 
@@ -824,7 +824,7 @@ def test_processes_share_one_sign_in_after_a_token_was_not_enough(
             assert each.stdin is not None
             each.stdin.write("go\n")
             each.stdin.flush()
-        assert {each.communicate(timeout=20)[0].strip() for each in children} == {"200"}
+        assert {each.communicate(timeout=60)[0].strip() for each in children} == {"200"}
     finally:
         for each in children:
             each.kill()
@@ -842,7 +842,7 @@ def test_who_may_not_ask_waits_for_nobody_who_does(hub: DagsHub, storage: TokenS
     signing_in = TokenStorage(prompt=prompt)
     with ThreadPoolExecutor(1) as pool, dagshub() as other:
         found = pool.submit(signing_in.get_token)
-        assert asking.wait(5)
+        assert asking.wait(60)
         with pytest.raises(NoTokenError):
             storage.get_token(fail_if_no_token=True)
         other_s = storage.get_token(other.url)  # a sign-in elsewhere is no hindrance
@@ -850,7 +850,7 @@ def test_who_may_not_ask_waits_for_nobody_who_does(hub: DagsHub, storage: TokenS
         assert storage.get_token() == "good-token"
         assert not found.done()
         hub.agreed.set()
-        assert (found.result(5), other_s) == (ISSUED, ISSUED)
+        assert (found.result(60), other_s) == (ISSUED, ISSUED)
 
 
 def test_what_appears_while_somebody_else_signs_in_is_checked_and_used(
@@ -874,7 +874,7 @@ def test_of_many_who_write_none_loses_what_another_wrote(storage: TokenStorage, 
 
     with ThreadPoolExecutor(8) as pool:
         for each in [pool.submit(add, number) for number in range(24)]:
-            each.result(10)
+            each.result(60)
     assert sorted(re.findall(r"token-\d\d", text_of(file))) == [f"token-{n:02}" for n in range(24)]
 
 

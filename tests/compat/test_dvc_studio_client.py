@@ -489,7 +489,7 @@ def test_a_silent_studio_is_not_waited_for_without_end(
     over = threading.Event()
 
     def silent(_: Heard) -> Says:
-        over.wait(5)
+        over.wait(60)
         return DROPPED
 
     assert wiring._TIMEOUT == (5.0, 5.0)

@@ -556,13 +556,13 @@ def test_threads_that_share_an_endpoint_share_no_attempts(make: Make, clock: Vir
         both = threading.Barrier(2)
 
         def failed() -> bool:
-            both.wait(10)
+            both.wait(60)
             with pytest.raises(TokenRequestError):
                 endpoint.get_token()
             return True
 
         with ThreadPoolExecutor(2) as pool:
-            assert [each.result(10) for each in [pool.submit(failed) for _ in range(2)]]
+            assert [each.result(60) for each in [pool.submit(failed) for _ in range(2)]]
     assert len(wire.asked) == 6
     assert clock.slept == [seconds(1), seconds(2)] * 2
 
@@ -601,7 +601,7 @@ def test_one_process_asks_for_all() -> None:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        found = [process.communicate(timeout=30)[0].strip() for process in processes]
+        found = [process.communicate(timeout=60)[0].strip() for process in processes]
     assert found == ["at-1"] * 4
     assert len(wire.asked) == 1
 

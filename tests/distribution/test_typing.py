@@ -120,10 +120,12 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return lines[:-1]
 
 
+@pytest.mark.thorough
 def test_mypy_finds_nothing_in_the_source_the_examples_and_the_pages(said: list[str]) -> None:
     assert [line for line in said if not re.search(r"small\d+\.py:", line)] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SMALL)
 def test_mypy_finds_the_mistake(name: str, said: list[str]) -> None:
     found = [line for line in said if f"{small(name)}:" in line]

@@ -51,7 +51,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "sphinx", "-nWEq", "--keep-going", "-b", "html", *made],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
@@ -76,11 +76,13 @@ def section(page: str, title: str) -> str:
     return found[0]
 
 
+@pytest.mark.thorough
 def test_the_pages_build(built: Path) -> None:
     pages = {page.relative_to(DOCS).with_suffix(".html") for page in DOCS.rglob("*.md")}
     assert {page for page in pages if not (built / page).exists()} == set()
 
 
+@pytest.mark.thorough
 def test_the_charts_and_the_tables_are_on_the_built_pages(built: Path) -> None:
     machine = (built / "machine.html").read_text(encoding="utf-8")
     assert machine.count('<svg class="states"') == 2
@@ -90,6 +92,7 @@ def test_the_charts_and_the_tables_are_on_the_built_pages(built: Path) -> None:
     assert not any("table: " in page.read_text("utf-8") for page in built.glob("*.html"))
 
 
+@pytest.mark.thorough
 def test_nothing_of_a_page_is_fetched_from_elsewhere(built: Path) -> None:
     for page in built.rglob("*.html"):
         html = page.read_text(encoding="utf-8")
@@ -97,6 +100,7 @@ def test_nothing_of_a_page_is_fetched_from_elsewhere(built: Path) -> None:
         assert re.findall(r"<link[^>]+stylesheet[^>]+href=\"(?:https?:)?//[^\"]+", html) == []
 
 
+@pytest.mark.thorough
 def test_every_promised_name_is_in_the_reference(built: Path) -> None:
     html = (built / "reference.html").read_text(encoding="utf-8")
     assert {name for name in PROMISED if f'id="{name}"' not in html} == set()

@@ -63,7 +63,7 @@ def threads() -> list[threading.Thread]:
 
 def no_thread_is_left() -> bool:
     for thread in threads():
-        thread.join(5)
+        thread.join(60)
     return threads() == []
 
 
@@ -82,7 +82,7 @@ class Gates:
         self.idents.add(threading.get_ident())
         if place == self.closed:
             self.reached.set()
-            assert self.opened.wait(5), f"the event loop stood still: {place}"
+            assert self.opened.wait(60), f"the event loop stood still: {place}"
 
     async def open_soon(self) -> None:
         while not self.reached.is_set():
@@ -143,7 +143,7 @@ class Stage:
 
     def lock_is_free(self) -> bool:
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(lambda: self.store.tokens.claim(self.source().key).__enter__()).result(5)
+            pool.submit(lambda: self.store.tokens.claim(self.source().key).__enter__()).result(60)
         return True
 
 
@@ -260,7 +260,7 @@ def test_the_workers_of_the_event_loop_may_all_wait_for_a_token(loop: str) -> No
 
     async def main() -> None:
         def work() -> None:
-            everybody.wait(10)
+            everybody.wait(60)
             tokens.append(anyio.from_thread.run(source.token))
 
         workers = int(anyio.to_thread.current_default_thread_limiter().total_tokens)
@@ -637,7 +637,7 @@ def test_one_source_serves_several_event_loops_at_once() -> None:
             tokens.append(await source.token())
 
         async def main() -> None:
-            everybody.wait(5)
+            everybody.wait(60)
             async with anyio.create_task_group() as tasks:
                 for _ in range(20):
                     tasks.start_soon(call)

@@ -238,6 +238,7 @@ def test_a_client_that_waits_takes_the_memory_that_the_page_says(at_scale: Modul
     assert at_scale.crowd.bytes_each(1_000) == pytest.approx(said, rel=0.25)
 
 
+@pytest.mark.thorough
 def test_the_program_writes_the_page_and_the_picture(
     at_scale: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,7 +55,7 @@ class DagsHub:
 
     def _held_open(self, heard: Heard) -> Says:
         self.asked_to_wait.set()
-        self.agreed.wait(5)
+        self.agreed.wait(60)
         return Says(200, b'"the-code"')
 
     def _issued(self, heard: Heard) -> Says:

@@ -58,7 +58,7 @@ class Points:
             for _ in range(TURNS):
                 felt = threading.Event()
                 self.loop.post(felt.set)
-                assert felt.wait(5), "the event loop stood still"
+                assert felt.wait(60), "the event loop stood still"
 
     def _struck(self, name: str) -> bool:
         if self.loop is None:
@@ -242,7 +242,7 @@ def nothing_is_left(stage: Stage) -> None:
     """No thread is left, and no lock is held."""
     for thread in threading.enumerate():
         if thread.name.startswith("grantflow"):
-            thread.join(5)
+            thread.join(60)
             assert not thread.is_alive(), f"{thread.name} is left"
     free = threading.Event()
 
@@ -251,7 +251,7 @@ def nothing_is_left(stage: Stage) -> None:
             free.set()
 
     threading.Thread(target=claim, daemon=True).start()
-    assert free.wait(5), "a lock is held"
+    assert free.wait(60), "a lock is held"
 
 
 def each_point(play: Callable[[Points], None], *, twice: bool = False) -> list[str]:

@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         said = self.wire.answer(Asked(self.command, self.path, headers, body))
         if said.status < 0:
-            self.wire.over.wait(5)
+            self.wire.over.wait(60)
         if said.status <= 0:
             return
         text = said.body if isinstance(said.body, str) else json.dumps(said.body)
@@ -119,4 +119,4 @@ def wired(
         wire.over.set()
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)

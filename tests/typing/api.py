@@ -112,16 +112,19 @@ from grantflow.testing import (
     AsyncVirtualClock,
     Loopback,
     Outage,
+    PlayError,
     Script,
     ScriptedServer,
     Server,
     ServerTransport,
     Tick,
     VirtualClock,
+    VirtualLoop,
     answer,
     decided,
     serve,
     simulate,
+    strategies,
 )
 
 # Values
@@ -712,7 +715,15 @@ def testing(client: Client, request: Request, span: timedelta) -> None:
     assert_type(run(DeviceFlow(scripted.client), *blocking), Final)
     scripted.approve(after=span)
     scripted.approve(span)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    Script(outages=(Outage(span, span, Fault("refused", "no")),))
+    scripted.fail(endpoint="poll", times=2)
+    scripted.fail(endpoint="pole")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    scripted.answers(lambda request, reply: None, endpoint="device")
+    Script(outages=(Outage(span, span, Fault("refused", "no")), Outage(endpoint="poll", times=1)))
+    loop = VirtualLoop(clock)
+    loop.run_until(lambda: loop.timers == 0)
+    assert_type(strategies.tokens().example(), Token)
+    mistake: BaseException = PlayError("nothing plays this")
+    print(mistake)
     with serve(script) as loopback:
         assert_type(loopback, Loopback)
         assert_type(loopback.provider, Provider)
