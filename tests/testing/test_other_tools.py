@@ -6,14 +6,9 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 
-import freezegun
 import httpx
 import pytest
 import requests
-import responses
-import respx
-import time_machine
-from pytest_httpx import HTTPXMock
 
 from grantflow import (
     Authorized,
@@ -30,6 +25,15 @@ from grantflow.integrations.httpx import TokenAuth as HttpxTokenAuth
 from grantflow.integrations.requests import TokenAuth
 from grantflow.shell.http.httpx import HttpxTransport
 from grantflow.testing import Script, Server, ServerTransport, VirtualClock
+
+for each in ("freezegun", "pytest_httpx", "responses", "respx", "time_machine"):
+    pytest.importorskip(each, reason="of the extra test")
+
+import freezegun  # noqa: E402
+import responses  # noqa: E402
+import respx  # noqa: E402
+import time_machine  # noqa: E402
+from pytest_httpx import HTTPXMock  # noqa: E402
 
 ACME = Provider(
     name="acme",
