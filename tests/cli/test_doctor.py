@@ -657,7 +657,9 @@ def test_a_proxy_that_is_dead(stage: Stage) -> None:
         found = problem(stage)
     shown = url.replace("http://", "http://***@")
     assert found.check == "network"
-    assert found.said.endswith(f"the proxy did not connect (through the proxy {shown})")
+    place = url.removeprefix("http://")
+    told = f"the proxy {place} did not connect: connection refused (through the proxy {shown})"
+    assert found.said.endswith(told)
     assert f"check the proxy {shown}" in found.advice
     assert "hunter2" not in ran.out
 

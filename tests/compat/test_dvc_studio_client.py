@@ -286,7 +286,7 @@ def test_d10_the_default_is_the_studio_of_today(
         monkeypatch.delenv(name.lower(), raising=False)
     with wire() as proxy:  # it opens no tunnel, but hears where one was to lead
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        with pytest.raises(requests.ConnectionError, match="the proxy did not connect"):
+        with pytest.raises(requests.ConnectionError, match="the proxy .* refuses to connect"):
             start()
         assert [each.host for each in proxy.heard] == ["studio.datachain.ai:443"]
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import final
 
 import anyio
-import httpx
+import httpx2 as httpx
 import pytest
 
 from grantflow import Authorized, Client, DeviceFlow, Pending, Request, Response
@@ -16,6 +16,7 @@ from grantflow.core.flows.states import DeviceState
 from grantflow.core.flows.states import Final as Ending
 from grantflow.shell import aio
 from grantflow.shell.http import httpx as over_httpx
+from grantflow.shell.http import turns
 from grantflow.testing import (
     AsyncServerTransport,
     AsyncVirtualClock,
@@ -108,7 +109,7 @@ class Counted:
 def test_two_hundred_over_real_sockets(
     loop: str, patience: float, enough: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(over_httpx, "_PATIENCE", patience)
+    monkeypatch.setattr(turns, "PATIENCE", patience)
     counted = Counted(monkeypatch, enough)
     script = Script(approve_after=timedelta(), interval=timedelta(microseconds=1))
     with serve(script) as server:
@@ -160,6 +161,6 @@ def test_who_is_cancelled_leaves_the_turn_to_others(
                 answered += isinstance(await transport(request), Response)
         await transport.aclose()
 
-    monkeypatch.setattr(over_httpx, "_PATIENCE", 60)
+    monkeypatch.setattr(turns, "PATIENCE", 60)
     anyio.run(main, backend=loop)
     assert answered == 10

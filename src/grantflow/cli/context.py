@@ -24,9 +24,10 @@ def store() -> Store:
 
 def transport(budget: timedelta | None = None) -> Transport:
     """Return a transport; no single answer is waited for longer than the ``budget``."""
-    from grantflow.shell.http.requests import CONNECT_TIMEOUT, READ_TIMEOUT, RequestsTransport
+    from grantflow.shell.http.requests import RequestsTransport
+    from grantflow.shell.http.rules import CONNECT, WHOLE
 
     if budget is None:
         return RequestsTransport()
     most = max(budget.total_seconds(), _SHORTEST_TIMEOUT)
-    return RequestsTransport(timeout=(min(CONNECT_TIMEOUT, most), min(READ_TIMEOUT, most)))
+    return RequestsTransport(timeout=(min(CONNECT, most), min(WHOLE, most)))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TypeVar, assert_never
 
 from grantflow.core.flows.effects import Send
 from grantflow.core.flows.flow import Flow, Run, begin
 from grantflow.core.flows.states import Authorized, Expired, Failed, Final
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Reply
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Clock, Transport
 from grantflow.shell.signing.signed import signed
@@ -54,8 +57,19 @@ def resume(
 
 
 def default_transport() -> Transport:
-    """Return a transport over ``requests``."""
-    # Imported where it is used: whoever brings a transport never loads requests.
+    """Return the transport of this process over ``requests``, loaded when something is sent.
+
+    One serves all flows and sources, so a few connections do; they hold no cookies.
+    """
+    return _send
+
+
+def _send(request: Request, /) -> Reply:
+    return _shared()(request)
+
+
+@cache
+def _shared() -> Transport:
     from grantflow.shell.http.requests import RequestsTransport
 
     return RequestsTransport()

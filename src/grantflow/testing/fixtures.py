@@ -106,3 +106,7 @@ def _stand_in(monkeypatch: pytest.MonkeyPatch, server: ScriptedServer) -> None:
 
         monkeypatch.setattr(HttpxTransport, "__call__", send)
         monkeypatch.setattr(AsyncHttpxTransport, "__call__", send_async)
+    with suppress(ImportError):
+        from grantflow.shell.http.aiohttp import AiohttpTransport
+
+        monkeypatch.setattr(AiohttpTransport, "__call__", send_async)

@@ -32,9 +32,7 @@ from grantflow.core.values.validators import (
     one_of,
 )
 
-_AUTHORITY: Final = re.compile(
-    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_{}][A-Za-z0-9._{}-]*)(?::[0-9]{0,5})?"
-)
+_AUTHORITY: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w{}][\w.{}-]*)(?::[0-9]{0,5})?")
 """A host and a port that every parser of URLs reads alike; braces are a template's."""
 
 FlowName: TypeAlias = Literal["device", "two_step", "link"]
@@ -92,7 +90,7 @@ def endpoint_problem(url: str) -> str | None:
     if "@" in parts.netloc:
         return "must not hold a user name or password"
     if not _AUTHORITY.fullmatch(parts.netloc):
-        return "must name a host, and at most a port, in ASCII letters (punycode)"
+        return "must name a host, and at most a port"
     if parts.fragment:
         return "must not hold a fragment"
     if parts.scheme == "http" and not is_loopback(host):

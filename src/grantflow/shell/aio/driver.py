@@ -6,6 +6,7 @@ is lost then; ``AsyncTokenSource`` loses none.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -74,7 +75,7 @@ async def run(
 ) -> Ending:
     """Run a flow to its end and return its final state; as ``grantflow.run``, with ``await``.
 
-    ``transport`` is ``httpx`` by default, or ``requests`` in a thread where httpx is not there.
+    ``transport`` is ``httpx2`` by default, else ``httpx``, else ``requests`` in a thread.
     """
     if transport is None:
         async with default_transport() as own:
@@ -160,12 +161,12 @@ def in_thread(transport: Transport) -> AsyncTransport:
 
 @asynccontextmanager
 async def default_transport() -> AsyncIterator[AsyncTransport]:
-    """Give a transport over httpx, else over requests in a thread."""
-    own = await run_in_thread(
-        _over_httpx
-    )  # reading the certificates of this machine takes its time
+    """Give a transport over httpx2, else over httpx, else over requests in a thread."""
+    # Loading a library takes longer than an event loop may stand still, once.
+    loaded = sys.modules.get("grantflow.shell.http.httpx") is not None
+    own = _over_httpx() if loaded else await run_in_thread(_over_httpx)
     if own is None:
-        yield in_thread(await run_in_thread(blocking_transport))
+        yield in_thread(blocking_transport())
         return
     try:
         yield own
@@ -175,7 +176,9 @@ async def default_transport() -> AsyncIterator[AsyncTransport]:
 
 def _over_httpx() -> AsyncHttpxTransport | None:
     try:
-        from grantflow.shell.http.httpx import AsyncHttpxTransport
+        from grantflow.shell.http.httpx import AsyncHttpxTransport, library
+
+        library()
     except ImportError:
         return None
     return AsyncHttpxTransport()

@@ -1,246 +1,364 @@
-"""``httpx`` as a transport, blocking and async; the rules are those of ``over_requests``.
+"""httpx as a transport, blocking and async, of either generation: ``httpx2`` and ``httpx``.
 
-No redirects; plain http only to this machine, and then no proxy; timeouts; at most 1 MiB of body;
-trouble is a ``Fault`` that says whether the server may have acted, and in doubt, it may.
+The client's own sending is passed by: it keeps cookies, looks at redirects, and lets hooks raise.
+What a client is set to is honored: its transports, with their proxies and certificates, and what it
+has mounted; but what is meant for this machine goes through no proxy.
 """
 
 from __future__ import annotations
 
+import os
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import Final, final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast, final
+from urllib.parse import urlsplit
 
 import anyio
-import httpx
 
-from grantflow.core.client.provider import endpoint_problem
-from grantflow.core.values.parsing import LARGEST_BODY
-from grantflow.core.values.request import Certificate, Request
-from grantflow.core.values.response import Fault, Reply, Response
-from grantflow.shell.http.certificates import present, unusable
+from grantflow.core.client.provider import is_loopback
+from grantflow.core.values.request import Request
+from grantflow.core.values.response import Fault, Reply
+from grantflow.shell.http.limits import TOO_LARGE, Exchange, exchanging
+from grantflow.shell.http.rules import (
+    BROKEN,
+    CONNECT,
+    KEPT,
+    WHOLE,
+    Body,
+    causes_of,
+    exchange_for,
+    fault_in,
+    headers_of,
+    late,
+    os_words,
+    refused,
+)
+from grantflow.shell.http.settings import at_hand, proxy_fault, proxy_for, trusted
+from grantflow.shell.http.streams import limit
+from grantflow.shell.http.turns import MOST, AsyncTurns, Turns
 
-TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
-_AT_ONCE: Final = 100  # as many connections as httpx has
-_FEW: Final = 4
-_PATIENCE: Final = 0.5
+if TYPE_CHECKING:
+    import httpx
+    import httpx2
+
+    Client: TypeAlias = httpx.Client | httpx2.Client
+    AsyncClient: TypeAlias = httpx.AsyncClient | httpx2.AsyncClient
+    _Blocking: TypeAlias = httpx.BaseTransport
+    _Awaiting: TypeAlias = httpx.AsyncBaseTransport
+
+_Key: TypeAlias = tuple[str | None, int]
 
 
 @final
 class HttpxTransport:
-    """A ``Transport`` over an ``httpx.Client``: its own, or the caller's with its settings.
+    """A ``Transport`` over httpx: connections of its own, or a client's with its settings.
 
-    A client's certificate (RFC 8705) is shown by clients of its own; a caller's client has to bring
-    an ``SSLContext`` that shows it, for httpx takes none for a single request.
+    Its own connections obey the variables of the environment, which are read at every request. A
+    client has to bring an ``SSLContext`` that shows a client's certificate, for httpx takes none
+    for a single request. ``timeout`` is (to connect, for the whole exchange) in seconds.
     """
 
-    def __init__(self, client: httpx.Client | None = None) -> None:
-        self._client = client or httpx.Client(timeout=TIMEOUT)
-        self._own = client is None
+    def __init__(
+        self, client: Client | None = None, *, timeout: tuple[float, float] = (CONNECT, WHOLE)
+    ) -> None:
+        self._client = client
+        self._own = _Own()
+        self._connect, self._whole = timeout
 
     def __call__(self, request: Request, /) -> Reply:
         """Send ``request`` once; trouble on the network is returned, not raised."""
-        problem = _problem(request)
+        problem = refused(request)
         if problem is not None:
             return problem
-        if self._own and request.certificate is not None:
-            with httpx.Client(timeout=TIMEOUT, verify=_showing(request.certificate)) as client:
-                return _sent(client, request)
-        return _sent(self._client, request)
+        proxy = proxy_for(request.url) if self._client is None else None
+        if isinstance(proxy, Fault):
+            return proxy
+        try:
+            if self._client is None:
+                context = trusted(certificate=request.certificate)
+                if isinstance(context, Fault):
+                    return context
+                transport = self._here().blocking(proxy, context)
+            else:
+                transport = cast("_Blocking", _transport_of(self._client, request.url))
+        except Exception as error:  # noqa: BLE001 - a proxy that httpx does not know, for example
+            return _unsent(error, proxy)
+        limit(transport, awaits=False)
+        with self._here().turns.one(held=request.wait is not None):
+            exchange = exchange_for(request, self._whole)
+            try:
+                with exchanging(exchange):
+                    return _sent(transport, request, exchange, self._connect, self._client)
+            except Exception as error:  # noqa: BLE001 - nothing that a library raises gets out
+                return _fault(error, exchange, proxy)
+            except BaseException as error:
+                # The frames of the libraries hold the body of the request.
+                error.__traceback__ = None
+                raise
 
+    def close(self) -> None:
+        """Close the idle connections of its own; a client is its maker's to close."""
+        for transport in self._own.drop():
+            cast("_Blocking", transport).close()
 
-def _sent(client: httpx.Client, request: Request) -> Reply:
-    try:
-        with client.stream(
-            request.method,
-            request.target(),
-            content=request.presented().body(),
-            headers=request.presented().header_map(),
-            auth=_as_it_is,
-            follow_redirects=False,
-            timeout=_patience(client.timeout, request),
-        ) as response:
-            body = _Body()
-            if _declares_too_much(response):
-                return _TOO_LARGE
-            for chunk in response.iter_bytes():
-                if body.full_with(chunk):
-                    return _TOO_LARGE
-            return body.of(response)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return _fault(error)
+    def _here(self) -> _Own:
+        if self._own.process != os.getpid():
+            self._own = _Own()  # a child uses no connection of its parent's
+        return self._own
 
 
 @final
 class AsyncHttpxTransport:
-    """The same over an ``httpx.AsyncClient``, for asyncio and trio.
+    """The same over an ``AsyncClient``, for asyncio and trio; one is for one event loop."""
 
-    Its own client has at most 100 requests under way, and the rest wait their turn. Where answers
-    come quickly, a few connections do it all.
-    """
-
-    def __init__(self, client: httpx.AsyncClient | None = None) -> None:
-        self._client = client or httpx.AsyncClient(timeout=TIMEOUT)
-        self._turns = _Turns() if client is None else None
+    def __init__(
+        self, client: AsyncClient | None = None, *, timeout: tuple[float, float] = (CONNECT, WHOLE)
+    ) -> None:
+        self._client = client
+        self._own = _Own()
+        self._turns = AsyncTurns()
+        self._connect, self._whole = timeout
 
     async def __call__(self, request: Request, /) -> Reply:
         """Send ``request`` once; trouble on the network is returned, not raised."""
-        problem = _problem(request)
+        problem = refused(request)
         if problem is not None:
             return problem
-        if self._turns is None:
-            return await _asent(self._client, request)
-        async with self._turns.one():
-            if request.certificate is None:
-                return await _asent(self._client, request)
-            context = _showing(request.certificate)
-            async with httpx.AsyncClient(timeout=TIMEOUT, verify=context) as client:
-                return await _asent(client, request)
+        proxy = proxy_for(request.url) if self._client is None else None
+        if isinstance(proxy, Fault):
+            return proxy
+        try:
+            if self._client is None:
+                context = await _context(request)
+                if isinstance(context, Fault):
+                    return context
+                transport = self._here().awaiting(proxy, context)
+            else:
+                transport = cast("_Awaiting", _transport_of(self._client, request.url))
+        except Exception as error:  # noqa: BLE001 - a proxy that httpx does not know, for example
+            return _unsent(error, proxy)
+        limit(transport, awaits=True)
+        async with self._turns.one(held=request.wait is not None):
+            exchange = exchange_for(request, self._whole)
+            try:
+                with exchanging(exchange), anyio.move_on_after(exchange.left()):
+                    return await _asent(transport, request, exchange, self._connect, self._client)
+            except Exception as error:  # noqa: BLE001 - nothing that a library raises gets out
+                return _fault(error, exchange, proxy)
+            except BaseException as error:
+                error.__traceback__ = None
+                raise
+            return late(exchange)
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
+        """Close the idle connections of its own; a client is its maker's to close."""
+        for transport in self._own.drop():
+            await cast("_Awaiting", transport).aclose()
+
+    def _here(self) -> _Own:
+        if self._own.process != os.getpid():
+            self._own = _Own()
+            self._turns = AsyncTurns()
+        return self._own
 
 
-@final
-class _Turns:
-    """Who may send: four at a time, and up to a hundred where that takes longer than half a second.
-
-    A thousand that wait within httpx cost it a look at all of them for each answer, and those at
-    the end run out of its patience. Every request looks at all open connections, too, and a new
-    one costs a handshake: to wait for one that is there is cheaper, and mostly not slower.
-    """
-
-    def __init__(self) -> None:
-        self._few = anyio.Semaphore(_FEW)
-        self._more = anyio.Semaphore(_AT_ONCE - _FEW)
-
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Wait for a turn, and have it."""
-        turns = self._few
-        with anyio.move_on_after(_PATIENCE) as patience:
-            await turns.acquire()
-        if patience.cancelled_caught:
-            turns = self._more
-            await turns.acquire()
-        try:
-            yield
-        finally:
-            turns.release()
-
-
-async def _asent(client: httpx.AsyncClient, request: Request) -> Reply:
-    try:
-        async with client.stream(
-            request.method,
-            request.target(),
-            content=request.presented().body(),
-            headers=request.presented().header_map(),
-            auth=_as_it_is,
-            follow_redirects=False,
-            timeout=_patience(client.timeout, request),
-        ) as response:
-            body = _Body()
-            if _declares_too_much(response):
-                return _TOO_LARGE
-            async for chunk in response.aiter_bytes():
-                if body.full_with(chunk):
-                    return _TOO_LARGE
-            return body.of(response)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return _fault(error)
-
-
-_TOO_LARGE: Final = Fault("too_large", "maybe", "more than 1 MiB")
-
-
-def _patience(usual: httpx.Timeout, request: Request) -> httpx.Timeout:
-    if request.wait is None or usual.read is None:
-        return usual
-    read = max(usual.read, request.wait.total_seconds())
-    return httpx.Timeout(connect=usual.connect, read=read, write=usual.write, pool=usual.pool)
-
-
-def _as_it_is(request: httpx.Request) -> httpx.Request:
-    return request
-
-
-def _problem(request: Request) -> Fault | None:
-    problem = endpoint_problem(request.url)
-    if problem is not None:
-        return Fault("other", "no", f"the URL {problem}")
-    return None if request.certificate is None else unusable(request.certificate)
-
-
-def _showing(certificate: Certificate) -> ssl.SSLContext:
-    # Made for each request: certificates that live for hours are renewed under the same name.
-    context = httpx.create_ssl_context()
-    present(certificate, context)
-    return context
-
-
-def _declares_too_much(response: httpx.Response) -> bool:
-    # Also because an async stream that is left half read makes trio complain.
-    length = response.headers.get("content-length", "")
-    return length.isdecimal() and int(length[:20]) > LARGEST_BODY
-
-
-@final
-class _Body:
-    """What has been read of an answer."""
-
-    def __init__(self) -> None:
-        self._read = bytearray()
-
-    def full_with(self, chunk: bytes) -> bool:
-        self._read += chunk
-        return len(self._read) > LARGEST_BODY
-
-    def of(self, response: httpx.Response) -> Response:
-        return Response(response.status_code, dict(response.headers), bytes(self._read))
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _fault(error: Exception) -> Fault:
-    causes = tuple(_causes(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Fault("tls", "no", cause.verify_message)
-        if isinstance(cause, ssl.SSLError):
-            return Fault("tls", "maybe", (cause.reason or "").replace("_", " ").lower())
-    match error:
-        case httpx.ConnectTimeout() | httpx.PoolTimeout():
-            return Fault("timeout", "no", "no connection in time")
-        case httpx.TimeoutException():
-            return Fault("timeout", "maybe", "no answer in time")
-        case httpx.ProxyError():
-            return Fault("refused", "no", "the proxy did not connect")
-        case httpx.ConnectError():
-            return _unconnected(causes)
-        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
-            return Fault("other", "no", "the URL cannot be used")
-        case httpx.TransportError():
-            return Fault("other", "maybe", "the connection broke before the answer was whole")
-        case _:
-            return Fault("other", "maybe", type(error).__name__)
-
-
-def _unconnected(causes: tuple[BaseException, ...]) -> Fault:
-    import socket
-
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return Fault("name", "no", _words(causes[0]))
-    return Fault(
-        "refused", "no", str(causes[0]).partition("]")[2].strip().lower() or "no connection"
+async def _context(request: Request) -> ssl.SSLContext | Fault:
+    if at_hand(certificate=request.certificate):
+        return trusted(certificate=request.certificate)
+    # Reading a bundle takes longer than an event loop may stand still.
+    return await anyio.to_thread.run_sync(
+        lambda: trusted(certificate=request.certificate), limiter=anyio.CapacityLimiter(1)
     )
 
 
-def _words(error: BaseException) -> str:
-    """Return the operating system's words without its number."""
-    return str(error).rpartition("]")[2].strip().lower() or "no connection"
+@final
+class _Own:
+    """What one process has of its own: a transport for each proxy and TLS context."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.turns = Turns()
+        self._transports: dict[_Key, object] = {}
+
+    def blocking(self, proxy: str | None, context: ssl.SSLContext) -> _Blocking:
+        key = (proxy, id(context))
+        if key not in self._transports:
+            made = library().HTTPTransport(verify=context, limits=_limits(), proxy=proxy)
+            self._transports.setdefault(key, made)
+        return cast("_Blocking", self._transports[key])
+
+    def awaiting(self, proxy: str | None, context: ssl.SSLContext) -> _Awaiting:
+        key = (proxy, id(context))
+        if key not in self._transports:
+            made = library().AsyncHTTPTransport(verify=context, limits=_limits(), proxy=proxy)
+            self._transports[key] = made
+        return cast("_Awaiting", self._transports[key])
+
+    def drop(self) -> list[object]:
+        dropped = list(self._transports.values())
+        self._transports = {}
+        return dropped
+
+
+class _Library(Protocol):
+    """What is used of either generation."""
+
+    HTTPTransport: type[httpx.HTTPTransport]
+    AsyncHTTPTransport: type[httpx.AsyncHTTPTransport]
+    Limits: type[httpx.Limits]
+    Request: type[httpx.Request]
+    Timeout: type[httpx.Timeout]
+
+
+def library(of: object = None) -> _Library:
+    """Return the generation of a client, or the newest that is installed."""
+    import importlib
+
+    if of is not None:
+        family = {each.__module__.partition(".")[0] for each in type(of).__mro__}
+        return cast(
+            "_Library", importlib.import_module("httpx2" if "httpx2" in family else "httpx")
+        )
+    try:
+        return cast("_Library", importlib.import_module("httpx2"))
+    except ImportError:
+        return cast("_Library", importlib.import_module("httpx"))
+
+
+def _limits() -> httpx.Limits:
+    return library().Limits(
+        max_connections=MOST, max_keepalive_connections=20, keepalive_expiry=KEPT
+    )
+
+
+class _Routing(Protocol):
+    """How a client finds the transport for a URL; neither generation says it in public."""
+
+    _transport: object
+
+    def _transport_for_url(self, url: object) -> object: ...
+
+
+def _transport_of(client: Client | AsyncClient, url: str) -> object:
+    routing = cast("_Routing", client)
+    if is_loopback(urlsplit(url).hostname or ""):
+        return routing._transport  # noqa: SLF001 - no proxy
+    request = library(client).Request("GET", url)
+    return routing._transport_for_url(request.url)  # noqa: SLF001
+
+
+def _written(
+    request: Request,
+    client: Client | AsyncClient | None,
+    *,
+    connect: float,
+    whole: float | None,
+) -> httpx.Request:
+    made = library(client)
+    timeout = made.Timeout(whole, connect=connect)
+    return made.Request(
+        request.method,
+        request.target(),
+        headers={**_headers_of(client), **headers_of(request)},
+        content=request.presented().body(),
+        extensions={"timeout": timeout.as_dict()},
+    )
+
+
+def _headers_of(client: Client | AsyncClient | None) -> dict[str, str]:
+    if client is None:
+        return {}
+    mine = ("authorization", "cookie", "accept", "accept-encoding", "connection")
+    return {name: text for name, text in client.headers.items() if name.lower() not in mine}
+
+
+def _sent(
+    transport: _Blocking,
+    request: Request,
+    exchange: Exchange,
+    connect: float,
+    client: Client | AsyncClient | None,
+) -> Reply:
+    whole = exchange.left()
+    ready = _written(request, client, connect=min(connect, whole), whole=whole)
+    response = transport.handle_request(ready)
+    try:
+        body = Body(response.status_code, _texts(response.headers))
+        if body.wanted:
+            for chunk in cast("httpx.SyncByteStream", response.stream):
+                if body.full_with(chunk):
+                    break
+                if exchange.over:
+                    return late(exchange)
+        return body.reply()
+    finally:
+        response.close()
+
+
+async def _asent(
+    transport: _Awaiting,
+    request: Request,
+    exchange: Exchange,
+    connect: float,
+    client: Client | AsyncClient | None,
+) -> Reply:
+    ready = _written(request, client, connect=connect, whole=None)  # the cancel scope ends it
+    response = await transport.handle_async_request(ready)
+    try:
+        body = Body(response.status_code, _texts(response.headers))
+        if body.wanted:
+            async for chunk in cast("httpx.AsyncByteStream", response.stream):
+                # Trio complains of a stream that is left half read: its next read fails.
+                if body.full_with(chunk):
+                    exchange.fault = TOO_LARGE
+        return body.reply()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await response.aclose()
+
+
+def _texts(headers: Mapping[str, str]) -> dict[str, str]:
+    return dict(headers.items())
+
+
+_TIMEOUT_BEFORE: Final = {"ConnectTimeout", "PoolTimeout"}
+
+
+def _fault(error: Exception, exchange: Exchange, proxy: str | None) -> Fault:
+    causes = causes_of(error)
+    # Either generation has the same names, and neither need be loaded to compare them.
+    names = {each.__name__ for each in type(error).__mro__}
+    if "ProxyError" in names:
+        status = str(error)[:3]
+        return proxy_fault(proxy, int(status) if status.isdecimal() else None)
+    if names & _TIMEOUT_BEFORE:
+        exchange.connecting = True
+        return late(exchange)
+    known = fault_in(causes, exchange)
+    if known is not None and known.kind == "name" and proxy is not None:
+        return proxy_fault(proxy, why="its name could not be resolved")
+    if known is not None:
+        return known
+    if names & {"TimeoutException", "TimeoutError"}:
+        return late(exchange)
+    if "ConnectError" in names:
+        words = os_words(causes)
+        if proxy is not None:
+            return proxy_fault(proxy, why=words)
+        return Fault("refused", "no", words or "no connection")
+    if names & {"InvalidURL", "UnsupportedProtocol", "LocalProtocolError"}:
+        return Fault("other", "no", "the request cannot be sent as it is")
+    if "TransportError" in names:
+        return BROKEN
+    return Fault("other", "maybe", type(error).__name__)
+
+
+def _unsent(error: Exception, proxy: str | None) -> Fault:
+    """Return what keeps a transport from being made at all."""
+    if isinstance(error, ImportError) and proxy is not None and proxy.startswith("socks"):
+        return Fault("other", "no", "a SOCKS proxy needs socksio: pip install 'httpx2[socks]'")
+    if isinstance(error, ImportError):
+        return Fault("other", "no", "httpx is not installed: pip install 'grantflow[async]'")
+    if proxy is not None:
+        return proxy_fault(proxy, why="its URL cannot be used")
+    return Fault("other", "no", type(error).__name__)
