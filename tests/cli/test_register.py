@@ -195,7 +195,7 @@ def test_aws_needs_no_client_id(stage: Stage) -> None:
         return Response(200, {}, json.dumps(answers[what]).encode())
 
     stage.answers_with(transport)
-    where = ("aws", "--set", "region=eu-central-1", "--param", f"startUrl={portal}")
+    where = ("aws", "--set", "region=eu-central-1", "--set", f"start_url={portal}")
     ran = stage.run("login", *where, "--scope", "sso:account:access")
     assert ran.code == 0, ran.err
     assert [what for what, _ in sent] == ["client/register", "device_authorization", "token"]

@@ -65,8 +65,9 @@ def test_basic_percent_encodes_unless_told_otherwise() -> None:
 DEVICE = "https://acme.example/device"
 ACMES: dict[str, Provider] = {
     "by the rule": evolve(ACME, device_authorization_endpoint=DEVICE),
-    "always": evolve(ACME, device_authorization_endpoint=DEVICE, send_client_id=True),
-    "never": evolve(ACME, device_authorization_endpoint=DEVICE, send_client_id=False),
+    "always": evolve(ACME, device_authorization_endpoint=DEVICE, send_client_id="always"),
+    "if needed": evolve(ACME, device_authorization_endpoint=DEVICE, send_client_id="if_needed"),
+    "never": evolve(ACME, device_authorization_endpoint=DEVICE, send_client_id="never"),
 }
 PROOFS: dict[str, ClientAuthentication] = {
     "none": Public(),
@@ -90,11 +91,17 @@ def test_where_the_client_id_is_in_the_body(place: str, proof: str, rule: str) -
     endpoint = DEVICE if place == "device" else provider.token_endpoint
     form = dict(client.request(endpoint, (), getattr(provider, place)).form)
     told = proof in NAMED or (place == "device" and proof != "headers")
-    assert ("client_id" in form) == {"by the rule": told, "always": True, "never": False}[rule]
+    expected = {
+        "by the rule": told,
+        "if needed": proof in NAMED,
+        "always": True,
+        "never": False,
+    }
+    assert ("client_id" in form) == expected[rule]
 
 
 def test_one_kind_of_request_may_name_the_client_by_itself() -> None:
-    provider = evolve(ACME, refresh=RequestFormat(send_client_id=True))
+    provider = evolve(ACME, refresh=RequestFormat(send_client_id="always"))
     client = Client(provider=provider, client_id="app", authentication=ClientSecretBasic(SECRET))
     assert dict(client.request(ACME.token_endpoint, (), provider.refresh).form) == {
         "client_id": "app"

@@ -89,7 +89,7 @@ SILENT: dict[type[AttrsInstance], dict[str, object]] = {
         "userinfo_endpoint": X,
         "issuer": X,
         "auth_methods": ("none",),
-        "send_client_id": True,
+        "send_client_id": "always",
         "public_basic": True,
         "assertion_audience": "endpoint",
         "mtls_endpoint_aliases": {X: "https://y.example"},
@@ -110,7 +110,7 @@ SILENT: dict[type[AttrsInstance], dict[str, object]] = {
         "scopes_supported": ("read",),
         "client_id_metadata_document_supported": True,
     },
-    RequestFormat: {"send_client_id": True, "assertion_audience": "endpoint"},
+    RequestFormat: {"send_client_id": "always", "assertion_audience": "endpoint"},
 }
 CASES = [
     (kind, name, value, tells)

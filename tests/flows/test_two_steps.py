@@ -319,8 +319,8 @@ def test_a_source_brings_a_new_one_for_each_sign_in() -> None:
 
 # Registration (RFC 7591)
 
-AWS = providers.find("aws", region="eu-west-1")
-WANTED = Client(provider=AWS, client_id="?", extra={"startUrl": "https://acme.awsapps.com/start"})
+AWS = providers.find("aws", region="eu-west-1", start_url="https://acme.awsapps.com/start")
+WANTED = Client(provider=AWS, client_id="?")
 REGISTER = RegistrationFlow(provider=AWS, client_name="my tool", scope=["sso:account:access"])
 DAYS_90 = 90 * 86400
 

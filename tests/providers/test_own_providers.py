@@ -93,7 +93,7 @@ answers = st.builds(
     sub_error=st.none() | texts,
     codes=words,
     poll_statuses=statuses,
-    milliseconds=st.booleans(),
+    milliseconds=st.lists(st.sampled_from(["device", "token"]), max_size=2).map(tuple),
 )
 spelt = st.builds(
     Provider,
@@ -179,7 +179,7 @@ def test_like_begins_with_a_known_one_and_changes_some_of_it() -> None:
         lifetime = 60
         revocation_endpoint = "https://{host}/{tenant}/revoke"
         [acme.answers]
-        milliseconds = true
+        milliseconds = "device"
         [acme.needs.tenant]
         default = "acme.example"
         """
@@ -188,7 +188,7 @@ def test_like_begins_with_a_known_one_and_changes_some_of_it() -> None:
     found = catalog.find("acme")
     assert found.device_authorization_endpoint == entra.device_authorization_endpoint
     assert found.answers.codes == entra.answers.codes
-    assert found.answers.milliseconds
+    assert found.answers.milliseconds == ("device",)
     assert found.lifetime == timedelta(minutes=1)
     assert found.revocation_endpoint == "https://login.microsoftonline.com/acme.example/revoke"
     assert catalog.template("acme").grants == ("device", "client_credentials")
@@ -247,7 +247,7 @@ WRONG = {
     "[acme]": "[acme] token_endpoint: it is missing",
     '["a b"]\nlike = "github"': "[a b]: a name is made of letters",
     acme("name = 'x'"): "[acme] name: unknown key",
-    acme("scope_seperator = ','"): "scope_seperator: unknown key; did you mean scope_separator?",
+    acme("scope_seperator = ','"): "scope_seperator: unknown key; did you mean scope_separator",
     acme("[acme.pol]", "method = 'GET'"): "[acme] pol: unknown key; did you mean poll",
     acme("[acme.poll]", "renam = {}"): "[acme.poll] renam: unknown key; did you mean rename?",
     acme("[acme.answers]", "rename = {}"): "[acme.answers] rename: unknown key",

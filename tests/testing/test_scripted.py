@@ -52,6 +52,11 @@ NEEDS = {
     "environment": "a1b2",
     "realm": "main",
     "path": "/oauth",
+    "start_url": "https://acme.awsapps.com/start",
+    "account_id": "acc-1",
+    "app_id": "123",
+    "client_token": "abc",
+    "deployment_id": "dep-1",
 }
 
 

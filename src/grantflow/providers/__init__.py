@@ -4,9 +4,9 @@
 'https://github.com/login/oauth/access_token'
 >>> find("entra", tenant="common").device_authorization_endpoint
 'https://login.microsoftonline.com/common/oauth2/v2.0/devicecode'
->>> find("entra")
+>>> find("keycloak", realm="acme")
 Traceback (most recent call last):
-ValueError: tenant: provider 'entra' needs it
+grantflow.core.values.validators.ArgumentError: host: provider 'keycloak' needs it
 
 A user's own ones, a document such as a file of TOML, win over them:
 

@@ -71,7 +71,7 @@ class Catalog:
         known = next((each for each in names if said == each or said in names[each]), None)
         if known is not None and self.known is not None:
             return self.known.template(known)
-        raise LookupError(f"unknown provider {name!r}{nearest(said, self._words())}")
+        raise LookupError(f"unknown provider {name!r}{nearest(said, self._words(), few=False)}")
 
     def find(self, name: str, /, **values: str) -> Provider:
         """Return a provider with its gaps filled by ``values``.

@@ -60,8 +60,8 @@ def provider_from(name: str, document: Mapping[str, object]) -> Provider | Mista
     >>> where = {"token_endpoint": "https://acme.example/token"}
     >>> provider_from("acme", where).name
     'acme'
-    >>> [str(each) for each in provider_from("acme", {**where, "scope_seperator": ","})]
-    ['[acme] scope_seperator: unknown key; did you mean scope_separator?']
+    >>> [str(each) for each in provider_from("acme", {**where, "encodign": "json"})]
+    ['[acme] encodign: unknown key; did you mean encoding?']
     """
     mistakes = [*_secrets_in(name, document)]
     found = _provider(name, document, None, mistakes)

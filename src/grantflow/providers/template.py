@@ -69,10 +69,10 @@ class Variable:
     never. ``follows`` names another variable whose beginning decides the default: the first of
     ``prefixes`` that fits.
 
-    >>> Variable("host").checked("evil.example/x")
+    >>> Variable("realm", "word").checked("a/b")
     Traceback (most recent call last):
-    ValueError: host: a host name with an optional port, such as id.example.com is needed, not \
-'evil.example/x'
+    grantflow.core.values.validators.ArgumentError: realm: one word of letters, digits and . _ ~ - \
+is needed, not 'a/b'
     """
 
     name: str
@@ -112,7 +112,8 @@ class Template:
     """A provider with gaps, and what a person wants to know of it.
 
     ``source`` are the public places that it was read from, ``verified`` against what it was
-    checked. ``note`` says what a person has to do or know. ``client_credentials`` says whether
+    checked. ``note`` says what a person has to do or know, ``scope_required`` that a request
+    without a scope is refused. ``client_credentials`` says whether
     its sources show that grant; ``None`` where it is the only one. ``client_id`` is that of the
     provider's own public client for programs of others; it may hold gaps.
     """
@@ -126,6 +127,7 @@ class Template:
     client_id: str | None = None
     verified: Verified | None = None
     note: str | None = None
+    scope_required: bool = False
 
     @property
     def name(self) -> str:
@@ -204,8 +206,8 @@ def _put_all(pairs: Pairs, values: Mapping[str, str]) -> Pairs:
     )
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message that names what may have been meant.
+def nearest(name: str, known: Iterable[str], *, few: bool = True) -> str:
+    """Return the end of a message that names what may have been meant, or all if they are few.
 
     >>> nearest("tennant", ["tenant", "host"]), nearest("x", [])
     ('; did you mean tenant?', '')
@@ -214,7 +216,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    return f"; it takes {', '.join(names)}" if names and len(names) <= 6 else ""
+    return f"; it takes {', '.join(names)}" if few and names and len(names) <= 6 else ""
 
 
 # -- where the gaps are, and what each of them may hold

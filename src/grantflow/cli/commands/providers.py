@@ -109,16 +109,24 @@ def _members(template: Template, catalog: Catalog) -> dict[str, object]:
         ],
         "own": _is_own(template, catalog),
         "source": list(template.source),
+        "verified": template.verified,
+        "note": template.note,
         "provider": document_of(template.provider),
     }
 
 
-_HEAD: Final = ("NAME", "GRANTS", "NEEDS", "WHAT")
+_HEAD: Final = ("NAME", "GRANTS", "NEEDS", "VERIFIED BY", "WHAT")
 
 
 def _row(template: Template, catalog: Catalog) -> tuple[str, ...]:
     needs = [need.name if need.default is None else f"[{need.name}]" for need in template.needs]
-    return (template.name, _grants(template), " ".join(needs) or "-", _title(template, catalog))
+    return (
+        template.name,
+        _grants(template),
+        " ".join(needs) or "-",
+        template.verified or "-",
+        _title(template, catalog),
+    )
 
 
 def _title(template: Template, catalog: Catalog) -> str:
@@ -139,7 +147,9 @@ def _all_of(template: Template, catalog: Catalog) -> Iterator[str]:
         ("grants", _grants(template)),
         *(("needs", _need(need)) for need in template.needs),
         ("client proves itself by", ", ".join(provider.auth_methods) or "not known"),
+        ("verified by", template.verified or "nobody yet"),
         *(("as told by", each) for each in template.source),
+        *(("note", template.note) for _ in (template.note,) if template.note),
     ]
     yield from _below(rows)
     yield ""
@@ -157,7 +167,7 @@ def _all_of(template: Template, catalog: Catalog) -> Iterator[str]:
     if template.grants:
         yield ""
         yield "Sign in:"
-        yield f"  {_login(template)}"
+        yield from (f"  {line}" for line in _logins(template))
 
 
 def _below(rows: Iterable[tuple[str, str]]) -> list[str]:
@@ -167,25 +177,32 @@ def _below(rows: Iterable[tuple[str, str]]) -> list[str]:
 def _need(need: Variable) -> str:
     usual = "" if need.default is None else f" (by default {need.default or 'empty'})"
     where = "" if need.environment is None else f", or what {need.environment} says"
-    return f"{need.name}: {need.phrase}{usual}{where}"
+    hint = "" if need.hint is None else f"; {need.hint}"
+    return f"{need.name}: {need.phrase}{usual}{where}{hint}"
 
 
-def _login(template: Template) -> str:
+def _logins(template: Template) -> Iterator[str]:
+    """Yield a line for each grant with all that it cannot do without."""
     methods = template.provider.auth_methods
-    words = [
-        "grantflow login",
-        template.name,
-        *(
-            f"--set {each.name}={each.name.upper()}"
-            for each in template.needs
-            if each.default is None
-        ),
-    ]
-    # Without an id, the command registers itself, or takes the provider's own public client.
-    if template.provider.registration_endpoint is None and template.client_id is None:
-        words.append("--client-id ID")
-        if methods and "none" not in methods:
-            words.append("--client-secret-file FILE")
-    if "device" not in template.grants:
-        words.append("--grant client_credentials")
-    return " ".join(words)
+    for grant in template.grants:
+        words = [
+            "grantflow login",
+            template.name,
+            *(
+                f"--set {each.name}={each.name.upper()}"
+                for each in template.needs
+                if each.default is None
+            ),
+        ]
+        # Without an id, the command registers itself, or takes the one that the provider publishes.
+        if template.provider.registration_endpoint is None:
+            if template.client_id is None:
+                words.append("--client-id ID")
+            if methods and ("none" not in methods or grant != "device") and methods != ("none",):
+                keys = not any(each.startswith("client_secret") for each in methods)
+                words.append("--client-key-file FILE" if keys else "--client-secret-file FILE")
+        if template.scope_required and not template.provider.scope:
+            words.append("--scope SCOPE")
+        if grant != "device":
+            words.append(f"--grant {grant}")
+        yield " ".join(words)

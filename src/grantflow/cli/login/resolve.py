@@ -63,12 +63,12 @@ def _by_name(wanted: Profile, name: str) -> tuple[Profile, Provider]:
             f"{template.name} offers no device grant; without a person, "
             "use --grant client_credentials"
         )
-    client_id = wanted.client_id or template.client_id
+    values = known.with_environment(template, wanted.values)
+    provider = known.filled(template, values)
+    client_id = wanted.client_id or template.client_id_with(dict(values))
     registers = template.provider.registration_endpoint is not None and wanted.grant == "device"
     if client_id is None and not registers:
         raise no_client()
-    values = known.with_environment(template, wanted.values)
-    provider = known.filled(template, values)
     found = evolve(wanted, provider=template.name, client_id=client_id, values=values)
     return remembering(found, provider), provider
 

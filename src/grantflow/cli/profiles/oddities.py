@@ -50,7 +50,7 @@ def oddities(provider: Provider) -> Iterator[str]:
 
 def _told(path: str, name: str, holder: object) -> Iterator[str]:
     shown = f"{path}.{name}".removeprefix(".").replace("_", " ")
-    yield f"{shown}: {json.dumps(written(getattr(holder, name)))}"
+    yield f"{shown}: {json.dumps(written(getattr(holder, name)))}."
 
 
 _BODIES: Final = {

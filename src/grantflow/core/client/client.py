@@ -168,12 +168,16 @@ class Client:
         RFC 8628 section 3.1 has it there for every client.
         """
         provider = self.provider
-        for said in (asking.send_client_id, provider.send_client_id):
-            if said is not None:
-                return said
-        if endpoint != provider.device_authorization_endpoint:
-            return None
-        return None if isinstance(self.authentication, ClientSecretHeaders) else True
+        told = asking.send_client_id or provider.send_client_id
+        if told is None and endpoint == provider.device_authorization_endpoint:
+            told = "if_needed" if isinstance(self.authentication, ClientSecretHeaders) else "always"
+        match told:
+            case "always":
+                return True
+            case "never":
+                return False
+            case _:
+                return None
 
     def token_request(
         self, endpoint: str, form: Pairs, asking: RequestFormat = _STANDARD

@@ -117,6 +117,19 @@ def _known(words: Collection[str], given: Iterable[object], name: str) -> None:
             raise ArgumentError(name, f"unknown name {each!r}; {rest}")
 
 
+SendClientId: TypeAlias = Literal["always", "if_needed", "never"]
+"""When the client id is in a body: ``if_needed`` is where no Basic and no assertion tells it."""
+
+
+def says_when(
+    _: object, attribute: Attribute[SendClientId | None], value: SendClientId | None
+) -> None:
+    """Refuse what does not say when the client id is sent."""
+    is_a(str, optional=True)(_, attribute, value)
+    if value is not None:
+        _known(get_args(SendClientId), (value,), attribute.name)
+
+
 def is_an_audience(_: object, attribute: Attribute[str | None], value: str | None) -> None:
     """Refuse what names no audience of an assertion."""
     is_a(str, optional=True)(_, attribute, value)
@@ -172,7 +185,7 @@ class RequestFormat:
     echo: tuple[str, ...] = field(default=(), converter=_several, validator=are(str))
     again: tuple[str, ...] = field(default=(), converter=_several, validator=are(str))
     path: tuple[str, ...] = field(default=(), converter=_several, validator=[are(str), _parameters])
-    send_client_id: bool | None = field(default=None, validator=is_a(bool, optional=True))
+    send_client_id: SendClientId | None = field(default=None, validator=says_when)
     assertion_audience: str | None = field(default=None, validator=is_an_audience)
 
     def spelt(self, form: Pairs) -> Pairs:

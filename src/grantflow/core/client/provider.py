@@ -17,8 +17,10 @@ from grantflow.core.client.dialect import (
     Names,
     RequestFormat,
     ResponseFormat,
+    SendClientId,
     is_an_audience,
     names,
+    says_when,
 )
 from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.pairs import Pairs, as_pairs
@@ -153,8 +155,9 @@ class Provider:
     request; ``device``, ``poll``, ``token``, ``refresh``, ``exchange``, ``revocation``,
     ``introspection`` and ``registration`` are the formats of the requests, ``answers`` that of the
     answers.
-    ``send_client_id`` says whether the client id is in every body; by default it is at the device
-    endpoint, and where neither Basic nor an assertion names the client. ``public_basic`` is for
+    ``send_client_id`` says when the client id is in a body: ``always``, ``never`` or ``if_needed``,
+    where neither Basic nor an assertion names the client. By default that, and always at the device
+    endpoint. ``public_basic`` is for
     those who want Basic with an empty secret of public clients. ``assertion_audience`` is whom a
     client's assertion is for: ``token_endpoint``, ``endpoint`` (the one that is asked) or a URL; by
     default the issuer, else the token endpoint.
@@ -172,9 +175,9 @@ class Provider:
     than the token type. ``pkce_supported``, ``scopes_supported`` and
     ``client_id_metadata_document_supported`` are what the metadata says of them.
 
-    >>> Provider(name="acme", token_endpoint="http://acme.example/token")
+    >>> Provider(name="acme", token_endpoint="acme.example/token")
     Traceback (most recent call last):
-    ValueError: token_endpoint: must be https (http is only for loopback), not http://acme.example
+    grantflow.core.values.validators.ArgumentError: token_endpoint: must be an absolute https URL
     """
 
     name: str = field(validator=is_a(str))
@@ -190,7 +193,7 @@ class Provider:
     issuer: str | None = field(default=None, validator=_MAYBE_TEXT)
     encoding: Literal["form", "json"] = field(default="form", validator=one_of("form", "json"))
     auth_methods: tuple[str, ...] = field(default=(), converter=_texts, validator=are(str))
-    send_client_id: bool | None = field(default=None, validator=is_a(bool, optional=True))
+    send_client_id: SendClientId | None = field(default=None, validator=says_when)
     public_basic: bool = field(default=False, validator=is_a(bool))
     assertion_audience: str | None = field(default=None, validator=is_an_audience)
     headers: Pairs = field(

@@ -113,9 +113,10 @@ class RegistrationFlow:
 
     def _scope(self) -> Pairs:
         separator = self.provider.scope_separator
+        words = self.scope or self.provider.scope
         if separator is None:
-            return tuple(("scope[]", word) for word in self.scope)
-        return (("scope", separator.join(self.scope)),) if self.scope else ()
+            return tuple(("scope[]", word) for word in words)
+        return (("scope", separator.join(words)),) if words else ()
 
     @property
     def key(self) -> str:

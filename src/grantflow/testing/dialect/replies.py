@@ -56,7 +56,8 @@ def enveloped(body: Mapping[str, object], kind: Kind, provider: Provider) -> dic
         said["scope"] = scope.replace(" ", answers.scope_separator)
     for name in ("expires_in", "interval"):
         number = said.get(name)
-        if answers.milliseconds and kind == "device" and isinstance(number, (int, float)):
+        unit = "device" if kind == "device" else "token"
+        if unit in answers.milliseconds and isinstance(number, (int, float)):
             said[name] = number * 1000
     pointer = None if provider.poll_at is None else said.pop(provider.poll_at, None)
     paths = dict(answers.fields)

@@ -77,8 +77,9 @@ class Translator:
             return self._written(self._brought[code], kind)
         reply = answer(self._asked(request, kind, form, server()))
         if kind == "poll" and self.provider.exchange.echo and _succeeded(reply):
-            self._brought[code] = reply
             issued = {name: f"{name}-{code}" for name in self.provider.exchange.echo}
+            # What is exchanged is the device code, or the code that the poll brought.
+            self._brought.update(dict.fromkeys((code, *issued.values()), reply))
             return self._written(_json(200, issued), kind)
         if kind == "device" and self.provider.poll_at is not None:
             reply = self._pointed(reply)
