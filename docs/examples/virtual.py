@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
 from threading import Lock, Thread, stack_size
-from typing import Final
+from typing import Final, Literal, overload
 
-from grantflow import LockedError, StoreError, Token
+from grantflow import StoreError, Token
+from grantflow.stores import Claim
 
 LOOKS: Final = 0.025
 LATER_LOOKS: Final = 0.15
@@ -131,55 +132,45 @@ class Shared:
         self._town = town
         self._dice = dice
         self._looks = looks
-        self._tokens: dict[str, Token] = {}
+        self.tokens: dict[str, Token] = {}
         self._taken = False
         self._queue: deque[Callable[[], None]] = deque()
 
+    @overload
+    def claim(self, key: str, /, wait: Literal[True] = ...) -> AbstractContextManager[Claim]: ...
+
+    @overload
+    def claim(self, key: str, /, wait: bool) -> AbstractContextManager[Claim | None]: ...
+
+    def claim(self, key: str, /, wait: bool = True) -> AbstractContextManager[Claim | None]:
+        """Hold the lock; ``None`` without ``wait`` where another owner has it."""
+        return self._claimed(key, wait=wait)
+
     @contextmanager
-    def claim(self, key: str, /) -> Iterator[Token | None]:
-        """Hold the lock, and give what is stored."""
+    def _claimed(self, key: str, *, wait: bool) -> Iterator[Entry | None]:
         self._asked()
+        if self._taken and not wait:
+            self._town.sleep_until(self._town.at + self.ask / 4)
+            yield None
+            return
         self._take()
         try:
             self._town.sleep_until(self._town.at + self.ask)
-            yield self._tokens.get(key)
+            yield Entry(self, key)
         finally:
             self._give()
-
-    @contextmanager
-    def try_claim(self, key: str, /) -> Iterator[Token | None]:
-        """Hold the lock, unless somebody else has it."""
-        self._asked()
-        if self._taken:
-            self._town.sleep_until(self._town.at + self.ask / 4)
-            raise LockedError(key)
-        with self.claim(key) as stored:
-            yield stored
 
     def read(self, key: str, /) -> Token | None:
         """Return what is stored."""
         self._asked()
         self._town.sleep_until(self._town.at + self.ask / 4)
-        return self._tokens.get(key)
+        return self.tokens.get(key)
 
-    def save(self, key: str, token: Token, /) -> None:
+    def put(self, key: str, token: Token) -> None:
         """Store a token."""
         self._asked()
         self._town.sleep_until(self._town.at + self.ask)
-        self._tokens[key] = token
-
-    def forget(self, key: str, /) -> None:
-        """Remove what is stored."""
-        self._asked()
-        self._tokens.pop(key, None)
-
-    def keys(self) -> list[str]:
-        """Return the keys under which something is stored."""
-        return sorted(self._tokens)
-
-    def clear(self) -> None:
-        """Remove everything."""
-        self._tokens.clear()
+        self.tokens[key] = token
 
     def _asked(self) -> None:
         if self.down:
@@ -206,3 +197,24 @@ class Shared:
             self._queue.rotate(self._dice.randrange(len(self._queue)))
             gap = self._dice.expovariate(len(self._queue) / LOOKS)
         self._town.later(self._town.at + timedelta(seconds=gap), self._queue.popleft())
+
+
+class Entry:
+    """What is under a key, while its lock is held."""
+
+    def __init__(self, store: Shared, key: str) -> None:
+        self._store = store
+        self._key = key
+
+    @property
+    def token(self) -> Token | None:
+        """What is stored."""
+        return self._store.tokens.get(self._key)
+
+    def save(self, token: Token, /) -> None:
+        """Store a token."""
+        self._store.put(self._key, token)
+
+    def forget(self) -> None:
+        """Remove what is stored."""
+        self._store.tokens.pop(self._key, None)

@@ -41,7 +41,7 @@ _HOMES = {
     "integrations.requests": "TokenAuth TokenSession",
     "shell.blocking": "resume run",
     "shell.clock": "SystemClock",
-    "shell.ports": "Clock LockedError Prompt Store StoreError Transport TryingStore",
+    "shell.ports": "Clock Prompt Store StoreError Transport",
     "shell.sources.blocking": "GrantError TokenSource",
     "shell.sources.registration": "Registration",
     "shell.stores": "FileStore KeyringStore MemoryStore RedisStore",

@@ -64,12 +64,10 @@ from grantflow.shell.blocking import resume as resume
 from grantflow.shell.blocking import run as run
 from grantflow.shell.clock import SystemClock as SystemClock
 from grantflow.shell.ports import Clock as Clock
-from grantflow.shell.ports import LockedError as LockedError
 from grantflow.shell.ports import Prompt as Prompt
 from grantflow.shell.ports import Store as Store
 from grantflow.shell.ports import StoreError as StoreError
 from grantflow.shell.ports import Transport as Transport
-from grantflow.shell.ports import TryingStore as TryingStore
 from grantflow.shell.sources.blocking import GrantError as GrantError
 from grantflow.shell.sources.blocking import TokenSource as TokenSource
 from grantflow.shell.sources.registration import Registration as Registration

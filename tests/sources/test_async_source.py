@@ -7,8 +7,10 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Literal, overload
 
 import anyio
 import anyio.from_thread
@@ -31,8 +33,8 @@ from grantflow.core.client.identity import Grant
 from grantflow.core.values.response import Reply
 from grantflow.core.values.time import Moment
 from grantflow.shell import aio
-from grantflow.shell.aio import AsyncTokenSource, tenure
-from grantflow.shell.ports import StoreError
+from grantflow.shell.aio import AsyncTokenSource
+from grantflow.shell.ports import Claim, StoreError
 from grantflow.testing import (
     AsyncServerTransport,
     AsyncVirtualClock,
@@ -57,16 +59,6 @@ def run(loop: str, main: Callable[[], Awaitable[None]]) -> None:
     anyio.run(soon, backend=loop)
 
 
-def threads() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if each.name.startswith("grantflow")]
-
-
-def no_thread_is_left() -> bool:
-    for thread in threads():
-        thread.join(60)
-    return threads() == []
-
-
 class Gates:
     """A store, and functions, that block their thread at one place until ``opened``."""
 
@@ -89,31 +81,47 @@ class Gates:
             await anyio.sleep(0.001)
         self.opened.set()
 
+    @overload
+    def claim(self, key: str, /, wait: Literal[True] = ...) -> AbstractContextManager[Claim]: ...
+
+    @overload
+    def claim(self, key: str, /, wait: bool) -> AbstractContextManager[Claim | None]: ...
+
+    def claim(self, key: str, /, wait: bool = True) -> AbstractContextManager[Claim | None]:
+        return self._claimed(key, wait=wait)
+
     @contextmanager
-    def claim(self, key: str, /) -> Iterator[Token | None]:
+    def _claimed(self, key: str, *, wait: bool) -> Iterator[Entry | None]:
         self.pass_("claim")
         self.claiming.set()
-        with self.tokens.claim(key) as stored:
-            yield stored
+        with self.tokens.claim(key, wait) as entry:
+            if entry is None:
+                yield None
+                return
+            yield Entry(self, entry)
             self.pass_("leave")
 
     def read(self, key: str, /) -> Token | None:
         self.pass_("read")
         return self.tokens.read(key)
 
-    def save(self, key: str, token: Token, /) -> None:
-        self.pass_("save")
-        self.tokens.save(key, token)
 
-    def forget(self, key: str, /) -> None:
-        self.pass_("forget")
-        self.tokens.forget(key)
+class Entry:
+    def __init__(self, gates: Gates, entry: Claim) -> None:
+        self._gates = gates
+        self._entry = entry
 
-    def keys(self) -> list[str]:
-        return self.tokens.keys()
+    @property
+    def token(self) -> Token | None:
+        return self._entry.token
 
-    def clear(self) -> None:
-        self.tokens.clear()
+    def save(self, token: Token, /) -> None:
+        self._gates.pass_("save")
+        self._entry.save(token)
+
+    def forget(self) -> None:
+        self._gates.pass_("forget")
+        self._entry.forget()
 
 
 class Stage:
@@ -197,7 +205,6 @@ def test_the_event_loop_goes_on_while_something_blocks(loop: str, place: str) ->
     run(loop, main)
     assert gates.reached.is_set()
     assert threading.get_ident() not in gates.idents
-    assert no_thread_is_left()
 
 
 @loops
@@ -214,7 +221,7 @@ def test_so_it_does_while_a_token_is_kept_or_forgotten(loop: str, place: str) ->
             await source.forget()
 
     run(loop, main)
-    assert stage.store.keys() == []
+    assert stage.store.tokens.keys() == []
     assert stage.store.reached.is_set()
     assert threading.get_ident() not in stage.store.idents
 
@@ -241,11 +248,29 @@ def test_a_flow_is_signed_for_in_a_thread_as_well() -> None:
 
 
 @loops
-def test_a_session_is_in_its_store_on_one_thread(loop: str) -> None:
+@pytest.mark.parametrize(("kind", "most"), [("memory", 0), ("file", 20)])
+def test_two_hundred_callers_need_few_threads(
+    loop: str, kind: str, most: int, tmp_path: Path
+) -> None:
+    """None for a store that never blocks, and no more for one than for two hundred."""
     stage = Stage()
-    run(loop, stage.source().token)  # type: ignore[arg-type]
-    assert len(stage.store.idents) == 1
-    assert threading.get_ident() not in stage.store.idents
+    store = MemoryStore() if kind == "memory" else FileStore(tmp_path)
+    before, seen = threading.active_count(), [0]
+
+    async def main() -> None:
+        async def get(number: int) -> None:
+            source = stage.source("client_credentials", store=store, profile=str(number))
+            await source.token()
+            seen[0] = max(seen[0], threading.active_count() - before)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(200):
+                tasks.start_soon(get, number)
+
+    run(loop, main)
+    assert stage.counts == {"client_credentials": 200}
+    assert seen[0] <= most
+    assert (seen[0] > 0) is (kind == "file")
 
 
 @loops
@@ -319,7 +344,6 @@ def test_who_loses_nothing_leaves_at_once(loop: str, grant: Grant, hangs: str) -
             tasks.cancel_scope.cancel()
 
     run(loop, main)
-    assert no_thread_is_left()
     assert stage.lock_is_free()
 
 
@@ -388,76 +412,52 @@ def test_a_poll_that_the_server_holds_for_a_person_is_left_at_once(
 
 
 @loops
-def test_one_thread_waits_for_a_lock_however_many_come_and_go(loop: str) -> None:
+def test_a_lock_that_is_waited_for_takes_no_thread_and_is_left_at_once(loop: str) -> None:
     stage = Stage()
     source = stage.source()
+
+    async def come_and_go() -> None:
+        for _ in range(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(source.token)
+                while not stage.store.claiming.is_set():
+                    await anyio.sleep(0.001)
+                await anyio.sleep(0.03)
+                tasks.cancel_scope.cancel()
+            stage.store.claiming.clear()
+
     with stage.store.tokens.claim(source.key):
-
-        async def come_and_go() -> None:
-            for _ in range(5):
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(source.token)
-                    while not stage.store.claiming.is_set():
-                        await anyio.sleep(0.001)
-                    await anyio.sleep(0.005)
-                    tasks.cancel_scope.cancel()
-                assert [thread.name for thread in threads()] == ["grantflow-claim"]
-
         run(loop, come_and_go)
+    assert stage.lock_is_free()
+    assert stage.counts == {}
 
     async def gets_it() -> None:
         await source.token()
 
     run(loop, gets_it)
-    assert no_thread_is_left()
     assert stage.counts == {"device": 1, "poll": 2}
 
 
 @loops
-def test_a_thread_that_nobody_waits_for_lets_go_of_the_lock_that_it_gets(loop: str) -> None:
-    stage = Stage()
-    source = stage.source()
-
-    async def come_and_go() -> None:
-        with anyio.move_on_after(0.01):
-            await source.token()
-
-    with stage.store.tokens.claim(source.key):
-        run(loop, come_and_go)
-    assert no_thread_is_left()
-    assert stage.lock_is_free()
-
-    async def comes_again() -> None:
-        await source.token()
-
-    run(loop, comes_again)
-
-
-@loops
-def test_an_adopted_thread_brings_what_was_stored_meanwhile(loop: str) -> None:
+def test_what_was_stored_meanwhile_is_found_by_those_who_waited(loop: str) -> None:
     stage = Stage()
     source = stage.source(clock=None)
-    token = Token(access_token="by somebody else")
+    token = Token(access_token="from another process")
 
     async def main() -> None:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(source.token)
-            while not stage.store.idents:
-                await anyio.sleep(0.001)
-            tasks.cancel_scope.cancel()
-        stage.store.idents.clear()
         async with anyio.create_task_group() as tasks:
 
             async def gets_it() -> None:
                 assert await source.token() == token
 
             tasks.start_soon(gets_it)
-            await anyio.sleep(0.01)
-            stage.store.tokens.save(source.key, token)
+            while not stage.store.claiming.is_set():
+                await anyio.sleep(0.001)
+            entry.save(token)
             held.__exit__(None, None, None)
 
     held = stage.store.tokens.claim(source.key)
-    held.__enter__()
+    entry = held.__enter__()
     run(loop, main)
     assert stage.counts == {}
 
@@ -516,7 +516,6 @@ def test_whatever_is_raised_is_raised_to_the_caller(loop: str, place: str) -> No
             await source.token()
 
     run(loop, main)
-    assert no_thread_is_left()
     assert stage.lock_is_free()
 
 
@@ -572,27 +571,27 @@ def test_what_asyncio_cancels_in_the_end_is_saved_first() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_event_loop_that_is_dropped_lets_go_of_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tenure, "_LOOKS_UP", 0.01)
+def test_an_event_loop_that_was_closed_holds_up_no_later_one() -> None:
     stage = Stage()
 
-    async def never(request: Request) -> Reply:
-        reached.set()
-        await asyncio.sleep(3600)
-        raise AssertionError
+    async def send(request: Request) -> Reply:
+        if stuck:
+            reached.set()
+            await asyncio.sleep(3600)
+        return stage.server(request)
 
+    stuck = True
     reached = threading.Event()
-    source = stage.source(transport=never)
+    source = stage.source(transport=send)
     loop = asyncio.new_event_loop()
     task = loop.create_task(source.token())
     while not reached.is_set():
         loop.run_until_complete(asyncio.sleep(0.001))
     loop.close()
-    assert no_thread_is_left()
-    assert stage.lock_is_free()
-    again = stage.source()
-    anyio.run(again.token)
     assert not task.done()
+    stuck = False
+    assert anyio.run(source.token) == stage.store.tokens.read(source.key)
+    assert stage.lock_is_free()
 
 
 # Ports of its own

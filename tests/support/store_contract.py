@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from grantflow import Token
 from grantflow.core.values.json import Members
-from grantflow.shell.ports import LockedError, Store, TryingStore
+from grantflow.shell.stores.base import BaseStore
 from tests.support.effort import effort
 from tests.support.samples import WALL
 from tests.support.strategies import objects
@@ -96,7 +96,7 @@ def _nothing(key: str) -> None:
 class Place:
     """Where a kind of store keeps its tokens."""
 
-    open: Callable[[], Store]
+    open: Callable[[], BaseStore]
     damage: Callable[[str], None] = _nothing
     child: tuple[str, str] = ("", "")
     environment: Mapping[str, str] = field(factory=dict[str, str])
@@ -119,9 +119,14 @@ class Place:
                 process.kill()
 
 
-def claimed(store: Store, key: str) -> Token | None:
-    with store.claim(key) as found:
-        return found
+def claimed(store: BaseStore, key: str) -> Token | None:
+    with store.claim(key) as entry:
+        return entry.token
+
+
+def is_taken(store: BaseStore, key: str) -> bool:
+    with store.claim(key, wait=False) as entry:
+        return entry is None
 
 
 def together(*actions: Callable[[], None]) -> None:
@@ -148,8 +153,7 @@ class StoreContract:
 
     def test_what_is_unknown_is_none(self, place: Place) -> None:
         assert place.open().read("unknown") is None
-        with place.open().claim("unknown") as found:
-            assert found is None
+        assert claimed(place.open(), "unknown") is None
 
     def test_the_last_one_saved_counts(self, place: Place) -> None:
         store = place.open()
@@ -188,8 +192,8 @@ class StoreContract:
     def test_a_key_may_be_anything(self, place: Place, key: str) -> None:
         store = place.open()
         store.save("plain", token("plain"))
-        with store.claim(key):
-            store.save(key, token("odd"))
+        with store.claim(key) as entry:
+            entry.save(token("odd"))
         assert store.keys() == sorted([key, "plain"])
         assert store.read(key) == token("odd")
         store.forget(key)
@@ -207,21 +211,40 @@ class StoreContract:
     def test_a_claim_gives_what_is_stored(self, place: Place) -> None:
         store = place.open()
         store.save("key", FULL)
-        with store.claim("key") as found:
-            assert found == FULL
+        assert claimed(store, "key") == FULL
 
-    def test_a_claim_may_save_forget_read_and_claim_again(self, place: Place) -> None:
+    def test_a_claim_may_save_forget_and_save_again(self, place: Place) -> None:
         store = place.open()
-        with store.claim("key"):
-            store.save("key", token("one"))
-            with store.claim("key") as found:
-                assert found == token("one")
-                store.save("key", token("two"))
-            assert store.read("key") == token("two")
-            store.forget("key")
-            assert store.read("key") is None
-            store.save("key", token("three"))
+        with store.claim("key") as entry:
+            assert entry.token is None
+            entry.save(token("one"))
+            assert entry.token == store.read("key") == token("one")
+            entry.save(token("two"))
+            assert entry.token == store.read("key") == token("two")
+            entry.forget()
+            entry.forget()
+            assert entry.token is store.read("key") is None
+            entry.save(token("three"))
         assert store.read("key") == token("three")
+
+    def test_a_claim_belongs_to_no_thread(self, place: Place) -> None:
+        store = place.open()
+        with ThreadPoolExecutor(1) as pool:
+            held = store.claim("key")
+            entry = pool.submit(held.__enter__).result(SOON)
+            entry.save(token("here"))
+            assert is_taken(store, "key")
+            pool.submit(entry.save, token("there")).result(SOON)
+            held.__exit__(None, None, None)
+        assert claimed(store, "key") == token("there")
+
+    def test_a_claim_that_is_dropped_frees_the_lock(self, place: Place) -> None:
+        store = place.open()
+        held = store.claim("key")
+        held.__enter__()
+        assert is_taken(store, "key")
+        del held
+        assert not is_taken(store, "key")
 
     def test_a_claim_ends_with_an_error(self, place: Place) -> None:
         store = place.open()
@@ -241,10 +264,11 @@ class StoreContract:
 
         def work() -> None:
             for _ in range(5):
-                with store.claim("key") as found:
+                with store.claim("key") as entry:
                     inside.append("in")
+                    found = entry.token
                     number = 0 if found is None else int(found.access_token.reveal())
-                    store.save("key", token(str(number + 1)))
+                    entry.save(token(str(number + 1)))
                     inside.append("out")
 
         together(*[work] * 6)
@@ -271,24 +295,17 @@ class StoreContract:
 
     def test_a_lock_that_is_taken_is_told_at_once(self, place: Place) -> None:
         store = place.open()
-        assert isinstance(store, TryingStore)
         store.save("key", FULL)
-
-        def refused() -> str:
-            with pytest.raises(LockedError) as caught, store.try_claim("key"):
-                pass
-            return str(caught.value)
-
         with ThreadPoolExecutor(1) as pool:
             with store.claim("key"):
-                assert "somebody else has the lock" in pool.submit(refused).result(SOON)
-                with store.try_claim("key") as again:
-                    assert again == FULL, "a thread may claim again what it has"
-                pool.submit(refused).result(SOON)
-            with store.try_claim("key") as found:
-                assert found == FULL
-                pool.submit(refused).result(SOON)
-                store.save("key", token("new"))
+                assert is_taken(store, "key")
+                assert is_taken(place.open(), "key")
+                assert pool.submit(is_taken, store, "key").result(SOON)
+            with store.claim("key", wait=False) as entry:
+                assert entry is not None
+                assert entry.token == FULL
+                assert pool.submit(is_taken, store, "key").result(SOON)
+                entry.save(token("new"))
             assert pool.submit(claimed, store, "key").result(SOON) == token("new")
 
     def test_two_keys_do_not_wait_for_each_other(self, place: Place) -> None:
@@ -296,9 +313,9 @@ class StoreContract:
         meeting = threading.Barrier(2, timeout=SOON)
 
         def hold(key: str) -> None:
-            with store.claim(key):
+            with store.claim(key) as entry:
                 meeting.wait()
-                store.save(key, token(key))
+                entry.save(token(key))
 
         together(lambda: hold("a"), lambda: hold("b"))
         assert store.keys() == ["a", "b"]
@@ -335,24 +352,21 @@ class SharedContract:
 
     def test_a_lock_that_another_process_has_is_told_at_once(self, place: Place) -> None:
         store = place.open()
-        assert isinstance(store, TryingStore)
         with place.process() as child:
             child.say("claim key")
             assert child.heard() == "-"
-            with pytest.raises(LockedError), store.try_claim("key"):
-                pass
+            assert is_taken(store, "key")
             child.say("release")
             assert child.heard() is not None
-            with store.try_claim("key") as found:
-                assert found is None
+            assert not is_taken(store, "key")
 
     def test_another_process_waits_and_then_sees_what_was_saved(self, place: Place) -> None:
         store = place.open()
         with place.process() as child:
-            with store.claim("key"):
+            with store.claim("key") as entry:
                 child.say("claim key")
                 assert child.heard(0.3) is None
-                store.save("key", token("new"))
+                entry.save(token("new"))
             assert child.heard() == "new"
 
 

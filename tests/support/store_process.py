@@ -11,10 +11,11 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 from grantflow.core.values.token import Token
-from grantflow.shell.ports import Store
+from grantflow.shell.ports import Claim
+from grantflow.shell.stores.base import BaseStore
 
 
-def opened(kind: str, where: str) -> Store:
+def opened(kind: str, where: str) -> BaseStore:
     """Open a folder, a keyring's service, or a Redis by URL, prefix and lease."""
     from grantflow.shell.stores import FileStore, KeyringStore, RedisStore
 
@@ -35,21 +36,36 @@ def made(text: str, second: str = "0") -> Token:
     return Token(access_token=text, issued_at=at)
 
 
-def counted(store: Store, key: str, times: int) -> None:
+def counted(store: BaseStore, key: str, times: int) -> None:
     """Add one to the number that the token is, by reading and writing it under a claim."""
     for _ in range(times):
-        with store.claim(key) as token:
+        with store.claim(key) as entry:
+            token = entry.token
             number = 0 if token is None else int(token.access_token.reveal())
             time.sleep(0.001)
-            store.save(key, made(str(number + 1)))
+            entry.save(made(str(number + 1)))
 
 
-def answer(store: Store, held: ExitStack, words: list[str]) -> str:
+class Held:
+    """The claims of this process."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Claim] = {}
+        self.stack = ExitStack()
+
+
+def answer(store: BaseStore, held: Held, words: list[str]) -> str:
     match words:
         case ["claim", key]:
-            return shown(held.enter_context(store.claim(key)))
+            held.entries[key] = held.stack.enter_context(store.claim(key))
+            return shown(held.entries[key].token)
         case ["release"]:
-            held.close()
+            held.entries.clear()
+            held.stack.close()
+        case ["save", key, *text] if key in held.entries:
+            held.entries[key].save(made(*text))
+        case ["forget", key] if key in held.entries:
+            held.entries[key].forget()
         case ["read", key]:
             return shown(store.read(key))
         case ["save", key, *text]:
@@ -64,7 +80,7 @@ def answer(store: Store, held: ExitStack, words: list[str]) -> str:
 
 
 def main(kind: str, where: str) -> None:
-    store, held = opened(kind, where), ExitStack()
+    store, held = opened(kind, where), Held()
     print("ready", flush=True)
     for line in sys.stdin:
         print(answer(store, held, line.split()), flush=True)

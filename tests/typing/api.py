@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Literal, assert_never, assert_type
+from typing import Literal, assert_never, assert_type, overload
 
 import httpx
 import requests
@@ -49,7 +49,6 @@ from grantflow import (
     InteractionRequired,
     InvalidResponse,
     KeyringStore,
-    LockedError,
     MemoryStore,
     Moment,
     MutualTls,
@@ -86,7 +85,6 @@ from grantflow import (
     TokenSession,
     TokenSource,
     Transport,
-    TryingStore,
     Unanswered,
     Unreachable,
     Window,
@@ -107,6 +105,7 @@ from grantflow.integrations.httpx import TokenAuth as HttpxTokenAuth
 from grantflow.shell import aio
 from grantflow.shell.timer import Loop, TimerDriver
 from grantflow.signing import dpop_key, kept_dpop_key
+from grantflow.stores import Claim
 from grantflow.testing import (
     AsyncServerTransport,
     AsyncVirtualClock,
@@ -599,22 +598,16 @@ def show(code: DeviceAuthorization) -> None:
 class Drawer:
     """A store of somebody else's: nothing to inherit from."""
 
-    def claim(self, key: str, /) -> AbstractContextManager[Token | None]:
+    @overload
+    def claim(self, key: str, /, wait: Literal[True] = ...) -> AbstractContextManager[Claim]: ...
+
+    @overload
+    def claim(self, key: str, /, wait: bool) -> AbstractContextManager[Claim | None]: ...
+
+    def claim(self, key: str, /, wait: bool = True) -> AbstractContextManager[Claim | None]:
         raise NotImplementedError
 
     def read(self, key: str, /) -> Token | None:
-        raise NotImplementedError
-
-    def save(self, key: str, token: Token, /) -> None:
-        raise NotImplementedError
-
-    def forget(self, key: str, /) -> None:
-        raise NotImplementedError
-
-    def keys(self) -> list[str]:
-        raise NotImplementedError
-
-    def clear(self) -> None:
         raise NotImplementedError
 
 
@@ -638,10 +631,8 @@ def front_door(client: Client, transport: Transport, clock: Clock) -> None:
     TokenSource(client, transport=late)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     prompt: Prompt = show
     plain: tuple[Store, ...] = (MemoryStore(), FileStore("/tmp/tokens"), Drawer())
-    trying: tuple[TryingStore, ...] = (MemoryStore(), FileStore(), KeyringStore(), RedisStore("r:"))
-    only_a_store: TryingStore = Drawer()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     fancy: tuple[Store, ...] = (KeyringStore("app"), RedisStore("redis://localhost", prefix="app:"))
-    print(prompt, plain, fancy, trying, only_a_store)
+    print(prompt, plain, fancy)
 
 
 async def awaiting_front_door(
@@ -733,8 +724,6 @@ def testing(client: Client, request: Request, span: timedelta) -> None:
 def windows() -> Skew:
     try:
         return Skew(soft=Window(timedelta(minutes=10), 0.5))
-    except LockedError:
-        return Skew(soft=Window(timedelta(), 0.0))
     except StoreError as error:
         assert_type(error.errno, int | None)
         raise

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from grantflow.shell.clock import SystemClock
-from grantflow.shell.ports import Clock, Store, Transport
+from grantflow.shell.ports import Clock, Transport
 from grantflow.shell.stores import FileStore
 
 _SHORTEST_TIMEOUT: Final = 0.1
@@ -17,7 +17,7 @@ def clock() -> Clock:
     return SystemClock()
 
 
-def store() -> Store:
+def store() -> FileStore:
     """Return where tokens are kept."""
     return FileStore()
 

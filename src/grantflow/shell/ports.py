@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeAlias, final, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, overload
 
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Fault, Response
@@ -38,59 +38,49 @@ class Clock(Protocol):
         ...
 
 
+class Claim(Protocol):
+    """A key's lock while it is held, and the entry under it.
+
+    The lock ends with the ``with`` block, and with the object: one that is dropped frees it. It
+    belongs to no thread.
+    """
+
+    @property
+    def token(self) -> Token | None:
+        """What is stored: as it was when the lock was taken, or as ``save`` left it."""
+        ...
+
+    def save(self, token: Token, /) -> None:
+        """Store a token durably; when this returns, a crash cannot lose it."""
+        ...
+
+    def forget(self) -> None:
+        """Remove what is stored, if anything is."""
+        ...
+
+
 class Store(Protocol):
     """Where tokens live between runs, one under each key.
 
-    A store that cannot be used raises ``StoreError``; an entry that cannot be read is moved aside
-    or dropped with a warning, and counts as none. ``save`` and ``forget`` take the key's lock
-    unless the caller's thread holds it by ``claim``.
+    A store that cannot be used raises ``StoreError``. An entry that cannot be read is moved aside
+    with a warning, and counts as none. A store whose methods never wait for anything has an
+    attribute ``blocking`` that is ``False``; any other is called in threads by the async driver.
     """
-
-    def claim(self, key: str, /) -> AbstractContextManager[Token | None]:
-        """Hold the key's lock, and give what is stored under it."""
-        ...
 
     def read(self, key: str, /) -> Token | None:
         """Return what is stored under the key, without a lock."""
         ...
 
-    def save(self, key: str, token: Token, /) -> None:
-        """Store a token durably; when this returns, a crash cannot lose it."""
-        ...
+    @overload
+    def claim(self, key: str, /, wait: Literal[True] = ...) -> AbstractContextManager[Claim]: ...
 
-    def forget(self, key: str, /) -> None:
-        """Remove what is stored under the key, if anything is."""
-        ...
+    @overload
+    def claim(self, key: str, /, wait: bool) -> AbstractContextManager[Claim | None]: ...
 
-    def keys(self) -> list[str]:
-        """Return the keys under which something is stored, in order."""
-        ...
-
-    def clear(self) -> None:
-        """Remove everything that is stored."""
-        ...
-
-
-@runtime_checkable
-class TryingStore(Store, Protocol):
-    """A store that can tell that a lock is taken, and whose ``read`` is as good as its ``claim``.
-
-    The four of ours are. With one that is not, every look into the store is a claim, and who renews
-    a token early waits where another process does so already.
-    """
-
-    def try_claim(self, key: str, /) -> AbstractContextManager[Token | None]:
-        """Like ``claim``, but raise ``LockedError`` at once if somebody else has the lock."""
+    def claim(self, key: str, /, wait: bool = True) -> AbstractContextManager[Claim | None]:
+        """Hold the key's lock; ``None`` without ``wait`` where another owner has it."""
         ...
 
 
 class StoreError(OSError):
     """A store could not be used; the message says which, why and what to do."""
-
-
-@final
-class LockedError(StoreError):
-    """Somebody else has the lock of the key that it was made with."""
-
-    def __str__(self) -> str:
-        return f"{self.args[0]}: somebody else has the lock"

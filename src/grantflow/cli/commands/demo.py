@@ -34,7 +34,7 @@ from grantflow.core.values.request import Request
 from grantflow.core.values.response import Fault, Response
 from grantflow.core.values.token import Token
 from grantflow.shell.blocking import run
-from grantflow.shell.ports import Clock, Store, Transport
+from grantflow.shell.ports import Clock, Transport
 from grantflow.shell.stores import FileStore
 from grantflow.testing import Script, serve
 
@@ -94,7 +94,7 @@ class _Act:
     client: Client
     send: Transport
     clock: Clock
-    store: Store
+    store: FileStore
 
     @property
     def key(self) -> str:

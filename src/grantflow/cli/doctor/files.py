@@ -12,9 +12,8 @@ from typing import Final, Literal, final
 from attrs import evolve, frozen
 
 from grantflow.cli.doctor.finding import Finding, counted
-from grantflow.core.values.errors import InvalidResponse
 from grantflow.shell.stores.private_file import TEMPORARY
-from grantflow.shell.stores.token_document import token_in
+from grantflow.shell.stores.token_document import read_document
 
 _OTHERS: Final = 0o077
 _WRITE: Final = 0o022
@@ -53,10 +52,12 @@ def token_at(path: Path) -> Place:
     if place.kind != "file" or place.trouble:
         return place
     try:
-        found = token_in(path.read_bytes())
+        read_document(path.read_bytes())
     except OSError as error:
         return evolve(place, trouble=_words(error))
-    return evolve(place, damage=found.problem) if isinstance(found, InvalidResponse) else place
+    except ValueError as error:
+        return evolve(place, damage=str(error))
+    return place
 
 
 def inside(folder: Path) -> list[Path]:

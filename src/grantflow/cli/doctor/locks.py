@@ -34,11 +34,11 @@ class Lock:
 def lock_at(path: Path) -> Lock:
     """Try to take a lock, and give it back."""
     try:
-        release = take(path, wait=False)
+        lock = take(path, wait=False)
     except OSError as error:
         return Lock(path=path, state="impossible", trouble=error.strerror or str(error))
-    if release is not None:
-        release()
+    if lock is not None:
+        lock.release()
         return Lock(path=path, state="free")
     pid = holder(path)
     return Lock(path=path, state="held", pid=pid, program=_program(pid), age=_age(path))

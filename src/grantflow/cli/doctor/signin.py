@@ -15,7 +15,7 @@ from grantflow.cli.profiles.profiles import Profile, Profiles
 from grantflow.cli.profiles.provider import remembered as remembered_provider
 from grantflow.cli.profiles.status import Standing
 from grantflow.core.values.token import Token
-from grantflow.shell.stores.token_document import name_of, token_in
+from grantflow.shell.stores.token_document import TokenDocument, name_of, read_document
 
 
 def remembered() -> Profiles | str:
@@ -67,10 +67,10 @@ def stored(home: Path, profile: Profile) -> Token | None:
     """Read a profile's token as it is; what is damaged is told by its file's finding."""
     try:
         data = (home / "tokens" / f"{name_of(key_of_profile(profile))}.json").read_bytes()
-    except OSError:
+        found = read_document(data)
+    except (OSError, ValueError):
         return None
-    found = token_in(data)
-    return found if isinstance(found, Token) else None
+    return found.token if isinstance(found, TokenDocument) else None
 
 
 def standing_judged(each: Standing) -> Finding:

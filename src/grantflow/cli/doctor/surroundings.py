@@ -111,10 +111,10 @@ def keyring() -> str | StoreError | None:
     """
     if find_spec("keyring") is None:
         return None
-    from grantflow.shell.stores.keyring_entries import fit
+    from grantflow.shell.stores.keyring_entries import usable_backend
 
     try:
-        found = type(fit(None))
+        found = type(usable_backend(None))
     except StoreError as error:
         return error
     return f"{found.__module__}.{found.__qualname__}"

@@ -30,14 +30,7 @@ from grantflow.core.values.json import Members, plain
 from grantflow.core.values.parsing import moment_of, text_of
 from grantflow.core.values.secret import Secret
 from grantflow.shell.environment import home
-from grantflow.shell.stores.private_file import (
-    NotAFileError,
-    locked,
-    read_private,
-    remove_private,
-    told,
-    write_private,
-)
+from grantflow.shell.stores.private_file import NotAFileError, PrivateFile, explained
 
 VERSION: Final = 1
 
@@ -75,17 +68,15 @@ def write(start: Start) -> None:
         "expires_at": start.expires_at.isoformat(),
         "run": dict(start.run),
     }
-    path = _path(start.profile.name)
-    with locked(path), told(f"cannot write {path}"):
-        write_private(path, Secret(json.dumps(document, indent=1)))
+    file = PrivateFile(_path(start.profile.name))
+    with file.locked():
+        file.write(Secret(json.dumps(document, indent=1)))
 
 
 def read(name: str) -> Start:
     """Return the sign-in of a profile; ``CommandError`` says what is wrong with its file."""
-    path = _path(name)
     try:
-        with told(f"cannot read {path}"):
-            data = read_private(path)
+        data = PrivateFile(_path(name)).read()
     except NotAFileError as error:
         raise damaged(name, f"it is {error}") from None
     if data is None:
@@ -122,9 +113,9 @@ def read(name: str) -> Start:
 
 def remove(name: str) -> None:
     """Forget the sign-in of a profile."""
-    path = _path(name)
-    with locked(path), told(f"cannot remove {path}"):
-        remove_private(path)
+    file = PrivateFile(_path(name))
+    with file.locked():
+        file.remove(with_lock=True)
 
 
 def sweep(now: datetime) -> None:
@@ -162,7 +153,7 @@ def drop(name: str) -> None:
 
 def names() -> list[str]:
     """Return the profiles that have started a sign-in, in order."""
-    with told(f"cannot list {_folder()}"):
+    with explained(f"cannot list {_folder()}"):
         try:
             files = os.listdir(_folder())
         except FileNotFoundError:
@@ -189,7 +180,10 @@ def chosen(asked: str | None, now: datetime) -> str:
 @contextmanager
 def held(name: str) -> Iterator[None]:
     """Keep every other process from finishing this sign-in; ``CommandError`` if one does."""
-    with locked(_path(name), wait=False) as alone:
+    path = _path(name)
+    # Not the lock of the file: that is taken by whoever writes or removes it meanwhile.
+    finishing = PrivateFile(path, lock_of=path.with_name(f"{path.name}.finishing"))
+    with finishing.locked(wait=False) as alone:
         if not alone:
             raise CommandError(f"another process is finishing the sign-in of {name}")
         yield

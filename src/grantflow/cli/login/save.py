@@ -18,8 +18,7 @@ def keep(profile: Profile, token: Token, known: Profiles) -> None:
     key = key_of_profile(evolve(profile, token_key=None))
     now = outside.clock().now().wall
     profile = evolve(profile, token_key=key, signed_in_at=now.isoformat())
-    with store.claim(key):
-        store.save(key, token)
+    store.save(key, token)
     profiles.add(profile)
     if profile.name in known.documents:
         _forget_former(profile.name, known, key)

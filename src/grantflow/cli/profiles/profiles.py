@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import string
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, final
@@ -25,7 +24,7 @@ from grantflow.cli.redact import quoted
 from grantflow.core.values.json import Json, Members, plain
 from grantflow.core.values.parsing import text_of, words
 from grantflow.shell.environment import home
-from grantflow.shell.stores.private_file import locked, read_private, told, write_private
+from grantflow.shell.stores.private_file import PrivateFile
 
 VERSION: Final = 1
 
@@ -230,13 +229,12 @@ def load() -> Profiles:
         return _read()
     except ValueError:
         pass
-    with locked(path()):
+    file = PrivateFile(path())
+    with file.locked():
         try:
             return _read()  # another process may have been quicker
         except ValueError as damage:
-            aside = path().with_name(f"{_FILE}.damaged-{time.time_ns()}")
-            with told(f"cannot move the damaged {path()} aside"):
-                path().rename(aside)
+            aside = file.move_aside(None)
             raise CommandError(
                 f"{path()} was damaged ({damage}) and is now {aside.name}; "
                 "repair it there, or sign in again with grantflow login",
@@ -261,7 +259,8 @@ def remove(name: str) -> None:
 
 def _change(edit: Callable[[Profiles], Profiles]) -> None:
     """Replace the file by what ``edit`` makes of it, under its lock."""
-    with locked(path()):
+    file = PrivateFile(path())
+    with file.locked():
         try:
             found = _read()
         except ValueError:
@@ -273,8 +272,7 @@ def _change(edit: Callable[[Profiles], Profiles]) -> None:
             "default": changed.default,
             "profiles": dict(changed.documents),
         }
-        with told(f"cannot write {path()}"):
-            write_private(path(), json.dumps(document, indent=1).encode())
+        file.write(json.dumps(document, indent=1).encode())
 
 
 def default_name() -> str | None:
@@ -287,8 +285,7 @@ def default_name() -> str | None:
 
 def _read() -> Profiles:
     """Return what the file says; ``ValueError`` where it is damaged."""
-    with told(f"cannot read {path()}"):
-        text = read_private(path())
+    text = PrivateFile(path()).read()
     return Profiles() if text is None else parsed(text)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import Final, final
 
 from attrs import astuple, frozen
@@ -21,13 +20,7 @@ from grantflow.core.values.json import Members
 from grantflow.core.values.parsing import moment_of, words
 from grantflow.core.values.token import Token
 from grantflow.shell.environment import home
-from grantflow.shell.stores.private_file import (
-    NotAFileError,
-    locked,
-    read_private,
-    told,
-    write_private,
-)
+from grantflow.shell.stores.private_file import NotAFileError, PrivateFile
 
 REMEMBERED: Final = timedelta(minutes=10)
 _VERSION: Final = 1
@@ -66,15 +59,15 @@ def recent(profile: str, origin: str, now: datetime) -> Refusals:
 
 def remember(profile: str, origin: str, token: Token, now: datetime) -> None:
     """Note that a token was just refused."""
-    with locked(_path()):
+    file = _file()
+    with file.locked():
         found = [*_read(now), Refusal(profile, origin, _hash(token), now.isoformat())]
         document = {"version": _VERSION, "refused": [astuple(each) for each in found]}
-        with told(f"cannot write {_path()}"):
-            write_private(_path(), json.dumps(document).encode())
+        file.write(json.dumps(document).encode())
 
 
-def _path() -> Path:
-    return home() / "refusals.json"
+def _file() -> PrivateFile:
+    return PrivateFile(home() / "refusals.json")
 
 
 def _hash(token: Token) -> str:
@@ -83,8 +76,7 @@ def _hash(token: Token) -> str:
 
 def _read(now: datetime) -> list[Refusal]:
     try:
-        with told(f"cannot read {_path()}"):
-            text = read_private(_path())
+        text = _file().read()
         document: object = json.loads(text or b"{}")
         found = Members(document if isinstance(document, dict) else {})
     except (ValueError, RecursionError, NotAFileError):

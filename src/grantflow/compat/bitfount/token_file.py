@@ -16,28 +16,20 @@ from __future__ import annotations
 import json
 import logging
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, final
+from typing import Final, Literal, final, overload
 
 from attrs import asdict, field, frozen
 
-from grantflow import InvalidResponse, Secret, StoreError, Token
+from grantflow import Secret, StoreError, Token
 from grantflow.compat.bitfount.errors import AuthenticatedUserError
 from grantflow.core.codec import dump_token, load_token
 from grantflow.core.values.json import Members, plain
 from grantflow.core.values.text import escaped
-from grantflow.shell.stores.private_file import (
-    NotAFileError,
-    locked,
-    read_private,
-    told,
-    write_private,
-)
-from grantflow.shell.stores.token_document import Found, mended
+from grantflow.stores import Claim, PrivateFile
 
 _log: Final = logging.getLogger("grantflow")
 _GONE: Final = {
@@ -120,21 +112,33 @@ class TokenFile:
         other = _end(aside, self._inputs, unknown=0)
         return self._first if own is not None and own >= (other or 0) else aside
 
-    @contextmanager
-    def claim(self, key: str, /) -> Iterator[Token | None]:
-        """Hold the lock of the person's files, and give what is stored."""
-        with locked(self._first):
-            self._settle()
-            yield self.read(key)
+    @overload
+    def claim(self, key: str, /, wait: Literal[True] = ...) -> AbstractContextManager[Claim]: ...
 
-    def read(self, key: str, /) -> Token | None:
-        """Return what is stored; what cannot be read is moved aside."""
+    @overload
+    def claim(self, key: str, /, wait: bool) -> AbstractContextManager[Claim | None]: ...
+
+    def claim(self, key: str, /, wait: bool = True) -> AbstractContextManager[Claim | None]:
+        """Hold the lock of the person's files."""
+        return self._claimed(key, wait=wait)
+
+    @contextmanager
+    def _claimed(self, key: str, *, wait: bool) -> Iterator[_Entry | None]:
+        with self._file(self._first).locked(wait=wait) as mine:
+            if not mine:
+                yield None
+                return
+            self._settle()
+            yield _Entry(self, key)
+
+    def read(self, key: str, /, *, held: bool = False) -> Token | None:
+        """Return what is stored; a file that cannot be read is moved aside."""
         if key != self._key:
             return None
-        return mended(self._found, lambda: locked(self._first, wait=False), self._move_aside)
+        return self._file(self.path).load(self._parsed, held=held)
 
-    def save(self, key: str, token: Token, /) -> None:
-        """Store a token beside what else is in the file.
+    def write(self, key: str, token: Token) -> None:
+        """Store a token beside what else is in the file, under the lock.
 
         Raises ``AuthenticatedUserError`` for somebody else's. It is no ``StoreError``: nobody gets
         to use such a token, not even once, and the right person can sign in next.
@@ -143,32 +147,22 @@ class TokenFile:
             raise StoreError(f"{self._first} holds no other tokens than those of sign-ins")
         if (who := self._foreign(token)) is not None:
             with suppress(StoreError):
-                self.forget(key)
+                self.remove(key)
             self.refused.append(
                 f"{escaped(who)!r} signed in, but this session is for {self._folder.name!r}"
             )
             raise AuthenticatedUserError(self.refused[-1])
-        with self.claim(key), told(f"cannot write {self.path}"):
-            before = self._document() or Document()
-            owner = Inputs.of(before.members)
-            if owner is not None and owner.name != self._inputs.name:
-                self._keep_for(owner)
-                before = Document()
-            self._write(before.with_(_members(token) | asdict(self._inputs)))
+        before = self._document() or Document()
+        owner = Inputs.of(before.members)
+        if owner is not None and owner.name != self._inputs.name:
+            self._keep_for(owner)
+            before = Document()
+        self._write(before.with_(_members(token) | asdict(self._inputs)))
 
-    def forget(self, key: str, /) -> None:
-        """Take the tokens out of the file, and leave what else is in it."""
-        with self.claim(key) as stored, told(f"cannot write {self.path}"):
-            if stored is not None:
-                self._write((self._document() or Document()).with_(_GONE))
-
-    def keys(self) -> list[str]:
-        """Return the one key, if something is stored."""
-        return [] if self.read(self._key) is None else [self._key]
-
-    def clear(self) -> None:
-        """Take the tokens out of the file."""
-        self.forget(self._key)
+    def remove(self, key: str) -> None:
+        """Take the tokens out of the file, under the lock, and leave what else is in it."""
+        if self.read(key, held=True) is not None:
+            self._write((self._document() or Document()).with_(_GONE))
 
     @property
     def _first(self) -> Path:
@@ -182,11 +176,13 @@ class TokenFile:
         aside = self._beside(self._inputs)
         if not aside.exists():
             return
-        with told(f"cannot put {aside} in order"):
+        try:
             if self.path != aside:
                 aside.unlink()
             elif not self._first.exists() or _end(self._first, self._inputs, unknown=0) is not None:
                 aside.replace(self._first)
+        except OSError as error:
+            raise StoreError(f"cannot put {aside} in order: {error.strerror or error}") from error
 
     def _keep_for(self, owner: Inputs) -> None:
         """Move what others have in ``.token`` to their own file, unless that is newer."""
@@ -196,48 +192,64 @@ class TokenFile:
             self._first.replace(aside)
 
     def _write(self, document: Document) -> None:
-        write_private(self.path, Secret(json.dumps(plain(document.members))))
+        self._file(self.path).write(Secret(json.dumps(plain(document.members))))
+
+    def _file(self, path: Path) -> PrivateFile:
+        return PrivateFile(path, lock_of=self._first)
 
     def _document(self) -> Document | None:
         """Return what the file holds; ``ValueError`` for what is no JSON object."""
         return _document(self.path)
 
-    def _found(self) -> Found:
-        try:
-            with told(f"cannot read {self.path}"):
-                document = self._document()
-        except (ValueError, RecursionError, NotAFileError):
-            return InvalidResponse("it is damaged")
-        if document is None:
-            return None
-        inputs = Inputs.of(document.members)
+    def _parsed(self, data: bytes) -> Token | None:
+        """Return the tokens of a file; ``ValueError`` says what is wrong with it."""
+        members = _read(data).members
+        inputs = Inputs.of(members)
         if inputs is None:
-            return InvalidResponse("it does not say what its tokens are for")
+            raise ValueError("it does not say what its tokens are for")
         self.others = inputs.name != self._inputs.name
-        if self.others:
+        if self.others or members.get("access_token") is None:
             return None
-        if document.members.get("access_token") is None:
-            return None
-        token = load_token(_stored(document.members, inputs)).value_or(None)
+        token = load_token(_stored(members, inputs)).value_or(None)
         if not isinstance(token, Token):
-            return InvalidResponse("its tokens cannot be read")
+            raise ValueError("its tokens cannot be read")
         who = self._foreign(token)
-        return token if who is None else InvalidResponse(f"its tokens are those of {who!r}")
+        if who is not None:
+            raise ValueError(f"its tokens are those of {who!r}")
+        return token
 
-    def _move_aside(self, problem: str) -> None:
-        path = self.path
-        aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-        with told(f"cannot move {path} aside"):
-            path.rename(aside)
-        _log.warning("%s: %s; kept as %s", path, problem, aside.name)
+
+@final
+class _Entry:
+    """The tokens of a file, while its lock is held."""
+
+    def __init__(self, file: TokenFile, key: str) -> None:
+        self._file = file
+        self._key = key
+
+    @property
+    def token(self) -> Token | None:
+        return self._file.read(self._key, held=True)
+
+    def save(self, token: Token, /) -> None:
+        self._file.write(self._key, token)
+
+    def forget(self) -> None:
+        self._file.remove(self._key)
 
 
 def _document(path: Path) -> Document | None:
-    data = read_private(path)
-    found: object = {} if data is None else json.loads(data)
+    data = PrivateFile(path).read()
+    return None if data is None else _read(data)
+
+
+def _read(data: bytes) -> Document:
+    found: object = None
+    with suppress(ValueError, RecursionError):  # the parser's own error would hold the text
+        found = json.loads(data)
     if not isinstance(found, dict):
-        raise ValueError("no JSON object")
-    return None if data is None else Document(Members(found))
+        raise ValueError("it is damaged")
+    return Document(Members(found))
 
 
 def _end(path: Path, inputs: Inputs, *, unknown: float) -> float | None:

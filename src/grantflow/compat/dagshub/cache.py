@@ -14,7 +14,6 @@ Rules:
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -40,14 +39,7 @@ from grantflow.compat.dagshub.entries import (
     token_of,
 )
 from grantflow.compat.dagshub.token_auth import KeptToken, OAuthDagshubToken
-from grantflow.shell.stores.private_file import (
-    NotAFileError,
-    locked,
-    read_private,
-    remove_private,
-    told,
-    write_private,
-)
+from grantflow.stores import NotAFileError, PrivateFile
 
 _log: Final = logging.getLogger("grantflow")
 _told: Final[set[str]] = set()
@@ -64,11 +56,12 @@ class TokensCache:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._file = PrivateFile(path)
 
-    def signing_in(self, host: str) -> AbstractContextManager[bool]:
+    def signing_in(self, host: str, *, wait: bool) -> AbstractContextManager[bool]:
         """Hold the lock of whoever asks a person to sign in at ``host``."""
         digest = sha256(host.encode()).hexdigest()[:16]
-        return locked(self.path.with_name(f"{self.path.name}-{digest}"))
+        return PrivateFile(self.path.with_name(f"{self.path.name}-{digest}")).locked(wait=wait)
 
     def tokens(self, host: str, now: datetime) -> list[KeptToken]:
         """Return the tokens of a host that have not ended, app tokens first."""
@@ -84,7 +77,7 @@ class TokensCache:
 
     def add(self, host: str, token: KeptToken) -> bool:
         """Append a token to those of a host; ``False`` if its text is there already."""
-        with locked(self.path), told(f"cannot write {self.path}"):
+        with self._file.locked():
             root = self._editable()
             pairs = root.value
             place = next((at for at, (key, _) in enumerate(pairs) if text_of(key) == host), None)
@@ -112,9 +105,9 @@ class TokensCache:
 
     def clear(self) -> bool:
         """Remove the file, and what was kept aside; ``False`` if there was none."""
-        with locked(self.path), told(f"cannot remove {self.path}"):
+        with self._file.locked():
             found = self.path.exists()
-            remove_private(self.path)
+            self._file.remove(with_lock=True)
             for aside in self.path.parent.glob(f"{self.path.name}{_DAMAGED}*"):
                 aside.unlink(missing_ok=True)
         return found
@@ -133,7 +126,7 @@ class TokensCache:
     def _drop(self, unwanted: Callable[[str | None, KeptToken], bool]) -> None:
         if not _without(self._read(), unwanted):
             return
-        with locked(self.path), told(f"cannot write {self.path}"):
+        with self._file.locked():
             root = self._read()  # somebody may have written meanwhile
             if root is not None and _without(root, unwanted):
                 self._write(root)
@@ -154,9 +147,7 @@ class TokensCache:
         try:
             root = self._root()
         except _DamagedError as error:
-            aside = self.path.with_name(f"{self.path.name}{_DAMAGED}{time.time_ns()}")
-            self.path.rename(aside)
-            _log.warning("%s: %s; kept as %s", self.path, error, aside.name)
+            self._file.move_aside(str(error))
             root = None
         if root is None:
             return mapping([(scalar("version"), scalar("1"))])
@@ -165,11 +156,10 @@ class TokensCache:
         return root
 
     def _root(self) -> MappingNode | None:
-        with told(f"cannot read {self.path}"):
-            try:
-                root = composed(read_private(self.path))
-            except NotAFileError as error:
-                raise StoreError(f"cannot read {self.path}: it is {error}") from None
+        try:
+            root = composed(self._file.read())
+        except NotAFileError as error:
+            raise StoreError(f"cannot read {self.path}: it is {error}") from None
         if isinstance(root, str):
             raise _DamagedError(root)
         if root is None or is_null(root):
@@ -180,7 +170,7 @@ class TokensCache:
 
     def _write(self, root: MappingNode) -> None:
         root.flow_style = False
-        write_private(self.path, serialized(root))
+        self._file.write(serialized(root))
 
 
 def _version(root: MappingNode) -> str:

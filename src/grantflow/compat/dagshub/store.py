@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Final, final
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final, Literal, final, overload
 
 from grantflow import (
     Client,
@@ -34,6 +34,7 @@ from grantflow.compat.dagshub.token_auth import (
     OAuthDagshubToken,
 )
 from grantflow.compat.dagshub.user import User, UserAnswer
+from grantflow.stores import Claim
 
 _log: Final = logging.getLogger("grantflow")
 
@@ -93,23 +94,41 @@ class HostTokens:
         self._known.forget(self._host)
         self._doubted.add(text)
 
-    @contextmanager
-    def claim(self, key: str, /) -> Iterator[Token | None]:
+    @overload
+    def claim(self, key: str, /, wait: Literal[True] = ...) -> AbstractContextManager[Claim]: ...
+
+    @overload
+    def claim(self, key: str, /, wait: bool) -> AbstractContextManager[Claim | None]: ...
+
+    def claim(self, key: str, /, wait: bool = True) -> AbstractContextManager[Claim | None]:
         """Give what DagsHub takes; hold the lock where somebody may be asked for another one."""
+        return self._claimed(key, wait=wait)
+
+    @contextmanager
+    def _claimed(self, key: str, *, wait: bool) -> Iterator[_Entry | None]:
         self._purge()
         if self._sifted() or not self._asks:
-            yield self.read(key)
+            yield _Entry(self, key)
             return
-        with self._cache.signing_in(self._host):
+        with self._cache.signing_in(self._host, wait=wait) as mine:
+            if not mine:
+                yield None
+                return
             self._sifted()
-            yield self.read(key)
+            yield _Entry(self, key)
 
     def read(self, key: str, /) -> Token | None:
+        """Return the first token of the key's kind that DagsHub takes."""
+        self._purge()
+        self._sifted()
+        return self.first(key)
+
+    def first(self, key: str) -> Token | None:
         """Return the first token of the key's kind."""
         kind = self._keys[key]
         return next((each.as_token() for each in self._kept() if isinstance(each, kind)), None)
 
-    def save(self, key: str, token: Token, /) -> None:
+    def append(self, key: str, token: Token) -> None:
         """Append a token to the file; what was just issued needs no question."""
         text = token.access_token
         if self._keys[key] is AppDagshubToken:
@@ -118,20 +137,11 @@ class HostTokens:
             self._cache.add(self._host, OAuthDagshubToken(text, token.expires_at or NEVER))
         self._known.learn(self._host, text)
 
-    def forget(self, key: str, /) -> None:
+    def remove(self, key: str) -> None:
         """Remove the host's tokens of the key's kind."""
         for each in self._kept():
             if isinstance(each, self._keys[key]):
                 self._cache.remove(self._host, each.secret)
-
-    def keys(self) -> list[str]:
-        """Return the keys under which something is stored."""
-        return sorted(key for key in self._keys if self.read(key) is not None)
-
-    def clear(self) -> None:
-        """Remove the host's tokens."""
-        for key in self._keys:
-            self.forget(key)
 
     def _kept(self) -> list[KeptToken]:
         """Return what may be used: what was doubted only if there is nothing else."""
@@ -165,3 +175,22 @@ class HostTokens:
             self._cache.purge(self._clock.now().wall)
         except StoreError as error:
             _log.warning("tokens that have ended could not be removed: %s", error)
+
+
+@final
+class _Entry:
+    """The tokens of one key, while nobody else asks a person for one."""
+
+    def __init__(self, tokens: HostTokens, key: str) -> None:
+        self._tokens = tokens
+        self._key = key
+
+    @property
+    def token(self) -> Token | None:
+        return self._tokens.first(self._key)
+
+    def save(self, token: Token, /) -> None:
+        self._tokens.append(self._key, token)
+
+    def forget(self) -> None:
+        self._tokens.remove(self._key)

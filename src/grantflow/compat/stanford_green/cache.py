@@ -72,7 +72,8 @@ class TokenCache:
         """Keep every other thread and process from asking for this token."""
         with ExitStack() as held:
             try:
-                held.enter_context(self._store.claim(self._key))
+                # Not the entry's own lock: ``set`` takes that.
+                held.enter_context(self._store.claim(f"{self._key}-asking"))
             except StoreError as error:
                 self._unusable(error)
             yield

@@ -3,7 +3,8 @@
 What is cut short when nobody waits any more, and what is not:
 
 1. Waiting costs nothing to leave: for the lock, for the next poll or attempt, and for a person
-   within a poll that the server holds (``Request.wait``).
+   within a poll that the server holds (``Request.wait``). The lock is asked for again and again, so
+   no thread waits for it.
 2. A request that spends nothing may be left: for a device code, or with the client's own secret.
 3. A refresh or a poll that has left is waited for. It may bring the only token that works from now
    on, which is saved. So are saving and removing.
@@ -12,8 +13,10 @@ What is cut short when nobody waits any more, and what is not:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol, TypeVar, assert_never, final
 
+import anyio
 from attrs import frozen
 
 from grantflow.core.acquisition.machine import Acquisition
@@ -33,9 +36,10 @@ from grantflow.core.flows.client_credentials import ClientCredentialsFlow
 from grantflow.core.flows.effects import Send
 from grantflow.core.flows.states import Started
 from grantflow.shell.aio.driver import AsyncClock, AsyncTransport
-from grantflow.shell.aio.tenure import Tenure
-from grantflow.shell.aio.threads import answered, wait_shielded
+from grantflow.shell.ports import Claim
+from grantflow.shell.sources.acquire import Happened, StoredEntry, busy, lock_pauses
 
+T = TypeVar("T")
 V = TypeVar("V")
 
 
@@ -47,12 +51,21 @@ class Patience(Protocol):
         ...
 
 
+class InStore(Protocol):
+    """Does something in the store, in a thread where the store may block."""
+
+    async def __call__(self, job: Callable[[], T], /) -> T:
+        """Do it to its end, whatever is cancelled meanwhile."""
+        ...
+
+
 @final
 @frozen
 class AsyncPorts:
     """What a session needs from outside; ``show`` sees every state."""
 
-    tenure: Tenure
+    entry: StoredEntry
+    in_store: InStore
     transport: AsyncTransport
     clock: AsyncClock
     show: Callable[[AcquisitionState], None]
@@ -60,7 +73,7 @@ class AsyncPorts:
 
 
 async def settle(session: Acquisition, ports: AsyncPorts) -> Acquired | NotAcquired:
-    """Run a session to its end; the key's lock is held from the claim until the tenure ends."""
+    """Run a session to its end; the key's lock is held from the claim until the entry is closed."""
     state = session.start(ports.clock.now())
     while True:
         ports.show(state)
@@ -74,13 +87,14 @@ async def _performed(
     due: ReadCache | TakeLock | Send | Save | Delete, state: AcquisitionState, ports: AsyncPorts
 ) -> AcquisitionEvent:
     match due:
-        case ReadCache() | TakeLock():
-            looked = ports.tenure.look(due)
-            told = await ports.patiently(lambda: answered(looked))
-            return told(ports.clock.now())
-        case Save() | Delete():
-            told = await wait_shielded(ports.tenure.write(due))
-            return told(ports.clock.now())
+        case ReadCache():
+            happened = await ports.in_store(ports.entry.read)
+        case TakeLock(wait=wait):
+            happened = await _lock(ports, wait=wait)
+        case Save(token=token):
+            happened = await ports.in_store(lambda: ports.entry.save(token))
+        case Delete():
+            happened = await ports.in_store(ports.entry.delete)
         case Send(request=request, not_before=not_before):
             await ports.patiently(lambda: ports.clock.sleep_until(not_before))
             if _spends(state, due):
@@ -90,6 +104,26 @@ async def _performed(
             return Replied(reply, ports.clock.now())
         case _:
             assert_never(due)
+    return happened(ports.clock.now())
+
+
+async def _lock(ports: AsyncPorts, *, wait: bool) -> Happened:
+    pauses = lock_pauses()
+    while True:
+        happened = await ports.in_store(lambda: ports.entry.lock(wait=False))
+        if not (wait and happened is busy):
+            return happened
+        await ports.patiently(partial(anyio.sleep, next(pauses)))
+
+
+async def claimed(entry: StoredEntry, in_store: InStore, patiently: Patience) -> Claim:
+    """Take the lock of an entry, and wait for it; raises ``StoreError``."""
+    pauses = lock_pauses()
+    while True:
+        claim = await in_store(lambda: entry.claimed(wait=False))
+        if claim is not None:
+            return claim
+        await patiently(partial(anyio.sleep, next(pauses)))
 
 
 def _spends(state: AcquisitionState, send: Send) -> bool:

@@ -10,10 +10,9 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, assert_never, final
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, assert_never, final
 
 import anyio
-from anyio.lowlevel import RunVar
 
 from grantflow.core.flows.effects import Send
 from grantflow.core.flows.flow import Flow, begin
@@ -138,23 +137,14 @@ class _Stopped:
         return self.moment
 
 
-_LIMITER: Final = RunVar[anyio.CapacityLimiter]("grantflow")
-_MOST_THREADS: Final = 40
-
-
 def in_thread(transport: Transport) -> AsyncTransport:
     """Return an async transport that calls a blocking one in a worker thread.
 
-    Who is cancelled leaves the request to end by itself. At most 40 are under way at once.
+    A caller that is cancelled leaves the request to end by itself. At most 40 are under way.
     """
 
     async def send(request: Request) -> Reply:
-        # Not the loop's own limit: if all of its threads waited for a token, nobody could ask.
-        limiter = _LIMITER.get(None) or anyio.CapacityLimiter(_MOST_THREADS)
-        _LIMITER.set(limiter)
-        return await anyio.to_thread.run_sync(
-            transport, request, limiter=limiter, abandon_on_cancel=True
-        )
+        return await run_in_thread(lambda: transport(request))
 
     return send
 

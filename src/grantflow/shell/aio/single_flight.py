@@ -36,6 +36,8 @@ class InFlight(Generic[T]):
         self.answer: T | None = None
         self.crash: BaseException | None = None
         self.task: object = None
+        self.let_go: Callable[[], None] = lambda: None
+        """What frees its locks, where its event loop was closed and it can do nothing any more."""
         self._waiting = 1  # who begins it
         self._landed = anyio.Event()
         self._patience: anyio.CancelScope | None = None
@@ -103,6 +105,7 @@ class SingleFlight(Generic[T]):
         """
         while True:
             loop = running_loop()
+            self._drop_ended()
             joined = self._current.get(loop)
             flight = self._begun(loop, errand) if joined is None else joined.joined()
             await flight.wait()
@@ -115,6 +118,12 @@ class SingleFlight(Generic[T]):
         """Fly if nobody else does; else return ``None`` at once."""
         return None if running_loop() in self._current else await self.share(errand)
 
+    def _drop_ended(self) -> None:
+        # An event loop that was closed over a flight ends none of it: what it holds is let go here.
+        for loop, flight in list(self._current.items()):
+            if loop.ended and self._current.pop(loop, None) is not None:
+                flight.let_go()
+
     def _begun(self, loop: Loop, errand: Errand[T]) -> InFlight[T]:
         flight = self._current[loop] = InFlight()
 
@@ -122,7 +131,7 @@ class SingleFlight(Generic[T]):
             try:
                 await flight.fly(errand)
             finally:
-                del self._current[loop]
+                self._current.pop(loop, None)
 
         flight.task = loop.spawn(fly)
         return flight

@@ -6,8 +6,8 @@ Callers that arrive while a session is under way share its end, the failure too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar, final
 
 from returns.io import IOResult
@@ -15,17 +15,16 @@ from returns.result import Failure, Result, Success
 
 from grantflow.core.acquisition.freshness import SKEW, Skew
 from grantflow.core.acquisition.introspection import introspected
-from grantflow.core.acquisition.states import Acquired, Locked, NotAcquired, StoreFailed, TakeLock
+from grantflow.core.acquisition.states import Acquired, NotAcquired
 from grantflow.core.client.client import Client
 from grantflow.core.client.identity import Grant
 from grantflow.core.flows.states import DeviceState, Failed, Problem
-from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.json import Members
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Reply
 from grantflow.core.values.result import either
 from grantflow.core.values.token import Token
-from grantflow.shell.aio.acquire import AsyncPorts, settle
+from grantflow.shell.aio.acquire import AsyncPorts, InStore, claimed, settle
 from grantflow.shell.aio.driver import (
     AsyncClock,
     AsyncSystemClock,
@@ -34,9 +33,9 @@ from grantflow.shell.aio.driver import (
     signed,
 )
 from grantflow.shell.aio.single_flight import InFlight, SingleFlight
-from grantflow.shell.aio.tenure import Tenure
-from grantflow.shell.aio.threads import answered, run_in_thread, wait_shielded
+from grantflow.shell.aio.threads import run_here, run_in_store_thread, run_in_thread
 from grantflow.shell.ports import Prompt, Store, StoreError
+from grantflow.shell.sources.acquire import StoredEntry
 from grantflow.shell.sources.base import (
     BaseTokenSource,
     Given,
@@ -97,7 +96,8 @@ class AsyncTokenSource(BaseTokenSource):
         self._clock = clock or AsyncSystemClock()
         self._transport = transport
         self._flights: SingleFlight[Acquired | NotAcquired] = SingleFlight()
-        self._waiting_threads: list[Tenure] = []
+        blocking = getattr(self._store, "blocking", True)
+        self._in_store: InStore = run_in_store_thread if blocking else run_here
 
     async def obtain(self) -> IOResult[Token, Problem]:
         """Return a token that may be used now, or the problem."""
@@ -162,48 +162,54 @@ class AsyncTokenSource(BaseTokenSource):
         session = await flight.patiently(lambda: self._fetched(lambda: self._session(wish)))
         if isinstance(session, NotAcquired):
             return self._landed(session)
-        tenure = self._adopted() or Tenure(self._store, self.app_key)
-        try:
-            async with AsyncExitStack() as stack, tenure:
-                transport = self._sender(stack)
-                ports = AsyncPorts(tenure, transport, self._clock, self._shown(), flight.patiently)
-                end = await settle(session, ports)
-        finally:
-            if tenure.claiming:
-                self._waiting_threads.append(tenure)
+        async with AsyncExitStack() as stack, self._entry(self.key) as entry:
+            flight.let_go = entry.close
+            end = await settle(
+                session,
+                AsyncPorts(
+                    entry,
+                    self._in_store,
+                    self._sender(stack),
+                    self._clock,
+                    self._shown(),
+                    flight.patiently,
+                ),
+            )
         return self._landed(end)
 
-    def _adopted(self) -> Tenure | None:
-        """Return a thread that waits for the lock since nobody waited for it any more."""
-        while self._waiting_threads:
-            with suppress(IndexError):  # another event loop was quicker
-                tenure = self._waiting_threads.pop()
-                if tenure.adopt():
-                    return tenure
-        return None
+    @asynccontextmanager
+    async def _entry(self, key: str) -> AsyncIterator[StoredEntry]:
+        entry = StoredEntry(self._store, key, self.app_key)
+        try:
+            yield entry
+        except GeneratorExit:  # the event loop was dropped, and nothing can be awaited
+            entry.close()
+            raise
+        except BaseException:
+            await self._in_store(entry.close)
+            raise
+        await self._in_store(entry.close)
 
     async def _forgotten(
         self, flight: InFlight[Result[None, Problem]], *, revoke: bool
     ) -> Result[None, Problem]:
-        async with AsyncExitStack() as stack, Tenure(self._store, self.app_key) as tenure:
-            looked = tenure.look(TakeLock(self.key))
-            told = await flight.patiently(lambda: answered(looked))
-            match told(self._clock.now()):
-                case StoreFailed(problem):
-                    return Failure(Failed(InvalidResponse(problem)))
-                case Locked(stored) if revoke:
-                    live = self._live(stored)
-                case _:
-                    live = None
-            if live is not None:
-                failure = await self._not_revoked(live, self._sender(stack))
-                if failure is not None:
-                    return Failure(failure)
-            try:
-                await wait_shielded(tenure.do(self._drop))
-            except StoreError as error:
-                return unusable(error)
-            return Success(None)
+        try:
+            async with AsyncExitStack() as stack, self._entry(self.key) as entry:
+                claim = await claimed(entry, self._in_store, flight.patiently)
+                live = self._live(claim.token) if revoke else None
+                if live is not None:
+                    failure = await self._not_revoked(live, self._sender(stack))
+                    if failure is not None:
+                        return Failure(failure)
+                await self._in_store(claim.forget)
+                if await self._in_store(lambda: self._store.read(self.app_key)) is not None:
+                    async with self._entry(self.app_key) as app:
+                        kept = await claimed(app, self._in_store, flight.patiently)
+                        await self._in_store(kept.forget)
+        except StoreError as error:
+            return unusable(error)
+        self._held = None
+        return Success(None)
 
     async def _not_revoked(self, live: Token, transport: AsyncTransport) -> Failed | None:
         client = await self._fetched(self._client)
@@ -225,10 +231,10 @@ class AsyncTokenSource(BaseTokenSource):
                 return Failure(problem)
 
     async def _kept(self, flight: InFlight[Token], token: Token) -> Token:
-        async with Tenure(self._store, self.app_key) as tenure:
-            looked = tenure.look(TakeLock(self.app_key))
-            await flight.patiently(lambda: answered(looked))
-            await wait_shielded(tenure.do(lambda: self._keep(token)))
+        async with self._entry(self.app_key) as entry:
+            claim = await claimed(entry, self._in_store, flight.patiently)
+            await self._in_store(lambda: claim.save(token))
+        self._held = None
         return token
 
     async def _fetched(self, make: Callable[[], T]) -> T:

@@ -1,55 +1,41 @@
-"""Waiting for threads without blocking the event loop.
+"""Doing in a thread what would block the event loop.
 
-The threads are grantflow's own and not the workers of the event loop: those are few, and if all of
-them waited for a token, nobody would be left to fetch it. They are daemons, for one that waits for
-a file's lock cannot be interrupted, and must not keep a process from ending.
+The threads are not counted among the event loop's own: those are few, and if all of them waited for
+a token, none would be left to fetch it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
-from threading import Thread
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
-
-from grantflow.shell.aio.loops import running_loop
+from anyio.lowlevel import RunVar
 
 T = TypeVar("T")
 
+_STORE_THREADS: Final = 16
+_MOST_THREADS: Final = 40
+_STORE: Final = RunVar[anyio.CapacityLimiter]("grantflow stores")
+_OTHER: Final = RunVar[anyio.CapacityLimiter]("grantflow")
+
 
 async def run_in_thread(job: Callable[[], T]) -> T:
-    """Do a job in a thread; whoever is cancelled meanwhile leaves it to end by itself."""
-    return await answered(started(job, "grantflow"))
+    """Do a job in a thread; a caller that is cancelled meanwhile leaves it to end by itself."""
+    return await anyio.to_thread.run_sync(
+        job, limiter=_limiter(_OTHER, _MOST_THREADS), abandon_on_cancel=True
+    )
 
 
-def started(job: Callable[[], T], name: str) -> Future[T]:
-    """Begin a job in a thread of its own."""
-    future: Future[T] = Future()
-    Thread(target=do, args=(job, future), name=name, daemon=True).start()
-    return future
+async def run_in_store_thread(job: Callable[[], T]) -> T:
+    """Do a job of a store in one of 16 threads, to its end; it does not wait for a lock."""
+    return await anyio.to_thread.run_sync(job, limiter=_limiter(_STORE, _STORE_THREADS))
 
 
-def do(job: Callable[[], T], future: Future[T]) -> None:
-    """Do a job, and tell the future how it went."""
-    try:
-        future.set_result(job())
-    except BaseException as error:  # noqa: BLE001 - it is raised where the job was given
-        future.set_exception(error)
-
-
-async def answered(future: Future[T]) -> T:
-    """Wait for a thread's answer; whoever is cancelled meanwhile may ask again."""
-    await _arrival(future).wait()
-    return future.result()
-
-
-async def wait_shielded(future: Future[T]) -> T:
-    """Wait for a thread's answer, whatever is cancelled meanwhile."""
-    await surely(_arrival(future))
-    return future.result()
+async def run_here(job: Callable[[], T]) -> T:
+    """Do a job at once, on the event loop: it never blocks."""
+    return job()
 
 
 async def surely(event: anyio.Event) -> None:
@@ -61,10 +47,10 @@ async def surely(event: anyio.Event) -> None:
                 await event.wait()
 
 
-def _arrival(future: Future[T]) -> anyio.Event:
-    arrived, loop = anyio.Event(), running_loop()
-    if future.done():
-        arrived.set()
-    else:
-        future.add_done_callback(lambda _: loop.post(arrived.set))
-    return arrived
+def _limiter(variable: RunVar[anyio.CapacityLimiter], most: int) -> anyio.CapacityLimiter:
+    """Return the event loop's limiter of a kind."""
+    found = variable.get(None)
+    if found is None:
+        found = anyio.CapacityLimiter(most)
+        variable.set(found)
+    return found

@@ -18,13 +18,7 @@ from grantflow.core.client.dpop import DPoP
 from grantflow.core.values.json import Members
 from grantflow.core.values.secret import Secret, secret
 from grantflow.shell.signing.keys import Sign, algorithms, private_key
-from grantflow.shell.stores.private_file import (
-    NotAFileError,
-    locked,
-    read_private,
-    told,
-    write_private,
-)
+from grantflow.shell.stores.private_file import NotAFileError, PrivateFile
 
 if TYPE_CHECKING:
     from joserfc.jwk import Key
@@ -78,7 +72,7 @@ def kept_dpop_key(path: str | Path, *, required: bool = True) -> DPoP:
     place = Path(path)
     text = _read(place)
     if text is None:
-        with locked(place):
+        with PrivateFile(place).locked():
             text = _read(place)  # another process may have been quicker
             if text is None:
                 text = _create(place)
@@ -145,8 +139,7 @@ def _new() -> Secret:
 
 def _read(place: Path) -> Secret | None:
     try:
-        with told(f"cannot read {place}"):
-            data = read_private(place)
+        data = PrivateFile(place).read()
     except NotAFileError as error:
         raise ValueError(f"{place}: it is {error}, and a file with a key is needed") from None
     return None if data is None else Secret(data.decode("utf-8", "replace"))
@@ -154,6 +147,5 @@ def _read(place: Path) -> Secret | None:
 
 def _create(place: Path) -> Secret:
     key = _new()
-    with told(f"cannot write {place}"):
-        write_private(place, key)
+    PrivateFile(place).write(key)
     return key

@@ -1,11 +1,12 @@
-"""The blocking driver of a session: perform what is due once, then tell what happened."""
+"""The blocking driver of an acquisition: perform what is due once, then tell what happened."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from functools import partial
-from typing import TypeAlias, assert_never, final
+from typing import Final, TypeAlias, assert_never, final
 
 from attrs import frozen
 
@@ -31,20 +32,13 @@ from grantflow.core.acquisition.states import (
 from grantflow.core.flows.effects import Send
 from grantflow.core.values.time import Moment
 from grantflow.core.values.token import Token
-from grantflow.shell.ports import (
-    Clock,
-    LockedError,
-    Store,
-    StoreError,
-    Transport,
-    TryingStore,
-)
+from grantflow.shell.ports import Claim, Clock, Store, StoreError, Transport
 
 
 @final
 @frozen
 class Ports:
-    """What a session needs from outside; ``show`` sees every state."""
+    """What an acquisition needs from outside; ``show`` sees every state."""
 
     store: Store
     app_key: str
@@ -54,99 +48,131 @@ class Ports:
 
 
 def acquire(session: Acquisition, ports: Ports) -> Acquired | NotAcquired:
-    """Run a session to its end; the key's lock is held from the claim until then."""
-    with ExitStack() as held:
-        custody = Custody(ports.store, ports.app_key, held)
+    """Run an acquisition to its end; the key's lock is held from the claim until then."""
+    with closing(StoredEntry(ports.store, session.key, ports.app_key)) as entry:
         state = session.start(ports.clock.now())
         while True:
             ports.show(state)
             due = session.due(state)
             if isinstance(due, (Acquired, NotAcquired)):
                 return due
-            state = session.step(state, _performed(due, ports, custody))
+            state = session.step(state, _performed(due, ports, entry))
 
 
 def _performed(
-    due: ReadCache | TakeLock | Send | Save | Delete, ports: Ports, custody: Custody
+    due: ReadCache | TakeLock | Send | Save | Delete, ports: Ports, entry: StoredEntry
 ) -> AcquisitionEvent:
     match due:
         case Send(request=request, not_before=not_before):
             ports.clock.sleep_until(not_before)
             reply = ports.transport(request)
             return Replied(reply, ports.clock.now())
-        case ReadCache() | TakeLock() | Save() | Delete():
-            return custody.perform(due)(ports.clock.now())
+        case ReadCache():
+            happened = entry.read()
+        case TakeLock(wait=wait):
+            happened = entry.lock(wait=wait)
+        case Save(token=token):
+            happened = entry.save(token)
+        case Delete():
+            happened = entry.delete()
         case _:
             assert_never(due)
+    return happened(ports.clock.now())
 
 
-Told: TypeAlias = Callable[[Moment], AcquisitionEvent]
-"""What a store did, once somebody says when."""
+Happened: TypeAlias = Callable[[Moment], AcquisitionEvent]
+"""What a store did, once it is known when."""
+
+
+def busy(_: Moment) -> Busy:
+    """Another owner has the lock."""
+    return Busy()
+
+
+_SHORTEST_PAUSE: Final = 0.01
+_LONGEST_PAUSE: Final = 0.25
+
+
+def lock_pauses() -> Iterator[float]:
+    """Yield how many seconds to wait before asking for a lock again: not all at one moment."""
+    longest = _SHORTEST_PAUSE
+    while True:
+        yield random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
+        longest = min(longest * 1.5, _LONGEST_PAUSE)
 
 
 @final
-class Custody:
-    """A store during one session: claimed at most once, until ``held`` ends.
+class StoredEntry:
+    """The entry of one acquisition in its store; claimed at most once, until it is closed.
 
-    All of it happens on one thread, for locks are bound to theirs.
+    Its methods may be called on any thread, one at a time.
     """
 
-    def __init__(self, store: Store, app_key: str, held: ExitStack) -> None:
+    def __init__(self, store: Store, key: str, app_key: str) -> None:
         self._store = store
+        self._key = key
         self._app_key = app_key
-        self._held = held
-        self._tried = False
+        self._claim: Claim | None = None
+        self._held = ExitStack()
 
-    def perform(self, due: ReadCache | TakeLock | Save | Delete) -> Told:
-        """Do once what a session has due in the store."""
-        match due:
-            case ReadCache(key):
-                return self._looked(key)
-            case TakeLock(key, wait):
-                return self._claimed(key, wait=wait)
-            case Save(key, token):
-                try:
-                    self._store.save(key, token)
-                except StoreError as error:
-                    problem = SaveFailed(f"the token could not be saved: {error}")
-                    return lambda _: problem
-                return lambda _: Saved()
-            case Delete(key):
-                try:
-                    self._store.forget(key)
-                except StoreError as error:
-                    return partial(Deleted, problem=f"the token could not be removed: {error}")
-                return Deleted
-            case _:
-                assert_never(due)
-
-    def _looked(self, key: str) -> Told:
-        # Others may do in ``claim`` what makes a token good, so they are claimed first.
-        if not isinstance(self._store, TryingStore):
-            return partial(CacheRead, None, None)
+    def read(self) -> Happened:
+        """Read what is stored, without the lock."""
         try:
-            return partial(CacheRead, self._store.read(key), self._store.read(self._app_key))
+            return partial(CacheRead, self._store.read(self._key), self._app_token())
         except StoreError as error:
             return _unusable(error)
 
-    def _claimed(self, key: str, *, wait: bool) -> Told:
-        first, self._tried = not self._tried, True
+    def lock(self, *, wait: bool) -> Happened:
+        """Take the lock, unless it is held already, and read."""
+        held_before = self._claim is not None
         try:
-            if first:
-                stored = self._held.enter_context(self._lock(key, wait=wait))
-            else:
-                stored = self._store.read(key)
-            return partial(Locked, stored, self._store.read(self._app_key))
-        except LockedError:
-            return lambda _: Busy()
+            claim = self.claimed(wait=wait)
+            if claim is None:
+                return busy
+            # A sibling that lost the lock, or never took it, may have written since.
+            stored = self._store.read(self._key) if held_before else claim.token
+            return partial(Locked, stored, self._app_token())
         except StoreError as error:
             return _unusable(error)
 
-    def _lock(self, key: str, *, wait: bool) -> AbstractContextManager[Token | None]:
-        if not wait and isinstance(self._store, TryingStore):
-            return self._store.try_claim(key)
-        return self._store.claim(key)
+    def save(self, token: Token) -> Happened:
+        """Store a token."""
+        try:
+            claim = self.claimed(wait=getattr(self._store, "blocking", True))
+            if claim is None:
+                raise StoreError("another owner has the lock")
+            claim.save(token)
+        except StoreError as error:
+            problem = SaveFailed(f"the token could not be saved: {error}")
+            return lambda _: problem
+        return lambda _: Saved()
+
+    def delete(self) -> Happened:
+        """Remove what is stored."""
+        try:
+            if self._claim is not None:
+                self._claim.forget()
+        except StoreError as error:
+            return partial(Deleted, problem=f"the token could not be removed: {error}")
+        return Deleted
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        self._claim = None
+        self._held.close()
+
+    def claimed(self, *, wait: bool) -> Claim | None:
+        """Take the lock, unless it is held already; raises ``StoreError``."""
+        if self._claim is None:
+            with ExitStack() as attempt:
+                self._claim = attempt.enter_context(self._store.claim(self._key, wait))
+                if self._claim is not None:
+                    self._held = attempt.pop_all()
+        return self._claim
+
+    def _app_token(self) -> Token | None:
+        return self._store.read(self._app_key)
 
 
-def _unusable(error: StoreError) -> Told:
+def _unusable(error: StoreError) -> Happened:
     return partial(StoreFailed, f"the store cannot be used: {error}")

@@ -218,15 +218,6 @@ class BaseTokenSource:
             self._note("the provider has no revocation endpoint, so the server was not told")
         return requests
 
-    def _drop(self) -> None:
-        self._store.forget(self.key)
-        self._store.forget(self.app_key)
-        self._held = None
-
-    def _keep(self, token: Token) -> None:
-        self._store.save(self.app_key, token)
-        self._held = None
-
     def _note(self, note: str) -> None:
         self.notes.append(note)
         _log.warning("%s", note)

@@ -22,7 +22,7 @@ from grantflow.core.values.request import Request
 from grantflow.core.values.token import Token
 from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
-from grantflow.shell.ports import Clock, Prompt, Store, StoreError, Transport
+from grantflow.shell.ports import Claim, Clock, Prompt, Store, StoreError, Transport
 from grantflow.shell.signing.signed import signed
 from grantflow.shell.single_flight import SingleFlight
 from grantflow.shell.sources.acquire import Ports, acquire
@@ -121,7 +121,9 @@ class TokenSource(BaseTokenSource):
         Raises ``StoreError`` where it cannot be stored.
         """
         made = as_token(token)
-        self._keep(made)
+        with self._store.claim(self.app_key) as entry:
+            entry.save(made)
+        self._held = None
         return made
 
     def _slowly(self, refused: Token | None = None) -> Result[Token, Problem]:
@@ -142,12 +144,19 @@ class TokenSource(BaseTokenSource):
 
     def _forgotten(self, *, revoke: bool) -> Result[None, Problem]:
         try:
-            with self._store.claim(self.key) as stored:
-                live = self._live(stored) if revoke else None
+            with self._store.claim(self.key) as entry:
+                live = self._live(entry.token) if revoke else None
                 told = Success(None) if live is None else self._revoked(live)
-                return told.map(lambda _: self._drop())
+                return told.map(lambda _: self._drop(entry))
         except StoreError as error:
             return unusable(error)
+
+    def _drop(self, entry: Claim) -> None:
+        entry.forget()
+        if self._store.read(self.app_key) is not None:
+            with self._store.claim(self.app_key) as app:
+                app.forget()
+        self._held = None
 
     def _revoked(self, live: Token) -> Result[None, Problem]:
         client = self._client()

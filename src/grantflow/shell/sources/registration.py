@@ -61,15 +61,15 @@ class Registration:
     def _found(self) -> Token:
         with ExitStack() as held:
             try:
-                stored = held.enter_context(self._store.claim(self._flow.key))
+                entry = held.enter_context(self._store.claim(self._flow.key))
             except StoreError as error:
                 _log.warning("the store cannot be used: %s", error)
                 return self._made()
-            if stored is not None and self._good(stored):
-                return stored
+            if entry.token is not None and self._good(entry.token):
+                return entry.token
             token = self._made()
             try:
-                self._store.save(self._flow.key, token)
+                entry.save(token)
             except StoreError as error:  # a client that exists is not thrown away
                 _log.warning("the client could not be saved: %s", error)
             return token

@@ -9,14 +9,24 @@ if TYPE_CHECKING:
     from grantflow.shell.stores.file import FileStore
     from grantflow.shell.stores.keyring import KeyringStore
     from grantflow.shell.stores.memory import MemoryStore
+    from grantflow.shell.stores.private_file import NotAFileError, PrivateFile
     from grantflow.shell.stores.redis import RedisStore
 
-__all__ = ["FileStore", "KeyringStore", "MemoryStore", "RedisStore"]
+__all__ = [
+    "FileStore",
+    "KeyringStore",
+    "MemoryStore",
+    "NotAFileError",
+    "PrivateFile",
+    "RedisStore",
+]
 
 _HOME = {
     "FileStore": "file",
     "KeyringStore": "keyring",
     "MemoryStore": "memory",
+    "NotAFileError": "private_file",
+    "PrivateFile": "private_file",
     "RedisStore": "redis",
 }
 

@@ -1,7 +1,7 @@
 """Locks of the operating system: they end with their owner, and nothing else ends them.
 
-``fcntl.flock`` where there is one: it wakes the next at once, and importing ``filelock`` costs more
-than reading a token. ``filelock`` on Windows.
+``fcntl.flock`` where there is one: it wakes the next at once, works between threads as between
+processes, and importing ``filelock`` costs more than reading a token. ``filelock`` on Windows.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeAlias
-
-Release: TypeAlias = Callable[[], None]
+from typing import Final, Protocol, final
 
 _OWNER_ONLY: Final = 0o600
 _POLL: Final = 0.02
@@ -23,8 +20,16 @@ _DIGITS: Final = 10
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
-def take(path: Path, *, wait: bool) -> Release | None:
-    """Take the lock ``path`` and return what releases it; ``None`` if another process has it."""
+class Lock(Protocol):
+    """A lock that is held until it is released, or dropped."""
+
+    def release(self) -> None:
+        """Let the next owner in; once is enough."""
+        ...
+
+
+def take(path: Path, *, wait: bool) -> Lock | None:
+    """Take the lock ``path``; ``None`` if another owner, thread or process, has it."""
     try:
         return _take(path, wait=wait)
     except OSError as error:
@@ -43,7 +48,8 @@ def holder(path: Path) -> int | None:
     return int(text) if text.strip().isdigit() else None
 
 
-def _filelocked(path: Path, *, wait: bool) -> Release | None:
+def by_filelock(path: Path, *, wait: bool) -> Lock | None:
+    """Take a lock by ``filelock``."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path, mode=_OWNER_ONLY, thread_local=False)
@@ -51,51 +57,63 @@ def _filelocked(path: Path, *, wait: bool) -> Release | None:
         lock.acquire(timeout=-1 if wait else 0, poll_interval=_POLL)
     except Timeout:
         return None
-    return lock.release
+    return lock
 
 
 if sys.platform == "win32":
-    _take = _filelocked
+    _take = by_filelock
 else:
     import fcntl
 
     _open: Final[set[int]] = set()
 
-    def _flocked(path: Path, *, wait: bool) -> Release | None:
-        kind = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        while True:
-            file = os.open(path, flags, _OWNER_ONLY)
-            _open.add(file)
+    @final
+    class _Flock:
+        """An open file, and the lock on it. It is there before the lock, so that none is lost."""
+
+        def __init__(self, path: Path) -> None:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._owner, self._file = os.getpid(), -1
+            self._file = os.open(path, flags, _OWNER_ONLY)
+            _open.add(self._file)
+
+        def acquire(self, *, wait: bool) -> bool | None:
+            """Take it: ``False`` if it is taken, ``None`` if the file was removed meanwhile."""
             try:
-                fcntl.flock(file, kind)
-                # A lock file that somebody removed while this one waited keeps nobody out.
-                if os.fstat(file).st_nlink > 0:
-                    _sign(file)
-                    return lambda: _unlock(file)
+                fcntl.flock(self._file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                _close(file)
+                return False
+            # A lock file that was removed while this one waited keeps nobody out.
+            if os.fstat(self._file).st_nlink == 0:
                 return None
-            except BaseException:
-                _close(file)
-                raise
-            _close(file)
+            # For ``holder``; on a full disk the lock is as good without. Always as long as before:
+            # a file that is cut and written again is put to disk when it is closed (ext4).
+            with contextlib.suppress(OSError):
+                os.pwrite(self._file, b"%*d" % (_DIGITS, os.getpid()), 0)
+            return True
 
-    def _sign(file: int) -> None:
-        # For ``holder``; on a full disk the lock is as good without. Always as long as before: a
-        # file that is cut to nothing and written again is put to disk when it is closed (ext4).
-        with contextlib.suppress(OSError):
-            os.pwrite(file, b"%*d" % (_DIGITS, os.getpid()), 0)
-
-    def _unlock(file: int) -> None:
-        if file in _open:  # else this is a forked child, whose parent has the lock
+        def release(self) -> None:
+            file, self._file = self._file, -1
+            if file < 0 or self._owner != os.getpid():
+                return  # in a forked child it was closed, and its number may be another file's
             # Closing alone would not do: a child on its way to exec has the same file open.
-            fcntl.flock(file, fcntl.LOCK_UN)
-            _close(file)
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)
+            _open.discard(file)
+            os.close(file)
 
-    def _close(file: int) -> None:
-        _open.discard(file)
-        os.close(file)
+        __del__ = release
+
+    def by_flock(path: Path, *, wait: bool) -> Lock | None:
+        """Take a lock by ``fcntl.flock``."""
+        while True:
+            lock = _Flock(path)
+            taken = lock.acquire(wait=wait)
+            if taken:
+                return lock
+            lock.release()
+            if taken is False:
+                return None
 
     def _close_inherited() -> None:
         # A child that lives on must not keep its dead parent's lock.
@@ -104,4 +122,4 @@ else:
                 os.close(_open.pop())
 
     os.register_at_fork(after_in_child=_close_inherited)
-    _take = _flocked
+    _take = by_flock

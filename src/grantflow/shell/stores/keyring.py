@@ -1,188 +1,162 @@
-"""Tokens in the operating system's keyring, through the ``keyring`` library (``keyring_entries``).
+"""Tokens in sealed files, whose key is in the operating system's keyring.
 
 Rules:
 
 1. A keyring that is absent, switched off, locked or not encrypted is told by a ``StoreError`` that
-   names it and says what to do. No other place is taken in its stead.
-2. Of a chain of keyrings the first alone is used, so that nothing falls through to a lesser one.
-3. A token is one entry of the service ``SERVICE/KEY``, in parts where it is too long (``parted``).
-   Not one service with many users: on Windows those share one entry, and two writers lose one.
-4. No keyring can list what it holds, so an entry lists the keys. A key is listed before its token
-   is stored and unlisted after it is gone: what is there can always be found and removed.
-5. A damaged entry is kept aside as ``KEY/damaged``, one for each key, and reported.
-6. Locks are files, in ``locks`` under ``GRANTFLOW_HOME`` (``private``).
+   names it and says what to do (``keyring_entries``). No other place is taken in its stead.
+2. The keyring holds one entry, a random key of 256 bits. Each token is a file (``file``) that is
+   encrypted and authenticated by it (JWE, ``dir`` with ``A256GCM``). So a token of any length fits,
+   what was half written is never read, and the tokens can be listed.
+3. A file names its key. Where the keyring does not have that (any more), the report says so, and
+   the file is kept aside as a damaged one is.
+4. The key is made under a lock, and is in the keyring before anything is sealed with it.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
 from typing import Final, final
 
-from grantflow.core.values.errors import InvalidResponse
-from grantflow.core.values.token import Token
+from grantflow.core.values.secret import Secret
 from grantflow.shell.environment import home
-from grantflow.shell.ports import LockedError
-from grantflow.shell.stores import parted
-from grantflow.shell.stores.keyring_entries import Backend, KeyringEntries, fit
-from grantflow.shell.stores.private_file import locked
-from grantflow.shell.stores.token_document import Found, mended, name_of, token_in, written
+from grantflow.shell.ports import StoreError
+from grantflow.shell.stores.file import FileStore
+from grantflow.shell.stores.keyring_entries import Backend, KeyringEntry, usable_backend
+from grantflow.shell.stores.private_file import PrivateFile
+from grantflow.shell.stores.token_document import (
+    NewerDocument,
+    TokenDocument,
+    name_of,
+    read_document,
+    write_document,
+)
 
-_log: Final = logging.getLogger("grantflow")
-
-_KEYS: Final = "/keys"
+_KEY_BYTES: Final = 32
+_LOST: Final = (
+    "it was sealed with a key that the keyring does not have (any more): sign in again, or bring "
+    "back the keyring of before"
+)
 
 
 @final
-class KeyringStore:
-    """A ``Store`` in a keyring: the given ``backend``, by default the one that ``keyring`` finds.
+class KeyringStore(FileStore):
+    """A ``Store`` of files that only the keyring's key opens.
 
-    Raises ``StoreError`` at once where there is no keyring that keeps a secret.
+    ``directory`` is by default ``keyring/SERVICE`` under ``GRANTFLOW_HOME`` or the user's data. The
+    ``backend`` is by default the one that ``keyring`` finds. Raises ``StoreError`` at once where
+    there is no keyring that keeps a secret.
     """
 
-    def __init__(self, service: str = "grantflow", *, backend: Backend | None = None) -> None:
+    _suffix = ".jwe"
+
+    def __init__(
+        self,
+        service: str = "grantflow",
+        directory: str | Path | None = None,
+        *,
+        backend: Backend | None = None,
+    ) -> None:
+        super().__init__(directory)
         self.service = service
-        self._locks = home() / "locks"
-        self._entries = KeyringEntries(fit(backend), service, self._locks / "keyring")
-        self._seen_listed: set[str] = set()
+        self._entry = KeyringEntry(usable_backend(backend), service)
+        self._known_key: Secret | None = None
+        _joserfc()
+
+    @property
+    def directory(self) -> Path:
+        """Return the folder. Where none was given, the environment is asked at every use."""
+        if self._directory is not None:
+            return self._directory
+        return home() / "keyring" / name_of(self.service)
 
     def __repr__(self) -> str:
-        return f"KeyringStore({self.service!r}, backend=<{self._entries.backend_name}>)"
+        return f"KeyringStore({self.service!r}, backend=<{self._entry.backend_name}>)"
 
-    @contextmanager
-    def claim(self, key: str, /) -> Iterator[Token | None]:
-        """Hold the key's lock among this user's processes and threads, and give what is stored."""
-        with self._lock(key):
-            yield self.read(key)
+    def sealed(self, document: TokenDocument) -> Secret:
+        """Return the content of a file."""
+        return _sealed(Secret(write_document(document)), self._key())
 
-    @contextmanager
-    def try_claim(self, key: str, /) -> Iterator[Token | None]:
-        """Like ``claim``, but raise ``LockedError`` if somebody else has the lock."""
-        with self._lock(key, wait=False) as taken:
-            if not taken:
-                raise LockedError(key)
-            yield self.read(key)
+    def _parsed(self, data: bytes) -> TokenDocument | NewerDocument:
+        key = self._stored_key()
+        if key is None or _named_key(data) != _name(key):
+            raise ValueError(_LOST)
+        return read_document(_opened(data, key).reveal())
 
-    def read(self, key: str, /) -> Token | None:
-        """Return what is stored under the key; what cannot be read is kept aside."""
-        name = name_of(key)
-        return mended(
-            lambda: _token(parted.read(self._entries, name)),
-            lambda: self._lock(key, wait=False),
-            lambda problem: self._keep_aside(name, problem),
-        )
+    def _stored_key(self) -> Secret | None:
+        if self._known_key is None:
+            with self._key_file().locked():
+                self._known_key = self._entry.get()
+        return self._known_key
 
-    def save(self, key: str, token: Token, /) -> None:
-        """Store a token; members of the entry that this version does not know are kept."""
-        name = name_of(key)
-        with self._lock(key):
-            over = self._whole(name)
-            text = written(token, None if over is None else over.text)
-            # What is stored is listed, unless the list was damaged: one look tells.
-            if over is None or key not in self._seen_listed:
-                self._list(key)
-            parted.write(self._entries, name, text, over)
+    def _key(self) -> Secret:
+        """Return the key; where there is none, one is made."""
+        if self._known_key is None:
+            with self._key_file().locked():
+                found = self._entry.get()
+                if found is None:
+                    found = Secret(urlsafe_b64encode(os.urandom(_KEY_BYTES)).decode())
+                    self._entry.set(found)
+                    if self._entry.get() != found:
+                        raise StoreError(
+                            f"the keyring {self._entry.backend_name} does not keep what it is given"
+                        )
+                self._known_key = found
+        return self._known_key
 
-    def forget(self, key: str, /) -> None:
-        """Remove what is stored under the key, if anything is, and what was kept aside."""
-        name = name_of(key)
-        with self._lock(key):
-            parted.remove(self._entries, name)
-            parted.remove(self._entries, _aside(name))
-            self._unlist(key)
-
-    def keys(self) -> list[str]:
-        """Return the keys under which something is stored, in order."""
-        return [key for key in self._keys() if self._entries.get(name_of(key)) is not None]
-
-    def clear(self) -> None:
-        """Remove everything that is stored."""
-        for key in self._keys():
-            self.forget(key)
-        with self._lock_of_keys():
-            parted.remove(self._entries, _aside(_KEYS))
-
-    def _whole(self, name: str) -> parted.Stored | None:
-        """Return what is to be written over; what is damaged is kept aside first."""
-        found = parted.read(self._entries, name)
-        if isinstance(damage := _token(found), InvalidResponse):
-            self._keep_aside(name, damage.problem)
-            return None
-        return None if isinstance(found, InvalidResponse) else found
-
-    def _keep_aside(self, name: str, problem: str) -> None:
-        remains = parted.remains(self._entries, name)
-        aside = _aside(name)
-        parted.write(self._entries, aside, json.dumps({"damaged": remains}), None)
-        parted.remove(self._entries, name)
-        _log.warning("%s: %s; kept as %s/%s", name, problem, self.service, aside)
-
-    def _keys(self) -> list[str]:
-        keys = _keys_in(parted.read(self._entries, _KEYS))
-        return [] if isinstance(keys, InvalidResponse) else keys
-
-    def _list(self, key: str) -> None:
-        if key not in self._keys():
-            self._change_keys(lambda keys: {*keys, key})
-        self._seen_listed.add(key)
-
-    def _unlist(self, key: str) -> None:
-        self._seen_listed.discard(key)
-        if key in self._keys():
-            self._change_keys(lambda keys: keys - {key})
-
-    def _change_keys(self, change: Callable[[set[str]], set[str]]) -> None:
-        with self._lock_of_keys():
-            found = parted.read(self._entries, _KEYS)
-            keys = _keys_in(found)
-            if isinstance(keys, InvalidResponse):
-                self._keep_aside(_KEYS, f"the list of keys: {keys.problem}")
-                found, keys = None, []
-            changed = sorted(change(set(keys)))
-            if changed and not isinstance(found, InvalidResponse):
-                parted.write(self._entries, _KEYS, json.dumps({"keys": changed}), found)
-            else:
-                parted.remove(self._entries, _KEYS)
-
-    def _lock(self, key: str, *, wait: bool = True) -> AbstractContextManager[bool]:
-        return locked(self._locks / f"keyring-{name_of(self.service)}-{name_of(key)}", wait=wait)
-
-    def _lock_of_keys(self) -> AbstractContextManager[bool]:
-        return locked(self._locks / f"keyring-{name_of(self.service)}.keys")
+    def _key_file(self) -> PrivateFile:
+        # It is never written: only its lock is used.
+        return PrivateFile(home() / "keyring" / f"{name_of(self.service)}.key")
 
 
-def _aside(name: str) -> str:
-    return f"{name}/damaged"
-
-
-def _token(found: parted.Found) -> Found:
-    match found:
-        case parted.Stored(text):
-            return token_in(text)
-        case InvalidResponse(problem):
-            return InvalidResponse(f"stored token: {problem}")
-        case None:
-            return None
-
-
-def _keys_in(found: parted.Found) -> list[str] | InvalidResponse:
-    match found:
-        case parted.Stored(text):
-            return _listed(text)
-        case InvalidResponse():
-            return found
-        case None:
-            return []
-
-
-def _listed(text: str) -> list[str] | InvalidResponse:
+def _joserfc() -> None:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return InvalidResponse("it is damaged")
-    keys: object = found.get("keys") if isinstance(found, dict) else None
-    if not isinstance(keys, list):
-        return InvalidResponse("it is no list")
-    return sorted(key for key in keys if isinstance(key, str))
+        import joserfc  # noqa: F401
+    except ImportError as error:
+        raise StoreError(
+            "KeyringStore needs the joserfc library: pip install 'grantflow[keyring]'"
+        ) from error
+
+
+def _name(key: Secret) -> str:
+    return sha256(b"grantflow keyring key " + key.reveal().encode()).hexdigest()[:16]
+
+
+def _sealed(text: Secret, key: Secret) -> Secret:
+    from joserfc import jwe
+    from joserfc.jwk import OctKey
+
+    header = {"alg": "dir", "enc": "A256GCM", "kid": _name(key)}
+    octets = OctKey.import_key(urlsafe_b64decode(key.reveal()))
+    return Secret(jwe.encrypt_compact(header, text.reveal(), octets))
+
+
+def _named_key(data: bytes) -> str | None:
+    """Return the name of the key that a file was sealed with; ``ValueError`` for no JWE."""
+    try:
+        head = data.split(b".", 1)[0]
+        found: object = json.loads(urlsafe_b64decode(head + b"=" * (-len(head) % 4)))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError("stored token: it is damaged")
+    named = found.get("kid")
+    return named if isinstance(named, str) else None
+
+
+def _opened(data: bytes, key: Secret) -> Secret:
+    from joserfc import jwe
+    from joserfc.errors import JoseError
+    from joserfc.jwk import OctKey
+
+    octets = OctKey.import_key(urlsafe_b64decode(key.reveal()))
+    found: bytes | None = None
+    with suppress(JoseError, ValueError):
+        found = jwe.decrypt_compact(data.strip(), octets).plaintext
+    if found is None:
+        raise ValueError("stored token: it is damaged")
+    return Secret(found.decode("ascii", "replace"))

@@ -1,31 +1,21 @@
-"""Which keyring to use, and its entries as ``parted`` wants them.
+"""Which keyring to use, and its one entry. The one place that imports the ``keyring`` library.
 
-The one place that imports the ``keyring`` library. Of all threads and processes one at a time asks
-the keyring: gnome-keyring 42 ends when several do at once (seen after a hundred calls of six
-threads), and a person who unlocks a keyring is asked once.
+The caller lets one thread of one process at a time ask the keyring: gnome-keyring 42 ends when
+several do at once (seen after a hundred calls of six threads), and a person who unlocks a keyring
+is asked once. Of a chain of keyrings the first alone is used, so that nothing falls through to a
+lesser one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final, Protocol, final
 
+from grantflow.core.values.secret import Secret
 from grantflow.shell.ports import StoreError
-from grantflow.shell.stores.private_file import locked
 
-_USER: Final = "token"
-
-# Windows' Credential Manager takes 2560 bytes of UTF-16; whom we do not know may take no more.
-_SHORT: Final = 1000
-_LONG: Final = 50_000
-_ROOMY: Final = (
-    "keyring.backends.SecretService",
-    "keyring.backends.libsecret",
-    "keyring.backends.kwallet",
-    "keyring.backends.macOS",
-)
+_USER: Final = "key"
 _INSTEAD: Final = "or keep tokens in private files with FileStore()"
 
 
@@ -40,12 +30,8 @@ class Backend(Protocol):
         """Store a text."""
         ...
 
-    def delete_password(self, service: str, username: str, /) -> None:
-        """Remove a text."""
-        ...
 
-
-def fit(given: Backend | None) -> Backend:
+def usable_backend(given: Backend | None) -> Backend:
     """Return the backend to use, by default the one that is found, if it keeps secrets."""
     get_keyring = _library()
     backend = _found(get_keyring) if given is None else given
@@ -71,40 +57,31 @@ def fit(given: Backend | None) -> Backend:
 
 
 @final
-class KeyringEntries:
-    """A backend as ``parted.Entries``, whose troubles are told."""
+class KeyringEntry:
+    """The entry of a service in a backend, whose troubles are ``StoreError``."""
 
-    def __init__(self, backend: Backend, service: str, lock: Path) -> None:
+    def __init__(self, backend: Backend, service: str) -> None:
         self._backend = backend
         self._service = service
-        self._lock = lock
         self.backend_name: str = _name(backend)
-        self.limit = _LONG if type(backend).__module__ in _ROOMY else _SHORT
 
-    def get(self, name: str, /) -> str | None:
-        """Return what is under a name."""
-        with self._alone("read"):
-            return self._backend.get_password(f"{self._service}/{name}", _USER)
+    def get(self) -> Secret | None:
+        """Return what it holds."""
+        with self._explained("read"):
+            found = self._backend.get_password(self._service, _USER)
+            return None if found is None else Secret(found)
 
-    def put(self, name: str, text: str, /) -> None:
-        """Replace what is under a name."""
-        with self._alone("write"):
-            self._backend.set_password(f"{self._service}/{name}", _USER, text)
-
-    def drop(self, name: str, /) -> None:
-        """Remove a name that is there."""
-        with self._alone("remove an entry"):
-            self._backend.delete_password(f"{self._service}/{name}", _USER)
+    def set(self, text: Secret) -> None:
+        """Replace what it holds."""
+        with self._explained("write"):
+            self._backend.set_password(self._service, _USER, text.reveal())
 
     @contextmanager
-    def _alone(self, what: str) -> Iterator[None]:
+    def _explained(self, what: str) -> Iterator[None]:
         from keyring.errors import KeyringError, KeyringLocked
 
         try:
-            with locked(self._lock):
-                yield
-        except StoreError:
-            raise
+            yield
         except KeyringLocked as error:
             raise StoreError(
                 f"the keyring {self.backend_name} is locked: unlock it and try again, {_INSTEAD}"

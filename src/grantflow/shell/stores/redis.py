@@ -2,8 +2,8 @@
 
 Rules:
 
-1. A token is the text of ``core.codec`` under PREFIX + KEY. Its lock is PREFIX + KEY + ``:lock``
-   (``leases``), what was kept aside the list PREFIX + KEY + ``:aside``.
+1. A token is a ``token_document`` under PREFIX + KEY. Its lock is PREFIX + KEY + ``:lock``
+   (``redis_lock``), what was kept aside the list PREFIX + KEY + ``:aside``.
 2. Losing the lock loses no token. A claim remembers what it saw, and writes only over that: each
    write is compare-and-set on the whole text, which no lock has to guard. No counter is needed, as
    the same text is the same token.
@@ -11,7 +11,7 @@ Rules:
    another. The token issued later stays or is put there, the other one goes to ``:aside``, and a
    warning says so. A save where nothing lies any more puts the token there.
 4. Likewise ``forget`` within a claim removes only what the claim saw: what another owner brought
-   since is newer, and stays. Outside a claim it removes whatever is there.
+   since is newer, and stays. ``RedisStore.forget`` removes whatever is there.
 5. What is damaged goes to ``:aside`` as well. The list keeps the last ten, for thirty days.
 6. Redis forgets only what is of no use: a token without a refresh token, a day after its end. A
    refresh token outlives its access token for who knows how long.
@@ -24,19 +24,26 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, final
 
-from grantflow.core.values.errors import InvalidResponse
+from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
-from grantflow.shell.ports import LockedError
+from grantflow.shell.ports import StoreError
+from grantflow.shell.stores.base import BaseStore
+from grantflow.shell.stores.private_file import warn_once
 from grantflow.shell.stores.redis_lock import leased
 from grantflow.shell.stores.redis_server import Commands, Server
-from grantflow.shell.stores.thread_lock import turn
-from grantflow.shell.stores.token_document import key_of, name_of, token_in, written
+from grantflow.shell.stores.token_document import (
+    NewerDocument,
+    TokenDocument,
+    key_of,
+    name_of,
+    read_document,
+    write_document,
+)
 
 _log: Final = logging.getLogger("grantflow")
 
@@ -60,15 +67,7 @@ _MS: Final = timedelta(milliseconds=1)
 
 
 @final
-class _Claim:
-    """What a thread that holds a lock has seen under the key."""
-
-    def __init__(self, seen: bytes) -> None:
-        self.seen = seen
-
-
-@final
-class RedisStore:
+class RedisStore(BaseStore):
     """A ``Store`` in Redis: a client of the ``redis`` library, or the URL of a server.
 
     ``lease`` is after how long a dead owner's lock ends; a living owner renews it. Raises
@@ -87,60 +86,39 @@ class RedisStore:
         self.prefix = prefix
         self._server = Server(client_or_url)
         self._lease = lease
-        self._here = threading.local()
 
     def __repr__(self) -> str:
         return f"RedisStore(<{self._server.where}>, {self.prefix!r})"
 
-    @contextmanager
-    def claim(self, key: str, /) -> Iterator[Token | None]:
-        """Hold the key's lock among all hosts, and give what is stored."""
-        with self._claimed(key) as claim:
-            yield self._token(key, claim.seen)
-
-    @contextmanager
-    def try_claim(self, key: str, /) -> Iterator[Token | None]:
-        """Like ``claim``, but raise ``LockedError`` if somebody else has the lock."""
-        with self._claimed(key, wait=False) as claim:
-            yield self._token(key, claim.seen)
-
     def read(self, key: str, /) -> Token | None:
-        """Return what is stored under the key; what cannot be read is kept aside."""
-        seen = self._server.get(self._name(key))
-        if (claim := self._claims().get(key)) is not None:
-            claim.seen = seen
-        return self._token(key, seen)
+        """Return what is stored under the key; an entry that cannot be read is kept aside."""
+        entry = self._entry(key)
+        match entry.load():
+            case TokenDocument(token):
+                return token
+            case NewerDocument() as newer:
+                warn_once(f"{self.prefix}{key}: {newer.problem}")
+                return None
+            case None:
+                return None
 
-    def save(self, key: str, token: Token, /) -> None:
-        """Store a token, whatever became of the lock; the other one of two is kept aside."""
-        with self._claimed(key) as claim:
-            self._token(key, claim.seen)  # what is damaged is kept aside first
-            text = written(token, claim.seen).encode()
-            while not self._swap(key, claim.seen, text, _life(token)):
-                claim.seen = self._server.get(self._name(key))
-                if claim.seen == text:
-                    return
-                match token_in(claim.seen) if claim.seen else None:
-                    case Token() as other if _later(other, token):
-                        self._keep_aside(key, text, _NEWER)
-                        return
-                    case Token():
-                        self._keep_aside(key, claim.seen, _OLDER)
-                    case InvalidResponse(problem):
-                        self._keep_aside(key, claim.seen, f"{problem};")
-                    case None:
-                        pass
-            claim.seen = text
+    @contextmanager
+    def _claimed(self, key: str, *, wait: bool) -> Iterator[_Entry | None]:
+        lock = f"{self._name(key)}:lock"
+        with leased(self._server.ask, lock, self._lease, wait=wait) as ours:
+            if not ours:
+                yield None
+                return
+            entry = self._entry(key)
+            if isinstance(newer := entry.load(), NewerDocument):
+                raise StoreError(f"{self.prefix}{key}: {newer.problem}")
+            yield entry
 
     def forget(self, key: str, /) -> None:
-        """Remove what is stored under the key, if anything is."""
-        if (claim := self._claims().get(key)) is None:
-            with self._claimed(key):
-                self._server.ask("DEL", self._name(key))
-        elif self._swap(key, claim.seen, b""):
-            claim.seen = b""
-        else:
-            _log.warning("%s: another owner saved a token meanwhile, which is kept", key)
+        """Remove what is stored under the key, whatever it is."""
+        lock = f"{self._name(key)}:lock"
+        with leased(self._server.ask, lock, self._lease, wait=True):
+            self._server.ask("DEL", self._name(key))
 
     def keys(self) -> list[str]:
         """Return the keys under which something is stored, in order."""
@@ -148,11 +126,13 @@ class RedisStore:
 
     def clear(self) -> None:
         """Remove everything that is stored, what was kept aside too."""
-        for key in self.keys():
-            self.forget(key)
+        super().clear()
         for name in self._names():
             if name.endswith(_ASIDE):
                 self._server.ask("DEL", f"{self.prefix}{name}")
+
+    def _entry(self, key: str) -> _Entry:
+        return _Entry(self._server, self._name(key), key)
 
     def _name(self, key: str) -> str:
         return f"{self.prefix}{name_of(key)}"
@@ -161,51 +141,85 @@ class RedisStore:
         pattern = re.sub(r"([*?\[\]\\^])", r"\\\1", self.prefix) + "*"
         return {name.removeprefix(self.prefix) for name in self._server.names(pattern)}
 
-    def _claims(self) -> dict[str, _Claim]:
-        claims: dict[str, _Claim] = self._here.__dict__.setdefault("claims", {})
-        return claims
 
-    @contextmanager
-    def _claimed(self, key: str, *, wait: bool = True) -> Iterator[_Claim]:
-        claims = self._claims()
-        if key in claims:
-            yield claims[key]
-            return
-        name = self._name(key)
-        with turn((id(self), key), wait=wait) as mine:
-            if not mine:
-                raise LockedError(key)
-            with leased(self._server.ask, f"{name}:lock", self._lease, wait=wait) as ours:
-                if not ours:
-                    raise LockedError(key)
-                claims[key] = _Claim(self._server.get(name))
-                try:
-                    yield claims[key]
-                finally:
-                    del claims[key]
+@final
+class _Entry:
+    """What is under one key, as it was last seen."""
 
-    def _swap(self, key: str, seen: bytes, text: bytes, life: int = 0) -> bool:
-        name = self._name(key)
-        return self._server.ask("EVAL", _SWAP, 1, name, seen, text, life) == 1
+    def __init__(self, server: Server, name: str, key: str) -> None:
+        self._server = server
+        self._name = name
+        self._key = key
+        self._seen = b""
+        self._document: TokenDocument | None = None
 
-    def _token(self, key: str, seen: bytes) -> Token | None:
-        match token_in(seen) if seen else None:
-            case InvalidResponse(problem):
-                self._keep_aside(key, seen, f"{problem};")
-                if not self._swap(key, seen, b""):
-                    return self.read(key)  # somebody wrote over it meanwhile
-                if (claim := self._claims().get(key)) is not None:
-                    claim.seen = b""
-                return None
-            case found:
+    @property
+    def token(self) -> Token | None:
+        return None if self._document is None else self._document.token
+
+    def load(self) -> TokenDocument | NewerDocument | None:
+        """Look at the server; what is damaged is kept aside."""
+        while True:
+            self._seen = self._server.get(self._name)
+            found = _parsed(self._seen)
+            if not isinstance(found, str):
+                self._document = found if isinstance(found, TokenDocument) else None
                 return found
+            self._keep_aside(self._seen, f"{found};")
+            if self._swap(b""):  # else another owner wrote over it meanwhile
+                return None
 
-    def _keep_aside(self, key: str, text: bytes, why: str) -> None:
-        aside = f"{self._name(key)}{_ASIDE}"
+    def save(self, token: Token, /) -> None:
+        """Store a token, whatever became of the lock; the other one of two is kept aside."""
+        rest = {} if self._document is None else self._document.rest
+        document = TokenDocument(token, rest)
+        text = Secret(write_document(document))
+        while not self._swap(text.reveal().encode(), _life(token)):
+            self._seen = self._server.get(self._name)
+            if self._seen == text.reveal().encode():
+                break
+            match _parsed(self._seen):
+                case TokenDocument(other) if _later(other, token):
+                    self._keep_aside(text.reveal().encode(), _NEWER)
+                    return
+                case TokenDocument():
+                    self._keep_aside(self._seen, _OLDER)
+                case str(problem):
+                    self._keep_aside(self._seen, f"{problem};")
+                case NewerDocument() as newer:
+                    self._keep_aside(text.reveal().encode(), f"{newer.problem}; this one is")
+                    return
+                case None:
+                    pass
+        self._document = document
+
+    def forget(self) -> None:
+        if self._swap(b""):
+            self._document = None
+        else:
+            _log.warning("%s: another owner saved a token meanwhile, which is kept", self._key)
+
+    def _swap(self, text: bytes, life: int = 0) -> bool:
+        """Write over what was seen, and over nothing else."""
+        if self._server.ask("EVAL", _SWAP, 1, self._name, self._seen, text, life) != 1:
+            return False
+        self._seen = text
+        return True
+
+    def _keep_aside(self, text: bytes, why: str) -> None:
+        aside = f"{self._name}{_ASIDE}"
         self._server.ask("LPUSH", aside, text)
         self._server.ask("LTRIM", aside, 0, _KEPT_ASIDE - 1)
         self._server.ask("PEXPIRE", aside, round(_ASIDE_FOR / _MS))
-        _log.warning("%s: %s kept in %s", key, why, aside)
+        _log.warning("%s: %s kept in %s", self._key, why, aside)
+
+
+def _parsed(seen: bytes) -> TokenDocument | NewerDocument | str | None:
+    """Read an entry; a text says what is wrong with it."""
+    try:
+        return read_document(seen) if seen else None
+    except ValueError as error:
+        return str(error)
 
 
 def _life(token: Token) -> int:

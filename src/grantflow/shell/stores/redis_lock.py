@@ -15,6 +15,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import threading
 import time
@@ -66,7 +67,7 @@ def leased(ask: Ask, name: str, lease: timedelta, *, wait: bool) -> Iterator[boo
         # A long claim is a person's sign-in, after which a quarter of a second is nothing.
         most = _QUICK if time.monotonic() - started < _LONG_WAIT else _SLOW
         time.sleep(_random.uniform(most / 4, most))
-    done = threading.Event()
+    done, owner = threading.Event(), os.getpid()
     renewing = threading.Thread(
         target=_renew, args=(ask, name, word, length, done), name=f"renews {name}", daemon=True
     )
@@ -75,16 +76,21 @@ def leased(ask: Ask, name: str, lease: timedelta, *, wait: bool) -> Iterator[boo
         yield True
     finally:
         done.set()
-        # A renewal that is still under way would bring the lock back.
-        renewing.join(lease.total_seconds())
-        try:
-            ask("EVAL", _RELEASE, 1, name, word)
-        except StoreError as error:
-            _log.debug("%s was not released and ends by itself: %s", name, error)
+        if owner == os.getpid():  # else this is a forked child, whose parent has the lock
+            # A renewal that is still under way would bring the lock back.
+            renewing.join(lease.total_seconds())
+            _release(ask, name, word)
 
 
 def _have(ask: Ask, name: str, word: str, length: int) -> bool:
     return ask("EVAL", _TAKE_OR_RENEW, 1, name, word, length) == 1
+
+
+def _release(ask: Ask, name: str, word: str) -> None:
+    try:
+        ask("EVAL", _RELEASE, 1, name, word)
+    except StoreError as error:
+        _log.debug("%s was not released and ends by itself: %s", name, error)
 
 
 def _renew(ask: Ask, name: str, word: str, length: int, done: threading.Event) -> None:

@@ -3,81 +3,103 @@
 Rules:
 
 1. Members that this version does not know are kept when a token is written over them.
-2. What cannot be read is a value, ``InvalidResponse``; the store keeps it aside and says so.
-3. A key may hold anything; its name holds letters, digits and ``_.-~%``.
+2. A checksum (CRC-32) tells damage; a text without one is taken as it is.
+3. A document of a newer version is no damage: it is left alone.
+4. A key may hold anything; its name holds letters, digits and ``_.-~%``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from typing import TypeAlias
+from binascii import crc32
+from collections.abc import Mapping
+from typing import Final, final
 from urllib.parse import quote, unquote
 
-from returns.result import Failure, Result
+from attrs import field, frozen
 
-from grantflow.core.codec import MEMBERS, dump_token, load_token
+from grantflow.core.codec import MEMBERS, VERSION, dump_token, load_token
 from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.result import either
 from grantflow.core.values.token import Token
 
-Found: TypeAlias = Token | InvalidResponse | None
-"""What lies under a key: ``None`` is nothing."""
+_CHECKSUM: Final = "crc32"
 
 
-def token_in(data: bytes | str) -> Token | InvalidResponse:
-    """Read what ``written`` made.
+@final
+@frozen
+class TokenDocument:
+    """A stored token, and the members beside it that this version does not know."""
 
-    >>> token_in('{"version": 1, "access_token": "at"').problem
-    'stored token: it is damaged'
+    token: Token
+    rest: Mapping[str, object] = field(factory=dict[str, object], repr=False)
+
+
+@final
+@frozen
+class NewerDocument:
+    """Written by a newer version of grantflow: it may hold anything."""
+
+    version: int
+
+    @property
+    def problem(self) -> str:
+        """Say what it is, and what helps."""
+        return (
+            f"a newer version of grantflow wrote it (format {self.version}, here {VERSION}): it is "
+            "left as it is; upgrade grantflow, or let GRANTFLOW_HOME name another folder"
+        )
+
+
+def read_document(data: bytes | str) -> TokenDocument | NewerDocument:
+    """Read what ``write_document`` made; ``ValueError`` says what is damaged, without the text.
+
+    >>> read_document('{"version": 1, "access_token": "at"')
+    Traceback (most recent call last):
+    ...
+    ValueError: stored token: it is damaged
     """
-    return either(_document(data).bind(load_token))
+    found = _object(data)
+    version = found.get("version")
+    if isinstance(version, int) and version > VERSION:
+        return NewerDocument(version)
+    said = found.pop(_CHECKSUM, None)
+    if said is not None and said != _checksum(found):
+        raise ValueError("stored token: it is damaged (its checksum does not fit)")
+    match either(load_token(found)):
+        case Token() as token:
+            rest = {name: found[name] for name in found if name not in MEMBERS}
+            return TokenDocument(token, rest)
+        case InvalidResponse(problem):
+            raise ValueError(problem)
 
 
-def written(token: Token, over: bytes | str | None, *, indent: int | None = None) -> str:
-    """Return the text of a token that replaces the text ``over``: plain ASCII.
+def write_document(document: TokenDocument, *, indent: int | None = None) -> str:
+    """Return the text to keep: plain ASCII, and secret.
 
-    >>> from grantflow.core.values.token import Token
-    >>> written(Token(access_token="at"), '{"version": 1, "later": true}')
-    '{"later": true, "version": 1, "access_token": "at", "token_type": "Bearer"}'
+    >>> print(write_document(TokenDocument(Token(access_token="at"), {"later": True})))
+    {"later": true, "version": 1, "access_token": "at", "token_type": "Bearer", "crc32": 3108204406}
     """
-    known: Mapping[str, object] = {} if over is None else _document(over).value_or({})
-    unknown = {name: known[name] for name in known if name not in MEMBERS}
-    return json.dumps(unknown | dump_token(token), indent=indent)
+    members = {**document.rest, **dump_token(document.token)}
+    return json.dumps({**members, _CHECKSUM: _checksum(members)}, indent=indent)
 
 
-def _document(data: bytes | str) -> Result[Mapping[str, object], InvalidResponse]:
+def _object(data: bytes | str) -> dict[str, object]:
+    found: object = None
+    damaged = False
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
-        return Failure(InvalidResponse("stored token: it is damaged"))
+        damaged = True  # raised outside: the parser's own error holds the text
+    if damaged:
+        raise ValueError("stored token: it is damaged")
     if not isinstance(found, dict):
-        return Failure(InvalidResponse("stored token: it is no JSON object"))
-    return Result.from_value(found)
+        raise ValueError("stored token: it is no JSON object")
+    return found
 
 
-def mended(
-    look: Callable[[], Found],
-    lock: Callable[[], AbstractContextManager[bool]],
-    keep_aside: Callable[[str], None],
-) -> Token | None:
-    """Return what ``look`` finds; what is damaged is kept aside.
-
-    Only under the lock: a sibling may just have written a good token in its place, which would be
-    lost. A sibling that has the lock now has kept the damage aside, or is about to write over it.
-    """
-    found = look()
-    if not isinstance(found, InvalidResponse):
-        return found
-    with lock() as mine:
-        if mine:
-            found = look()
-        if not isinstance(found, InvalidResponse):
-            return found
-        if mine:
-            keep_aside(found.problem)
-    return None
+def _checksum(members: Mapping[str, object]) -> int:
+    return crc32(json.dumps(members, sort_keys=True, separators=(",", ":")).encode())
 
 
 def name_of(key: str) -> str:
