@@ -293,7 +293,7 @@ def test_a_server_that_wants_to_be_asked_later(status: int, grant_type: GrantTyp
     with wired(busy) as wire, pytest.raises(AuthenticationError) as caught:
         get_token(wire.url, client_id="app", grant_type=grant_type, refresh_token="rt-1")
     assert str(caught.value) == (
-        "the server has trouble: the server asked to be asked later; ask again in 7 s"
+        "the server has trouble: the server asked to wait; ask again in 7 s"
     )
     assert isinstance(caught.value.problem, Failed)
     assert isinstance(caught.value.problem.error, Unreachable)
@@ -316,7 +316,7 @@ def test_a_busy_server_is_one_to_ask_again_for_a_person_s_decision() -> None:
             wire.url, client_id="app", device_code="dc-secret", grant_type=GrantType.DEVICE_CODE
         )
     assert isinstance(caught.value.event, SlowDownAsked)
-    assert caught.value.event.fault.retry_after == seconds(7)
+    assert caught.value.event.retry_after == seconds(7)
 
 
 def test_slow_down_slows_down(clock: VirtualClock) -> None:

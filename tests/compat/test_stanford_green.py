@@ -170,11 +170,7 @@ def test_s1_a_token(make: Make) -> None:
     assert asked.method == "POST"
     assert asked.headers["authorization"] == basic("machine", "s3cret-word")
     assert asked.headers["accept"] == "application/json"
-    assert asked.form == {
-        "grant_type": "client_credentials",
-        "scope": "read list",
-        "client_id": "machine",
-    }
+    assert asked.form == {"grant_type": "client_credentials", "scope": "read list"}
 
 
 def test_s1_against_a_whole_server(make: Make, clock: VirtualClock) -> None:
@@ -327,7 +323,7 @@ def test_a_pause_of_five_minutes_is_slept(make: Make, clock: VirtualClock) -> No
 
 def test_a_pause_of_hours_is_not_slept(make: Make, clock: VirtualClock) -> None:
     busy = Said(429, "", {"Retry-After": "7200"})
-    with wired(busy) as wire, pytest.raises(requests.HTTPError, match="asked to be asked later"):
+    with wired(busy) as wire, pytest.raises(requests.HTTPError, match="asked to wait"):
         make(wire.url).get_token()
     assert len(wire.asked) == 1
     assert clock.slept == []
@@ -700,9 +696,8 @@ def test_a_secret_that_no_header_can_hold_is_not_tried_again_and_again() -> None
 
 
 def test_an_international_host(make: Make) -> None:
-    with pytest.raises(requests.exceptions.InvalidURL, match=r"^url: .*punycode"):
-        make("https://bücher.example/token")
-    assert make("https://xn--bcher-kva.example/token").cache_get() is None
+    for host in ("bücher.example", "xn--bcher-kva.example"):
+        assert make(f"https://{host}/token").cache_get() is None
 
 
 def test_progress(
