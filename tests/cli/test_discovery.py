@@ -34,7 +34,9 @@ def described(stage: Stage, **changes: object) -> list[str]:
         if request.method == "GET":
             return Response(200, {}, json.dumps(document).encode())
         path = request.url.rpartition("/")[2]
-        return stage.transport(Request(f"{ISSUER}/{path}", form=request.form))
+        return stage.transport(
+            Request(f"{ISSUER}/{path}", form=request.form, headers=request.headers)
+        )
 
     stage.answers_with(transport)
     return asked
@@ -90,13 +92,10 @@ def test_what_was_discovered_is_kept_with_the_profile(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("asked", "told"), [(ISSUER, f"{ISSUER}/"), (f"{ISSUER}/", ISSUER)])
-def test_a_slash_that_is_too_many_or_too_few_is_told(stage: Stage, asked: str, told: str) -> None:
+def test_the_slash_of_a_root_counts_for_nothing(stage: Stage, asked: str, told: str) -> None:
     described(stage, issuer=told)
     ran = stage.run("login", "--issuer", asked, "--client-id", "app")
-    assert ran.code == 1
-    complaint = ran.complaint()
-    assert f"it is of {told}, not of {asked}" in complaint
-    assert f"only the slash at the end differs, and it counts: use {told}" in complaint
+    assert ran.code == 0, ran.err
 
 
 def test_another_issuer_is_no_matter_of_slashes(stage: Stage) -> None:

@@ -174,8 +174,11 @@ def test_metadata_becomes_a_provider() -> None:
         ({"issuer": None}, "issuer is missing"),
         ({"issuer": 7}, "issuer is no text"),
         ({"token_endpoint": None}, "token_endpoint is missing"),
-        ({"token_endpoint": []}, "token_endpoint is no text"),
-        ({"device_authorization_endpoint": 1}, "device_authorization_endpoint is no text"),
+        ({"token_endpoint": []}, "token_endpoint: it is no text"),
+        (
+            {"token_endpoint": "https://127.0.0.1/t"},
+            "token_endpoint: an issuer elsewhere must not name an endpoint on this machine",
+        ),
         (
             {"token_endpoint": "http://as.example/t"},
             "token_endpoint: must be https (http is only for loopback), not http://as.example",

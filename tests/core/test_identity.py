@@ -109,6 +109,7 @@ SILENT: dict[type[AttrsInstance], dict[str, object]] = {
         "authorization_scheme": "Token",
         "scopes_supported": ("read",),
         "client_id_metadata_document_supported": True,
+        "notes": ("revocation_endpoint of the metadata is not used",),
     },
     RequestFormat: {"send_client_id": "always", "assertion_audience": "endpoint"},
 }

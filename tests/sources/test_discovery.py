@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 
@@ -90,3 +91,79 @@ def test_a_network_that_fails_is_told() -> None:
 def test_an_issuer_on_plain_http_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="issuer: must be https"):
         discover("http://as.example", Site({}))
+
+
+# What of a document is not usable
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("userinfo_endpoint", "http://keycloak:8080/userinfo", "must be https"),
+        ("registration_endpoint", "/register", "must be an absolute https URL"),
+        ("introspection_endpoint", "", "must be an absolute https URL"),
+        ("revocation_endpoint", False, "it is no text"),
+        ("revocation_endpoint", "https://127.0.0.1/revoke", "on this machine"),
+        ("device_authorization_endpoint", "https://[", ""),
+    ],
+)
+def test_an_optional_endpoint_costs_itself_only(name: str, value: object, why: str) -> None:
+    found = discover(ISSUER, Site({RFC8414: document(**{name: value})}))
+    assert isinstance(found, Provider)
+    assert getattr(found, name) is None
+    [note] = found.notes
+    assert note.startswith(f"{name} of the metadata is not used: ")
+    assert why in note
+
+
+def test_an_alias_for_certificates_costs_itself_only() -> None:
+    twins = {"token_endpoint": "http://mtls.as.example/token"}
+    found = discover(ISSUER, Site({RFC8414: document(mtls_endpoint_aliases=twins)}))
+    assert isinstance(found, Provider)
+    assert found.mtls_endpoint_aliases == ()
+    assert len(found.notes) == 1
+
+
+def test_what_a_client_wants_to_know_is_kept() -> None:
+    told = document(
+        code_challenge_methods_supported=["plain", "S256"],
+        scopes_supported=["openid", "email", 1],
+        client_id_metadata_document_supported=True,
+    )
+    found = discover(ISSUER, Site({RFC8414: told}))
+    assert isinstance(found, Provider)
+    assert found.pkce_supported
+    assert not found.pkce
+    assert found.scopes_supported == ("openid", "email")
+    assert found.client_id_metadata_document_supported
+
+
+@pytest.mark.parametrize("asked", ["https://as.example", "https://as.example/"])
+@pytest.mark.parametrize("said", ["https://as.example", "https://as.example/"])
+def test_a_root_has_a_slash_or_none(asked: str, said: str) -> None:
+    site = Site({"https://as.example/.well-known/openid-configuration": document(issuer=said)})
+    found = discover(asked, site)
+    assert isinstance(found, Provider)
+    assert found.issuer == said
+
+
+def test_a_templated_issuer_says_which_provider_to_name() -> None:
+    issuer = "https://login.microsoftonline.com/common/v2.0"
+    template = "https://login.microsoftonline.com/{tenantid}/v2.0"
+    site = Site({f"{issuer}/.well-known/openid-configuration": document(issuer=template)})
+    found = discover(issuer, site)
+    assert isinstance(found, InvalidResponse)
+    assert "that is a template: use the provider entra, with tenant=common" in found.problem
+    other = discover(ISSUER, Site({RFC8414: document(issuer="https://as.example/{tenant}")}))
+    assert isinstance(other, InvalidResponse)
+    assert "name the endpoints, or the issuer of your own tenant" in other.problem
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_in_trouble_is_told_as_that(status: int) -> None:
+    down = Response(status, {"Retry-After": "30"}, b"<html>")
+    found = discover(ISSUER, Site({RFC8414: down}))
+    assert isinstance(found, Unreachable)
+    assert found.fault.detail == f"HTTP {status}"
+    assert found.fault.retry_after == timedelta(seconds=30)
+    assert isinstance(discover(ISSUER, Site({RFC8414: down, OPENID: document()})), Provider)

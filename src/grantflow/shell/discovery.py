@@ -1,35 +1,54 @@
-"""A provider from its issuer's own metadata (RFC 8414, OpenID Connect Discovery 1.0)."""
+"""A provider from its issuer's own metadata (RFC 8414, OpenID Connect Discovery 1.0).
+
+Rules:
+
+1. Both well-known forms are tried. The document's issuer must be exactly the one that was asked
+   (RFC 8414 section 3.3), or anyone's document could speak for it; a root path counts as none.
+2. An optional endpoint that cannot be used is left out (``Provider.notes``), not the document.
+3. A server in trouble (429, 5xx) has said nothing about its metadata: ``Unreachable``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from returns.result import Failure, Result, Success
 
 from grantflow.core.client.provider import Provider, endpoint_problem
 from grantflow.core.values.errors import InvalidResponse, Unreachable
-from grantflow.core.values.parsing import members
+from grantflow.core.values.parsing import members, retry_after
 from grantflow.core.values.request import Request
-from grantflow.core.values.response import Fault, Response
+from grantflow.core.values.response import Fault, Reply, Response
 from grantflow.core.values.result import either
 from grantflow.core.values.validators import ArgumentError
+from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
 
+Discovered: TypeAlias = Provider | InvalidResponse | Unreachable
 
-def discover(issuer: str, transport: Transport) -> Provider | InvalidResponse | Unreachable:
-    """Ask ``issuer`` for its metadata and read it.
 
-    Both well-known forms are tried. The document's issuer must be exactly the one that was asked
-    (RFC 8414 section 3.3), or anybody's document could speak for it. ``ValueError`` for an issuer
-    that is not https.
-    """
+def discover(issuer: str, transport: Transport) -> Discovered:
+    """Ask ``issuer`` for its metadata and read it; ``ValueError`` for one that is not https."""
+    going = requests(issuer)
+    try:
+        request = next(going)
+        while True:
+            request = going.send(transport(request))
+    except StopIteration as end:
+        found: Discovered = end.value
+        return found
+
+
+def requests(issuer: str) -> Generator[Request, Reply, Discovered]:
+    """Yield what to ask, take the replies, and return what came of them: for any driver."""
     problem = endpoint_problem(issuer)
     if problem is not None:
         raise ArgumentError("issuer", problem)
-    missing, unusable = InvalidResponse("metadata: not found"), None
+    missing, unusable, trouble = InvalidResponse("metadata: not found"), None, None
     for url in _locations(issuer):
-        match transport(Request(url, method="GET")):
+        match (yield Request(url, method="GET")):
             case Fault() as fault:
                 return Unreachable(fault, 1)
             case Response(status=200, body=body):
@@ -37,9 +56,16 @@ def discover(issuer: str, transport: Transport) -> Provider | InvalidResponse | 
                 if isinstance(read, Provider):
                     return read
                 unusable = unusable or read  # some sites answer every path with 200 and a page
+            case Response(status=status) as response if status == 429 or status >= 500:
+                trouble = trouble or Unreachable(_fault(response), 1)
             case Response(status=status):
                 missing = InvalidResponse(f"no metadata at {url}: HTTP {status}", status)
-    return unusable or missing
+    return unusable or trouble or missing
+
+
+def _fault(response: Response) -> Fault:
+    pause = retry_after(response.header("retry-after"), SystemClock().now().wall)
+    return Fault("http", "maybe", f"HTTP {response.status}", retry_after=pause)
 
 
 def _locations(issuer: str) -> Iterator[str]:
@@ -59,9 +85,32 @@ def _read(body: bytes, issuer: str) -> Result[Provider, InvalidResponse]:
 
 
 def _of(provider: Provider, issuer: str) -> Result[Provider, InvalidResponse]:
-    if provider.issuer == issuer:
+    said = provider.issuer or ""
+    if said == issuer or _same_root(said, issuer):
         return Success(provider)
-    problem = f"metadata: it is of {provider.issuer}, not of {issuer}"
-    if provider.issuer is not None and provider.issuer.rstrip("/") == issuer.rstrip("/"):
-        problem += f"; only the slash at the end differs, and it counts: use {provider.issuer}"
+    problem = f"metadata: it is of {said}, not of {issuer}"
+    if "{" in said:
+        problem += f"; that is a template: {_named(issuer)}"
+    elif said.rstrip("/") == issuer.rstrip("/"):
+        problem += f"; only the slash at the end differs, and it counts: use {said}"
     return Failure(InvalidResponse(problem))
+
+
+def _same_root(said: str, issuer: str) -> bool:
+    """Tell whether two issuers differ by the path ``/`` alone, which is none (RFC 3986 6.2.3)."""
+    return said.rstrip("/") == issuer.rstrip("/") and not urlsplit(said.rstrip("/")).path
+
+
+# Issuers that are templates, by their hosts: each is a provider with a name, and a need for it.
+_TEMPLATED: Final = {
+    "login.microsoftonline.com": "entra, with tenant=common or your own",
+    "login.microsoftonline.us": "entra, with host=login.microsoftonline.us and your tenant",
+    "sts.windows.net": "entra-v1, with your tenant",
+}
+
+
+def _named(issuer: str) -> str:
+    host = urlsplit(issuer).hostname or ""
+    if host in _TEMPLATED:
+        return f"use the provider {_TEMPLATED[host]}"
+    return "name the endpoints, or the issuer of your own tenant"

@@ -49,6 +49,7 @@ AFTERWARDS: Final = frozenset(
         "link_parameter",
         "link_scheme",
         "name",
+        "notes",
         "registration",
         "registration_endpoint",
         "revocation",

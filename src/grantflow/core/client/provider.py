@@ -100,10 +100,6 @@ def endpoint_problem(url: str) -> str | None:
     return None
 
 
-def _on_loopback(url: str | None) -> bool:
-    return is_loopback(urlsplit(url or "").hostname or "")
-
-
 def _endpoint(_: object, attribute: Attribute[str], value: str) -> None:
     is_a(str)(_, attribute, value)
     problem = endpoint_problem(value)
@@ -173,7 +169,8 @@ class Provider:
     who show no code. ``interval`` and ``lifetime`` stand in for what is not sent (RFC 8628 section
     3.2 says 5 s; there must be an end). ``authorization_scheme`` is for APIs that want another word
     than the token type. ``pkce_supported``, ``scopes_supported`` and
-    ``client_id_metadata_document_supported`` are what the metadata says of them.
+    ``client_id_metadata_document_supported`` are what the metadata says of them, ``notes`` what in
+    it could not be used.
 
     >>> Provider(name="acme", token_endpoint="acme.example/token")
     Traceback (most recent call last):
@@ -231,6 +228,7 @@ class Provider:
     pkce_supported: bool = field(default=False, validator=is_a(bool))
     scopes_supported: tuple[str, ...] = field(default=(), converter=_texts, validator=are(str))
     client_id_metadata_document_supported: bool = field(default=False, validator=is_a(bool))
+    notes: tuple[str, ...] = field(default=(), converter=_texts, validator=are(str))
 
     def endpoint(self, name: str) -> str:
         """Return an endpoint that a flow cannot do without; ``ValueError`` if there is none.
@@ -255,71 +253,89 @@ class Provider:
 
 
 def _issuer(mapping: Mapping[str, object]) -> Result[str, str]:
-    return _text(mapping, "issuer").bind(
-        lambda issuer: Failure("metadata: issuer is missing") if issuer is None else Success(issuer)
+    issuer = mapping.get("issuer")
+    if isinstance(issuer, str):
+        return Success(issuer)
+    return Failure(f"metadata: issuer is {'missing' if issuer is None else 'no text'}")
+
+
+_OPTIONAL: Final = (
+    "device_authorization_endpoint",
+    "revocation_endpoint",
+    "introspection_endpoint",
+    "userinfo_endpoint",
+    "registration_endpoint",
+)
+
+
+def _provider(mapping: Mapping[str, object], issuer: str) -> Result[Provider, str]:
+    token = mapping.get("token_endpoint")
+    if token is None:
+        return Failure("metadata: token_endpoint is missing")
+    problem = _unusable(token, issuer)
+    if problem is not None or not isinstance(token, str):
+        return Failure(f"metadata: token_endpoint: {problem}")
+    notes: list[str] = []
+    found: dict[str, str] = {}
+    for name in _OPTIONAL:
+        url = mapping.get(name)
+        problem = None if url is None else _unusable(url, issuer)
+        if problem is not None:
+            notes.append(f"{name} of the metadata is not used: {problem}")
+        elif isinstance(url, str):
+            found[name] = url
+    return Success(
+        Provider(
+            name=urlsplit(issuer).hostname or issuer,
+            issuer=issuer,
+            token_endpoint=token,
+            device_authorization_endpoint=found.get("device_authorization_endpoint"),
+            revocation_endpoint=found.get("revocation_endpoint"),
+            introspection_endpoint=found.get("introspection_endpoint"),
+            userinfo_endpoint=found.get("userinfo_endpoint"),
+            registration_endpoint=found.get("registration_endpoint"),
+            auth_methods=_words(mapping, "token_endpoint_auth_methods_supported"),
+            mtls_endpoint_aliases=_twins(mapping, issuer, notes),
+            pkce_supported="S256" in _words(mapping, "code_challenge_methods_supported"),
+            scopes_supported=_words(mapping, "scopes_supported"),
+            client_id_metadata_document_supported=(
+                mapping.get("client_id_metadata_document_supported") is True
+            ),
+            notes=tuple(notes),
+        )
     )
 
 
-def _text(mapping: Mapping[str, object], name: str) -> Result[str | None, str]:
-    value = mapping.get(name)
-    if value is None or isinstance(value, str):
-        return Success(value)
-    return Failure(f"metadata: {name} is no text")
+def _unusable(url: object, issuer: str) -> str | None:
+    if not isinstance(url, str):
+        return "it is no text"
+    if not is_loopback(urlsplit(issuer).hostname or "") and _on_loopback(url):
+        return "an issuer elsewhere must not name an endpoint on this machine"
+    return endpoint_problem(url)
 
 
-def _methods(mapping: Mapping[str, object]) -> tuple[str, ...]:
-    listed = mapping.get("token_endpoint_auth_methods_supported")
-    if not isinstance(listed, Iterable):
+def _on_loopback(url: str) -> bool:
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+
+
+def _words(mapping: Mapping[str, object], name: str) -> tuple[str, ...]:
+    listed = mapping.get(name)
+    if not isinstance(listed, (list, tuple)):
         return ()
     return tuple(each for each in listed if isinstance(each, str))
 
 
-def _provider(mapping: Mapping[str, object], issuer: str) -> Result[Provider, str]:
-    return Result.do(
-        (token, device, revocation, introspection, userinfo, registration)
-        for token in _text(mapping, "token_endpoint")
-        for device in _text(mapping, "device_authorization_endpoint")
-        for revocation in _text(mapping, "revocation_endpoint")
-        for introspection in _text(mapping, "introspection_endpoint")
-        for userinfo in _text(mapping, "userinfo_endpoint")
-        for registration in _text(mapping, "registration_endpoint")
-    ).bind(lambda endpoints: _built(issuer, endpoints, _methods(mapping), _twins(mapping)))
-
-
-def _twins(mapping: Mapping[str, object]) -> Names:
+def _twins(mapping: Mapping[str, object], issuer: str, notes: list[str]) -> Names:
     """Return the endpoints that have a twin for clients with a certificate (RFC 8705 section 5)."""
     twins = mapping.get("mtls_endpoint_aliases")
-    if not isinstance(twins, Mapping):
-        return ()
-    pairs = ((mapping.get(name), alias) for name, alias in twins.items())
-    return tuple((at, to) for at, to in pairs if isinstance(at, str) and isinstance(to, str))
-
-
-def _built(
-    issuer: str,
-    endpoints: tuple[str | None, ...],
-    methods: tuple[str, ...],
-    twins: Names,
-) -> Result[Provider, str]:
-    token, device, revocation, introspection, userinfo, registration = endpoints
-    if token is None:
-        return Failure("metadata: token_endpoint is missing")
-    try:
-        provider = Provider(
-            name=urlsplit(issuer).hostname or issuer,
-            issuer=issuer,
-            token_endpoint=token,
-            device_authorization_endpoint=device,
-            revocation_endpoint=revocation,
-            introspection_endpoint=introspection,
-            userinfo_endpoint=userinfo,
-            registration_endpoint=registration,
-            auth_methods=methods,
-            mtls_endpoint_aliases=twins,
-        )
-    except ValueError as error:
-        return Failure(f"metadata: {error}")
-    named = (*endpoints, *(alias for _, alias in twins))
-    if not _on_loopback(issuer) and any(map(_on_loopback, named)):
-        return Failure("metadata: an issuer elsewhere must not name an endpoint on this machine")
-    return Success(provider)
+    found: list[tuple[str, str]] = []
+    for name, twin in twins.items() if isinstance(twins, Mapping) else ():
+        url, problem = mapping.get(name), _unusable(twin, issuer)
+        if problem is not None:
+            notes.append(f"the alias of {name} in the metadata is not used: {problem}")
+        elif isinstance(url, str) and isinstance(twin, str):
+            found.append((url, twin))
+    return tuple(found)
