@@ -37,6 +37,7 @@ _HOMES = {
     "core.values.response": "Fault Response",
     "core.values.secret": "Secret",
     "core.values.time": "Instant Moment",
+    "core.values.validators": "ArgumentError",
     "core.values.token": "DeviceAuthorization Token",
     "integrations.requests": "TokenAuth TokenSession",
     "shell.blocking": "resume run",

@@ -58,6 +58,7 @@ from grantflow.core.values.time import Instant as Instant
 from grantflow.core.values.time import Moment as Moment
 from grantflow.core.values.token import DeviceAuthorization as DeviceAuthorization
 from grantflow.core.values.token import Token as Token
+from grantflow.core.values.validators import ArgumentError as ArgumentError
 from grantflow.integrations.requests import TokenAuth as TokenAuth
 from grantflow.integrations.requests import TokenSession as TokenSession
 from grantflow.shell.blocking import resume as resume

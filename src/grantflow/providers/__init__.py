@@ -6,7 +6,7 @@
 'https://login.microsoftonline.com/common/oauth2/v2.0/devicecode'
 >>> find("keycloak", realm="acme")
 Traceback (most recent call last):
-grantflow.core.values.validators.ArgumentError: host: provider 'keycloak' needs it
+grantflow.ArgumentError: host: provider 'keycloak' needs it
 
 A user's own ones, a document such as a file of TOML, win over them:
 

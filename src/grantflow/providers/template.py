@@ -71,7 +71,7 @@ class Variable:
 
     >>> Variable("realm", "word").checked("a/b")
     Traceback (most recent call last):
-    grantflow.core.values.validators.ArgumentError: realm: one word of letters, digits and . _ ~ - \
+    grantflow.ArgumentError: realm: one word of letters, digits and . _ ~ - \
 is needed, not 'a/b'
     """
 

@@ -252,7 +252,7 @@ def _events() -> tuple[SearchStrategy[Event], ...]:
         st.builds(SlowDownAsked, at, pause, pause, _rolls),
         st.builds(CodeExpired, at),
         st.builds(Rejected, at, refused),
-        st.builds(Unanswered, at, faults(), pause, _rolls),
+        st.builds(Unanswered, at, faults(), _rolls),
         st.builds(GaveUp, at),
     )
 

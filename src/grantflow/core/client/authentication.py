@@ -91,7 +91,7 @@ class ClientSecretHeaders:
 
     >>> ClientSecretHeaders("s", id_header="x api")
     Traceback (most recent call last):
-    grantflow.core.values.validators.ArgumentError: id_header: 'x api' is no header name
+    grantflow.ArgumentError: id_header: 'x api' is no header name
     """
 
     secret: Secret = field(converter=_secret, validator=and_(_A_SECRET, _not_empty, _sent_as_it_is))

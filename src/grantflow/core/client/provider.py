@@ -174,7 +174,7 @@ class Provider:
 
     >>> Provider(name="acme", token_endpoint="acme.example/token")
     Traceback (most recent call last):
-    grantflow.core.values.validators.ArgumentError: token_endpoint: must be an absolute https URL
+    grantflow.ArgumentError: token_endpoint: must be an absolute https URL
     """
 
     name: str = field(validator=is_a(str))

@@ -31,6 +31,10 @@ class ArgumentError(ValueError):
         return type(self), (self.argument, self.problem)
 
 
+# A traceback names it as its users import it.
+ArgumentError.__module__ = "grantflow"
+
+
 def one_of(*options: str) -> Callable[[object, Attribute[V], V], None]:
     """Return a validator that takes one of these words.
 
@@ -40,7 +44,7 @@ def one_of(*options: str) -> Callable[[object, Attribute[V], V], None]:
     ...     state: str = field(validator=one_of("open", "shut"))
     >>> Door("ajar")
     Traceback (most recent call last):
-    grantflow.core.values.validators.ArgumentError: state: one of open, shut is needed, not 'ajar'
+    grantflow.ArgumentError: state: one of open, shut is needed, not 'ajar'
     """
 
     def check(_: object, attribute: Attribute[V], value: V) -> None:

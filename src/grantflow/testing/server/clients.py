@@ -69,7 +69,7 @@ def _claim(request: Request, form: Mapping[str, str]) -> _Claim | None:
     if "client_assertion" in form:  # RFC 7521 section 4.2
         found = jwt.read(form["client_assertion"])
         subject = None if found is None else found.says("sub")
-        name = named or (subject if isinstance(subject, str) else "")
+        name = named or (subject if isinstance(subject, str) else "assertion")
         return _Claim(name, assertion=found, asserted=True)
     if "client-secret" in headers:
         return _Claim(headers.get("client-id"), headers["client-secret"])
