@@ -83,6 +83,8 @@ TOKEN_REQUEST: Final[Edges] = {Started: _ATTEMPT, Pending: _ATTEMPT, SlowDown: _
 def failed(event: Received) -> Failed:
     """Return the end that an event leads to if its state has no use for it.
 
+    >>> from datetime import timedelta
+    >>> from grantflow.core.values.time import Instant
     >>> failed(GaveUp(Instant(timedelta())))
     Failed(error=Cancelled())
     """
