@@ -21,6 +21,7 @@ from grantflow import (
     InteractionRequired,
     Moment,
     RefreshFlow,
+    Refused,
     Response,
     Send,
     Token,
@@ -351,6 +352,30 @@ def test_a_dead_grant_is_forgotten_and_told() -> None:
     end = DEVICE.step(state, Deleted(NOW))
     gone = "the stored sign-in is no longer valid: the server refused: invalid_grant"
     assert end == NotAcquired(InteractionRequired(gone), (gone,))
+
+
+@pytest.mark.parametrize("code", ["interaction_required", "mfa_required", "access_denied", "x"])
+def test_a_refresh_that_is_refused_by_any_name_needs_a_person(code: str) -> None:
+    refused = Replied(answer(400, error=code, error_description="do this"), NOW)
+    asking = evolve(DEVICE, may_ask=True)
+    state = play(asking, Locked(DEAD, None, NOW), refused, Locked(DEAD, None, NOW))
+    assert isinstance(state, Requesting), "the person is asked"
+    assert "device" in state.send.request.url
+    assert "could not be renewed" in state.notes[-1]
+    end = play(DEVICE, Locked(DEAD, None, NOW), refused, Locked(DEAD, None, NOW))
+    assert isinstance(end, NotAcquired)
+    assert isinstance(end.problem, InteractionRequired)
+    assert end.problem.because is not None
+    assert "do this" in end.problem.because
+
+
+def test_a_client_that_is_unknown_is_told_and_nobody_is_asked() -> None:
+    refused = Replied(answer(401, error="invalid_client"), NOW)
+    end = play(DEVICE, Locked(DEAD, None, NOW), refused, Locked(DEAD, None, NOW))
+    assert isinstance(end, NotAcquired)
+    assert isinstance(end.problem, Failed)
+    assert isinstance(end.problem.error, Refused)
+    assert end.problem.error.code == "invalid_client"
 
 
 def test_a_dead_grant_s_token_that_still_lives_is_used_to_its_end() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -58,3 +59,9 @@ def test_what_cannot_be_loaded_says_why(document: dict[str, object], problem: st
 @given(objects)
 def test_loading_never_raises(document: dict[str, object]) -> None:
     load_token({"version": 1} | document)
+
+
+def test_a_device_whose_clock_begins_in_1970_reads_what_it_wrote() -> None:
+    at = datetime(1970, 1, 1, 0, 5, tzinfo=UTC)
+    made = Token(access_token="a", issued_at=at, expires_at=at + timedelta(hours=1))
+    assert load_token(dump_token(made)).unwrap() == made

@@ -9,7 +9,7 @@ from typing import Final
 from returns.result import Failure, Result, Success
 
 from grantflow.core.values.errors import InvalidResponse
-from grantflow.core.values.json import Members, plain
+from grantflow.core.values.json import Json, Members, plain
 from grantflow.core.values.parsing import maybe_sendable, moment_of, sendable, text_of, words
 from grantflow.core.values.token import Token
 
@@ -88,12 +88,12 @@ def _read(found: Members) -> Result[Token, str]:
         Token(
             access_token=access_token,
             token_type=text_of(found.get("token_type")) or "Bearer",
-            expires_at=moment_of(found.get("expires_at")),
+            expires_at=_moment(found.get("expires_at")),
             refresh_token=refresh_token,
             scope=words(found.get("scope")) or (),
             id_token=id_token,
             extra=extra if isinstance(extra, Members) else Members(),
-            issued_at=moment_of(found.get("issued_at")),
+            issued_at=_moment(found.get("issued_at")),
         )
         for access_token in sendable(found, "access_token")
         for refresh_token in maybe_sendable(found, "refresh_token")
@@ -103,3 +103,13 @@ def _read(found: Members) -> Result[Token, str]:
 
 def _text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
+
+
+def _moment(value: Json) -> datetime | None:
+    # As ``_text`` writes it, on a machine whose clock may begin in 1970; ``moment_of`` takes times
+    # of that year for a server's way to say nothing.
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    return found if found is not None and found.tzinfo is not None else moment_of(value)

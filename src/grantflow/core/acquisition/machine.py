@@ -10,7 +10,9 @@
    note: a rotated token is never thrown away.
 4. After a refresh that failed, for whatever reason, the store is looked at again first: a sibling
    without our lock may have renewed, and its token is adopted.
-5. Only ``invalid_grant`` with nothing newer in the store forgets a token. Trouble never does.
+5. Only ``invalid_grant`` with nothing newer in the store forgets a token. Trouble never does. After
+   any other refusal of a refresh, by whatever name, a person is asked where one may be; only
+   ``invalid_client`` is a mistake that no person mends by signing in.
 6. A token that has not ended is handed out where renewing it failed.
 7. Where nobody may be asked, no device flow begins (``precedence``).
 """
@@ -80,6 +82,7 @@ from grantflow.core.flows.states import (
 from grantflow.core.messages import sentence
 from grantflow.core.values.errors import (
     Cancelled,
+    Denied,
     InteractionRequired,
     InvalidResponse,
     Refused,
@@ -228,6 +231,12 @@ class Acquisition:
             case _ if good:
                 told = (*notes, f"the token was not renewed: {why}")
                 return Acquired(tried.token, "stored", told, _pause(tried.problem))
+            case Failed(Refused(code="invalid_client")):
+                return NotAcquired(tried.problem, notes)
+            case Failed(Refused() | Denied()):
+                gone = f"the stored sign-in could not be renewed: {why}"
+                plan = without_refresh(evolve(found, stored=None), now.wall)
+                return self._planned(plan, found, (*notes, gone), now, gone)
             case problem:
                 return NotAcquired(problem, notes)
 

@@ -28,13 +28,10 @@ from grantflow.core.acquisition.states import (
     NotAcquired,
     ReadCache,
     Replied,
-    Requesting,
     Save,
     TakeLock,
 )
-from grantflow.core.flows.client_credentials import ClientCredentialsFlow
 from grantflow.core.flows.effects import Send
-from grantflow.core.flows.states import Started
 from grantflow.shell.aio.driver import AsyncClock, AsyncTransport
 from grantflow.shell.ports import Claim
 from grantflow.shell.sources.acquire import Happened, StoredEntry, busy, lock_pauses
@@ -80,11 +77,11 @@ async def settle(session: Acquisition, ports: AsyncPorts) -> Acquired | NotAcqui
         due = session.due(state)
         if isinstance(due, (Acquired, NotAcquired)):
             return due
-        state = session.step(state, await _performed(due, state, ports))
+        state = session.step(state, await _performed(due, ports))
 
 
 async def _performed(
-    due: ReadCache | TakeLock | Send | Save | Delete, state: AcquisitionState, ports: AsyncPorts
+    due: ReadCache | TakeLock | Send | Save | Delete, ports: AsyncPorts
 ) -> AcquisitionEvent:
     match due:
         case ReadCache():
@@ -95,9 +92,9 @@ async def _performed(
             happened = await ports.in_store(lambda: ports.entry.save(token))
         case Delete():
             happened = await ports.in_store(ports.entry.delete)
-        case Send(request=request, not_before=not_before):
+        case Send(request=request, not_before=not_before, spends=spends):
             await ports.patiently(lambda: ports.clock.sleep_until(not_before))
-            if _spends(state, due):
+            if spends is not None and request.wait is None:
                 reply = await ports.transport(request)
             else:
                 reply = await ports.patiently(lambda: ports.transport(request))
@@ -124,13 +121,3 @@ async def claimed(entry: StoredEntry, in_store: InStore, patiently: Patience) ->
         if claim is not None:
             return claim
         await patiently(partial(anyio.sleep, next(pauses)))
-
-
-def _spends(state: AcquisitionState, send: Send) -> bool:
-    """Tell whether a request may use up what cannot be had again."""
-    if not isinstance(state, Requesting) or send.request.wait is not None:
-        return False
-    if isinstance(state.run.flow, ClientCredentialsFlow):
-        return False
-    # A first request for a device code spends nothing; a first refresh does.
-    return state.old is not None or not isinstance(state.run.state, Started)

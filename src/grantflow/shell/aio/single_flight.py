@@ -18,6 +18,7 @@ import anyio
 
 from grantflow.shell.aio.loops import Loop, running_loop
 from grantflow.shell.aio.threads import surely
+from grantflow.shell.single_flight import check_not_within, enter
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -70,6 +71,7 @@ class InFlight(Generic[T]):
     async def fly(self, errand: Errand[T]) -> None:
         """Run an errand to its end, and tell those who wait."""
         cancelled = anyio.get_cancelled_exc_class()
+        enter(self)
         try:
             self.answer = await errand(self)
         except (AbandonedError, cancelled):  # cancelled: the event loop ends, and all with it
@@ -107,6 +109,8 @@ class SingleFlight(Generic[T]):
             loop = running_loop()
             self._drop_ended()
             joined = self._current.get(loop)
+            if joined is not None:
+                check_not_within(joined)
             flight = self._begun(loop, errand) if joined is None else joined.joined()
             await flight.wait()
             if flight.answer is not None:

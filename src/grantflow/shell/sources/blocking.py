@@ -19,6 +19,7 @@ from grantflow.core.client.identity import Grant
 from grantflow.core.flows.states import DeviceState, Problem
 from grantflow.core.values.json import Members
 from grantflow.core.values.request import Request
+from grantflow.core.values.response import Reply
 from grantflow.core.values.token import Token
 from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
@@ -182,4 +183,8 @@ class TokenSource(BaseTokenSource):
         return self._transport
 
     def _ports(self) -> Ports:
-        return Ports(self._store, self.app_key, self._sender(), self._clock, self._shown())
+        # No transport is made before something is sent.
+        return Ports(self._store, self.app_key, self._send, self._clock, self._shown())
+
+    def _send(self, request: Request) -> Reply:
+        return self._sender()(request)
