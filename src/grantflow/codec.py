@@ -2,5 +2,6 @@
 
 from grantflow.core.codec import dump_token, load_token
 from grantflow.core.flows.run_codec import dump_run, load_run
+from grantflow.core.values.json import Members, plain
 
-__all__ = ["dump_run", "dump_token", "load_run", "load_token"]
+__all__ = ["Members", "dump_run", "dump_token", "load_run", "load_token", "plain"]

@@ -15,9 +15,6 @@ from grantflow.compat import flytekit, stanford_green
 COMPAT = Path(grantflow.__file__).parent / "compat"
 FILES = sorted(COMPAT.rglob("*.py"))
 
-LEFT = {"bitfount/token_file.py", "dagshub/cache.py"}
-"""What waits for the file helpers of ``grantflow.stores``."""
-
 INTERNAL = ("grantflow.core", "grantflow.shell", "grantflow.cli", "grantflow.providers")
 
 
@@ -31,8 +28,6 @@ def test_only_what_anybody_may_import_is_used(path: Path) -> None:
         if not module.startswith("grantflow") or module.startswith("grantflow.compat"):
             continue
         assert isinstance(node, ast.ImportFrom)
-        if path.relative_to(COMPAT).as_posix() in LEFT:
-            continue
         assert not module.startswith(INTERNAL), module
         public: set[str] = set(import_module(module).__all__)
         assert {each.name for each in node.names} <= public, module

@@ -8,13 +8,12 @@ Rules:
    when ``.token`` is free. Where both have tokens for the same inputs, the later end counts.
 3. The file is private, replaced whole, and locked from the first look until the tokens are saved.
    What it holds is in ``Members`` here, which do not show it.
-4. What cannot be read, or belongs to somebody else, is kept aside with a warning.
+4. A file that cannot be read, or holds another user's tokens, is moved aside with a warning.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -25,13 +24,11 @@ from typing import Final, Literal, final, overload
 from attrs import asdict, field, frozen
 
 from grantflow import Secret, StoreError, Token
+from grantflow.codec import Members, dump_token, load_token, plain
 from grantflow.compat.bitfount.errors import AuthenticatedUserError
-from grantflow.core.codec import dump_token, load_token
-from grantflow.core.values.json import Members, plain
-from grantflow.core.values.text import escaped
+from grantflow.flows import escaped
 from grantflow.stores import Claim, PrivateFile
 
-_log: Final = logging.getLogger("grantflow")
 _GONE: Final = {
     "access_token": None,
     "refresh_token": None,
@@ -54,8 +51,8 @@ class Inputs:
     def name(self) -> str:
         """Return a name that is the same for the same inputs; the scopes count as a set."""
         words = sorted(set(self.scopes.split()))
-        told = json.dumps([self.auth_domain, self.client_id, words, self.audience])
-        return sha256(told.encode()).hexdigest()[:16]
+        text = json.dumps([self.auth_domain, self.client_id, words, self.audience])
+        return sha256(text.encode()).hexdigest()[:16]
 
     @staticmethod
     def of(document: Mapping[str, object]) -> Inputs | None:
@@ -75,7 +72,7 @@ class Inputs:
 @final
 @frozen
 class Document:
-    """What a file holds. It is no mapping itself: reporters of errors look into those."""
+    """The members of a file. Not a mapping itself: error reporters look into those."""
 
     members: Members = field(factory=Members)
 
@@ -88,7 +85,7 @@ class Document:
 class TokenFile:
     """A ``Store`` of one entry, that of ``key``.
 
-    ``foreign`` says whose a token is, if it is somebody else's; ``refused`` tells of each that was.
+    ``foreign`` returns the user of a token that is another one's; ``refused`` has a line for each.
     ``others`` turns true when the file was found to hold tokens for other inputs.
     """
 
@@ -140,8 +137,8 @@ class TokenFile:
     def write(self, key: str, token: Token) -> None:
         """Store a token beside what else is in the file, under the lock.
 
-        Raises ``AuthenticatedUserError`` for somebody else's. It is no ``StoreError``: nobody gets
-        to use such a token, not even once, and the right person can sign in next.
+        Raises ``AuthenticatedUserError`` for another user's. It is no ``StoreError``: such a token
+        is not used, not even once, and the right user can sign in next.
         """
         if key != self._key:
             raise StoreError(f"{self._first} holds no other tokens than those of sign-ins")
@@ -253,7 +250,7 @@ def _read(data: bytes) -> Document:
 
 
 def _end(path: Path, inputs: Inputs, *, unknown: float) -> float | None:
-    """Return when a file's token ends; ``None`` where it has nothing for these inputs."""
+    """Return when a file's token expires; ``None`` if it has none for these inputs."""
     try:
         document = _document(path) or Document()
     except (ValueError, RecursionError, OSError):
@@ -272,7 +269,7 @@ def _members(token: Token) -> dict[str, object]:
         "refresh_token": plain.get("refresh_token"),
         "id_token": plain.get("id_token"),
         "access_token_expires_at": token.expires_at and token.expires_at.timestamp(),
-        # Not the original's: without it a short life could not be told from a token near its end.
+        # Not the original's: it distinguishes a short lifetime from a token near its end.
         "access_token_issued_at": token.issued_at and token.issued_at.timestamp(),
     }
 

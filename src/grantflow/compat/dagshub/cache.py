@@ -3,12 +3,12 @@
 Rules:
 
 1. The original reads what is written here: an app token's ``expiry`` is ``never``, any other's is
-   in UTC, and a host is spelt in one way.
+   in UTC, and a host has one spelling.
 2. The file is looked at as a tree of nodes. No value is ever made of a tag, and what is not known
    here (hosts, entries, members, tags) stays as it is.
 3. An entry that cannot be read is skipped with a warning. So is a damaged file; it is kept aside
    when there is something to write. A file of another version is left alone.
-4. The file is private and replaced whole, under a lock; it is read anew each time.
+4. The file is private and replaced whole, under a lock; it is read each time.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class TokensCache:
         self._file = PrivateFile(path)
 
     def signing_in(self, host: str, *, wait: bool) -> AbstractContextManager[bool]:
-        """Hold the lock of whoever asks a person to sign in at ``host``."""
+        """Hold the lock for the prompt of a sign-in at ``host``."""
         digest = sha256(host.encode()).hexdigest()[:16]
         return PrivateFile(self.path.with_name(f"{self.path.name}-{digest}")).locked(wait=wait)
 
@@ -127,7 +127,7 @@ class TokensCache:
         if not _without(self._read(), unwanted):
             return
         with self._file.locked():
-            root = self._read()  # somebody may have written meanwhile
+            root = self._read()  # another process may have written meanwhile
             if root is not None and _without(root, unwanted):
                 self._write(root)
 
@@ -186,7 +186,7 @@ def _hosts(root: MappingNode | None) -> Iterator[tuple[str, Node]]:
 
 
 def _without(root: MappingNode | None, unwanted: Callable[[str | None, KeptToken], bool]) -> bool:
-    """Take unwanted tokens out of the tree; tell whether there were any."""
+    """Take unwanted tokens out of the tree; return whether there were any."""
     changed = False
     pairs = [] if root is None else root.value
     for place, (key, value) in enumerate(pairs):

@@ -5,8 +5,8 @@ Rules:
 1. Of several tokens the first that DagsHub knows is used. One that it refuses (401) is removed
    from the file; trouble in asking removes nothing, and the token is used.
 2. A token that a request was refused with is asked about, and comes after all others from then on.
-3. Whoever may ask a person waits for whoever asks one already, and then looks again. Whoever finds
-   a token that no request was refused with, or may not ask, waits for nobody.
+3. A caller that may prompt waits for another prompt, and then looks again. One that finds a token
+   that no request was refused with, or may not prompt, does not wait.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Known:
         self._good.setdefault(host, set()).add(text)
 
     def forget(self, host: str) -> None:
-        """Ask anew about all tokens of a host: what was learnt is of another time."""
+        """Check all tokens of a host again: what was learnt is out of date."""
         self._good.pop(host, None)
 
 
@@ -152,7 +152,7 @@ class HostTokens:
         return [each for each in found if each.secret not in self._doubted] or found
 
     def _sifted(self) -> bool:
-        """Remove what DagsHub refuses, and tell whether something stands that no request doubts."""
+        """Remove what DagsHub refuses; return whether a token is left that no request doubts."""
         now = self._clock.now().wall
         for each in self._cache.tokens(self._host, now):
             if each.secret in self._doubted:
