@@ -5,9 +5,10 @@ A page says where one stands: ``<!-- table: providers -->``.
 
 from __future__ import annotations
 
+import json
 import re
 from argparse import SUPPRESS, Action, ArgumentParser
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Final, TypeVar
 
@@ -17,7 +18,9 @@ from sphinx.util.typing import stringify_annotation
 from grantflow.cli.overview import COMMANDS
 from grantflow.core.client.dialect import RequestFormat, ResponseFormat
 from grantflow.core.client.provider import Provider
+from grantflow.core.structure import kinds, shape_of, table_of, usual_of, written
 from grantflow.providers import Template, Variable, names, template
+from grantflow.providers.known import document
 
 T = TypeVar("T", bound=AttrsInstance)
 
@@ -26,6 +29,14 @@ _MARKER: Final = re.compile(r"^<!-- table: (?P<name>[a-z ]+) -->$", re.MULTILINE
 KNOBS: Final = {
     "encoding": "The bodies of requests: `form` (the default) or `json`.",
     "headers": "Headers that go with every request.",
+    "send_client_id": "When the client id is in a body: `always`, `if_needed` (where neither Basic "
+    "nor an assertion names the client) or `never`. By default that is `if_needed`, and `always` "
+    "at the device endpoint.",
+    "public_basic": "`True` where a public client sends Basic with an empty secret.",
+    "assertion_audience": "Whom a client's assertion is for: `token_endpoint`, `endpoint` (the one "
+    "that is asked) or a URL; by default the issuer, else the token endpoint.",
+    "scope": "The scope that is asked for where the client names none.",
+    "audience": "The audience that is asked for where the client names none.",
     "scope_separator": "What stands between the words of a scope in a request: a space by default; "
     "`None` sends them as a list.",
     "client_id_header": "A header that tells the client id as well.",
@@ -38,12 +49,18 @@ KNOBS: Final = {
     "link_scheme": "`https`, for links that come without a scheme.",
     "link_parameter": "The name of the query parameter that makes `verification_uri` a complete "
     "link, for those who send no `verification_uri_complete`.",
+    "link_needs_code": "`True` where the bare link is of no use: the complete one is shown.",
+    "verification_uri": "The link where the answer has none.",
     "shows_code": "`False` for those who show no code to the person.",
     "interval": "The interval where the answer names none: 5 seconds by default "
     "(RFC 8628 section 3.2).",
     "lifetime": "The lifetime of a code where the answer names none: 30 minutes by default.",
     "authorization_scheme": "The word before the token in an `Authorization` header, where it is "
     "not the token's type.",
+    "pkce_supported": "`True` where the metadata offers PKCE (`S256`).",
+    "scopes_supported": "The scopes that the metadata names.",
+    "client_id_metadata_document_supported": "`True` where a client id may be a document's URL.",
+    "notes": "What in the metadata could not be used, and why.",
     "asking.method": "`POST` or `GET`.",
     "asking.encoding": "This kind of request alone: `form`, `json`, `query` or `multipart`.",
     "asking.rename": "The RFC's names of parameters to the provider's.",
@@ -51,8 +68,12 @@ KNOBS: Final = {
     "asking.fixed": "Parameters that are added, or replaced.",
     "asking.echo": "Members of the device answer that are sent back.",
     "asking.again": "Parameters of the first request that are sent once more.",
+    "asking.path": "Parameters whose values go to the end of the URL's path.",
+    "asking.send_client_id": "As above, for this kind of request alone.",
+    "asking.assertion_audience": "As above, for this kind of request alone.",
     "answers.root": "The envelope around the answer.",
-    "answers.fields": "The RFC's members to the places where the provider puts them.",
+    "answers.fields": "The RFC's members to the places where the provider puts them. They are "
+    "moved, so nothing stays under its first name.",
     "answers.error": "Where the error code is.",
     "answers.sub_error": "Where the second half of the error code is.",
     "answers.error_header": "The header that tells the error code.",
@@ -64,8 +85,9 @@ KNOBS: Final = {
     "answers.poll_statuses": "The same, for answers to polls.",
     "answers.token_statuses": "The same, for the other answers of the token endpoint.",
     "answers.scope_separator": "What stands between the words of a scope in an answer.",
-    "answers.milliseconds": "The device answer counts in milliseconds, where the number is "
-    "too large for seconds.",
+    "answers.pending_without_token": "`True` where a 200 without a token says that it waits.",
+    "answers.milliseconds": "The answers that count in milliseconds: `device` (where the number is "
+    "too large for seconds) and `token`.",
 }
 """How a provider may differ, and in which words."""
 
@@ -110,10 +132,12 @@ def providers() -> str:
         (
             "<br>".join((f"`{each.name}`", *each.aliases)),
             each.title,
-            ", ".join(_grants(each)),
+            ", ".join(_grants(each)) or "renewal only",
             "yes" if each.provider.revocation_endpoint else "no",
             "<br>".join(map(_need, each.needs)),
             ", ".join(each.provider.auth_methods),
+            each.verified or "",
+            "<br>".join(each.source),
         )
         for each in map(template, names())
     ]
@@ -124,6 +148,8 @@ def providers() -> str:
         "revocation",
         "values",
         "client authentication",
+        "verified by",
+        "source",
     )
     return _rows(head, rows)
 
@@ -133,6 +159,79 @@ def knobs() -> str:
     users = {knob: [each.name for each in _templates() if knob in used(each)] for knob in KNOBS}
     rows = [(f"`{knob}`", meaning, _some(users[knob])) for knob, meaning in KNOBS.items()]
     return _rows(("knob", "meaning", "who turns it"), rows)
+
+
+TEMPLATE_KEYS: Final = {
+    "title": "What it is called.",
+    "source": "The public places that it was read from.",
+    "aliases": "Other names by which it is found.",
+    "client_credentials": "Whether it has that grant; by default where no person signs in.",
+    "client_id": "The client id that it publishes for programs of others; it may hold gaps.",
+    "verified": "Against what the entry was checked.",
+    "note": "What a person has to do or know.",
+    "scope_required": "`true` where a request without a scope is refused.",
+}
+WHERE_KEYS: Final = {
+    "issuer": "Who it says it is: the audience of an assertion.",
+    "auth_methods": "How a client may prove itself, the usual way first.",
+    "mtls_endpoint_aliases": "Endpoints, and those that stand for them with a certificate.",
+}
+NEED_KEYS: Final = {
+    "kind": "What may be put in; by default what its place allows.",
+    "default": "What is put in where nothing is given.",
+    "choices": "All that may be put in.",
+    "environment": "The variable in which the command looks for it.",
+    "hint": "Where a person finds it.",
+    "follows": "Another gap, whose beginning decides the default.",
+    "prefixes": "Beginnings of that, and the default for each.",
+}
+
+
+def keys() -> str:
+    """Return every key of a file of providers: what it takes, its default and an example."""
+    places: list[tuple[str, type[AttrsInstance], Mapping[str, str]]] = [
+        ("", Template, TEMPLATE_KEYS),
+        ("", Provider, KNOBS | WHERE_KEYS),
+        ("poll.", RequestFormat, _inside("asking.")),
+        ("answers.", ResponseFormat, _inside("answers.")),
+        ("needs.NAME.", Variable, NEED_KEYS),
+    ]
+    rows = [
+        (
+            f"`{before}{name}`",
+            shape_of(kind).phrase,
+            _usual(table, name),
+            _example(before, name),
+            meanings.get(name, "An endpoint." if name.endswith("endpoint") else ""),
+        )
+        for before, table, meanings in places
+        for name, kind in kinds(table).items()
+        if name not in ("name", "provider", "needs") and table_of(kind) is None
+    ]
+    return _rows(("key", "takes", "default", "for example", "meaning"), rows)
+
+
+def _inside(before: str) -> Mapping[str, str]:
+    return {name.removeprefix(before): text for name, text in KNOBS.items() if before in name}
+
+
+def _usual(table: type[AttrsInstance], name: str) -> str:
+    usual = usual_of(table)
+    return f"`{json.dumps(written(usual[name]))}`" if name in usual else "required"
+
+
+def _example(before: str, name: str) -> str:
+    """Return how the first provider that has the key has it."""
+    for provider in names():
+        table: object = document(f"{provider}.toml")[provider]
+        for step in before.removesuffix("NAME.").split("."):
+            if step and isinstance(table, dict):
+                table = table.get(step)
+        inner = list(table.values()) if "NAME" in before and isinstance(table, dict) else [table]
+        for each in inner:
+            if isinstance(each, dict) and name in each:
+                return f"`{json.dumps(each[name], ensure_ascii=False)}` ({provider})"
+    return ""
 
 
 def used(known: Template) -> frozenset[str]:
@@ -185,6 +284,7 @@ def _table(name: str) -> str:
     tables = {
         "providers": providers,
         "knobs": knobs,
+        "keys": keys,
         "commands": commands,
         "aliases": aliases,
     }

@@ -22,6 +22,7 @@ from grantflow.cli.overview import COMMANDS, whole
 from grantflow.core.client.dialect import RequestFormat, ResponseFormat
 from grantflow.core.client.provider import Provider
 from grantflow.core.flows.edges import DEVICE, TOKEN_REQUEST, Edges
+from grantflow.providers.reader import KEYS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -117,6 +118,19 @@ def test_every_knob_is_explained(tables: ModuleType) -> None:
     asking = {f"asking.{each.name}" for each in fields(RequestFormat)}
     answers = {f"answers.{each.name}" for each in fields(ResponseFormat)}
     assert set(tables.KNOBS) == own | asking | answers
+
+
+def test_every_key_of_a_file_is_in_its_table(tables: ModuleType) -> None:
+    rows = [line.split(" | ") for line in tables.keys().splitlines()[2:]]
+    shown = {row[0].strip("| `").split(".")[-1] for row in rows}
+    inside = {each.name for kind in (RequestFormat, ResponseFormat) for each in fields(kind)}
+    formats = {"device", "poll", "token", "refresh", "exchange", "answers"} | {
+        "revocation",
+        "introspection",
+        "registration",
+    }
+    assert set(KEYS) | inside <= shown | formats | {"like", "needs"}
+    assert [row[0] for row in rows if not row[-1].strip(" |")] == []
 
 
 @pytest.mark.parametrize(
