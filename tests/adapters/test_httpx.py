@@ -331,15 +331,15 @@ def test_from_http_to_https_is_elsewhere(stage: Stage) -> None:
         bore.append((str(request.url), request.headers.get("authorization")))
         if request.url.scheme == "https":
             return httpx.Response(401)
-        return httpx.Response(302, headers={"Location": "https://api.example/x"})
+        return httpx.Response(302, headers={"Location": "https://localhost/x"})
 
     with httpx.Client(
         auth=TokenAuth(stage.source),
         transport=httpx.MockTransport(answer),
         follow_redirects=True,
     ) as client:
-        client.get("http://api.example/x")
-    assert bore == [("http://api.example/x", bearer(stage)), ("https://api.example/x", None)]
+        client.get("http://localhost/x")
+    assert bore == [("http://localhost/x", bearer(stage)), ("https://localhost/x", None)]
 
 
 def test_no_transport_of_any_kind_sees_a_key_elsewhere(stage: Stage) -> None:

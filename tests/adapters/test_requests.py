@@ -457,18 +457,18 @@ def test_a_token_session_still_strips_what_requests_strips() -> None:
 def test_from_http_to_https_is_elsewhere(session: requests.Session) -> None:
     """Requests itself lets ``Authorization`` pass there."""
     with staged() as stage:
-        auth = TokenAuth(stage.source, ["http://api.example"])
-        request = requests.Request("GET", "http://api.example/x", auth=auth).prepare()
+        auth = TokenAuth(stage.source, ["http://localhost"])
+        request = requests.Request("GET", "http://localhost/x", auth=auth).prepare()
         response = requests.Response()
-        response.status_code, response.url = 302, "http://api.example/x"
-        response.headers["Location"] = "https://api.example/x"
+        response.status_code, response.url = 302, "http://localhost/x"
+        response.headers["Location"] = "https://localhost/x"
         response.request = request
         response.raw = io.BytesIO()
         (hook,) = request.hooks["response"]
         assert hook(response) is response
         redirected = next(session.resolve_redirects(response, request, yield_requests=True))
         assert isinstance(redirected, requests.PreparedRequest)
-        assert redirected.url == "https://api.example/x"
+        assert redirected.url == "https://localhost/x"
         assert "Authorization" not in redirected.headers
 
 

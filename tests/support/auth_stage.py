@@ -56,7 +56,8 @@ class Resource:
     """A protected resource. What is asked of it is in the query of its URLs:
 
     ``open`` lets anybody in; ``say=STATUS`` and ``challenge=TEXT`` are the answer to whoever came
-    in; ``to=URL`` is the target of a redirect; ``cookie`` is set by every 401.
+    in, ``refuse=STATUS`` to whoever did not; ``to=URL`` is the target of a redirect; ``cookie`` is
+    set by every refusal.
     """
 
     def __init__(self, name: str, header: str, seen: list[Seen]) -> None:
@@ -100,10 +101,10 @@ class Resource:
         if "cookie" in asked:
             challenge["Set-Cookie"] = f"{asked['cookie']}=set; Path=/"
         if "open" not in asked and (credentials is None or credentials in self.refused):
-            return Said(401, challenge, b"who?" * 1000)
+            return Said(int(asked.get("refuse", 401)), challenge, b"who?" * 1000)
         status = int(asked.get("say", 302 if "to" in asked else 200))
         extra = {"Location": asked["to"]} if "to" in asked else {}
-        return Said(status, extra | (challenge if status == 401 else {}))
+        return Said(status, extra | (challenge if status == 401 or "challenge" in asked else {}))
 
     def close(self) -> None:
         self._server.shutdown()

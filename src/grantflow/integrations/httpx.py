@@ -1,4 +1,4 @@
-"""A token on the requests of ``httpx`` (RFC 6750 section 2.1), renewed once after a 401.
+"""A token on the requests of httpx (RFC 6750 section 2.1), renewed once after a refusal.
 
 Rules:
 
@@ -9,7 +9,8 @@ Rules:
 3. The event loop never waits. An ``AsyncTokenSource`` is awaited. What a ``TokenSource`` may lock,
    store or ask runs in a worker thread; a cancelled task leaves that thread to end by itself, and
    to keep the token that it gets.
-4. What could not be renewed or sent again leaves the caller with the 401 itself.
+4. What could not be renewed or sent again leaves the caller with the refusal itself.
+5. One class serves both generations, httpx2 and httpx.
 """
 
 from __future__ import annotations
@@ -23,61 +24,105 @@ from collections.abc import (
     Mapping,
     ValuesView,
 )
-from typing import final
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast, final
 
-import httpx
 from anyio import to_thread
-from returns.io import IOResult
 
-from grantflow.core.acquisition.unauthorized import RenewAndReplay
-from grantflow.core.flows.states import Problem
+from grantflow.core.acquisition.unauthorized import RenewAndReplay, Surrender
 from grantflow.core.values.token import Token
-from grantflow.shell.aio import AsyncTokenSource
-from grantflow.shell.auth.after_401 import Answer, Call, Exchange
+from grantflow.shell.auth.after_401 import Answer, Call, Exchange, OnChallenge, renewed
 from grantflow.shell.auth.dpop_header import HEADER, NONCE, Proofs
 from grantflow.shell.auth.header import Origins, Spelling
-from grantflow.shell.sources.blocking import TokenSource
+from grantflow.shell.auth.provider import AsyncTokenProvider, Known, TokenProvider, token_in
+from grantflow.shell.http.httpx import AsyncHttpxTransport, HttpxTransport
+from grantflow.shell.sources.base import GrantError
 
-__all__ = ["TokenAuth"]
+if TYPE_CHECKING:
+    import httpx
+    import httpx2
+
+    from grantflow.shell.aio.source import AsyncTokenSource
+    from grantflow.shell.sources.blocking import TokenSource
+
+    _Request: TypeAlias = httpx.Request
+    _Flow: TypeAlias = Generator[httpx.Request, httpx.Response, None]
+    _AsyncFlow: TypeAlias = AsyncGenerator[httpx.Request, httpx.Response]
+
+__all__ = ["AsyncHttpxTransport", "HttpxTransport", "TokenAuth"]
+
+
+class _Generation(Protocol):
+    """What is used of either generation."""
+
+    __name__: str
+    __version__: str
+    Auth: type[object]
+    Headers: type[httpx.Headers]
+
+
+@cache
+def _generations() -> tuple[_Generation, ...]:
+    found: list[_Generation] = []
+    for name in ("httpx2", "httpx"):
+        with suppress(ImportError):
+            found.append(cast("_Generation", import_module(name)))
+    if not found:
+        raise ImportError("httpx2 or httpx is needed: pip install 'grantflow[async]'", name="httpx")
+    return tuple(found)
+
+
+if TYPE_CHECKING:
+
+    class _Auth(httpx.Auth, httpx2.Auth):  # type: ignore[misc]  # their requests differ
+        pass
+else:
+    _Auth = type("Auth", tuple(each.Auth for each in _generations()), {})
 
 
 @final
-class TokenAuth(httpx.Auth):
-    """Puts a token on every request to the origins that it is meant for.
+class TokenAuth(_Auth):
+    """Puts a token on every request to the origins that it is meant for, for httpx and httpx2.
 
-    A ``TokenSource`` is for both clients, an ``AsyncTokenSource`` for ``httpx.AsyncClient``.
-    ``origins`` are URLs; without them it is the origin of the first request, and no other.
+    ``source`` is a ``TokenSource`` or any ``TokenProvider``, for both clients; an
+    ``AsyncTokenSource`` or any ``AsyncTokenProvider`` is for ``AsyncClient``. ``origins`` are URLs,
+    of https or of this machine; without them it is the origin of the first request, and no other.
     ``header`` and ``scheme`` spell it: ``scheme="token"`` makes ``Authorization: token ...``, and
-    ``header="x-api-key", scheme=""`` the bare token. Safe to share by threads and tasks.
-    ``GrantError`` is raised where there is no token to send.
+    ``header="x-api-key", scheme=""`` the bare token. ``on_challenge`` gets what a renewal cannot
+    answer, such as ``insufficient_scope``, and may return another token for the request; async
+    clients call it in a thread. Safe to share by threads and tasks. ``GrantError`` is raised where
+    there is no token to send.
     """
 
     def __init__(
         self,
-        source: TokenSource | AsyncTokenSource,
+        source: TokenSource | AsyncTokenSource | TokenProvider | AsyncTokenProvider,
         origins: Iterable[str] | None = None,
         *,
         header: str = "Authorization",
         scheme: str | None = None,
+        on_challenge: OnChallenge | None = None,
     ) -> None:
-        self._source = source
+        self._source = cast("TokenProvider", source)
+        self._awaits = iscoroutinefunction(source.token)
+        self._known = Known(source)
         self._origins = Origins(origins)
-        self._spelling = Spelling(header, source.scheme if scheme is None else scheme)
-        self._proofs = Proofs(source)
-        if header in httpx.Headers(_Unforwarded(httpx.Headers(), {header: ""})):
-            raise RuntimeError(f"httpx {httpx.__version__} would forward {header} to any origin")
+        self._spelling = Spelling(header, self._known.scheme if scheme is None else scheme)
+        self._proofs = Proofs(self._known)
+        self._on_challenge = on_challenge
+        _check_copies(header)
 
-    def sync_auth_flow(
-        self, request: httpx.Request
-    ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send a request, and its replay after a 401."""
+    def sync_auth_flow(self, request: _Request) -> _Flow:  # type: ignore[override]
+        """Send a request, and its replay after a refusal."""
         if not self._origins.admit(str(request.url)):
             yield request
             return
-        source = self._source
-        if isinstance(source, AsyncTokenSource):
+        if self._awaits:
             raise TypeError("source: an AsyncTokenSource needs httpx.AsyncClient, not httpx.Client")
-        call = Call(source, source.token())
+        call = Call(self._source, self._source.token(), self._on_challenge)
         token: Token | None = call.token
         while token is not None:
             self._put(request, token)
@@ -85,18 +130,16 @@ class TokenAuth(httpx.Auth):
             token = call.obey(call.verdict(self._answer(request, response, call)))
             request = _next(response)
 
-    async def async_auth_flow(
-        self, request: httpx.Request
-    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Send a request, and its replay after a 401."""
+    async def async_auth_flow(self, request: _Request) -> _AsyncFlow:  # type: ignore[override]
+        """Send a request, and its replay after a refusal."""
         if not self._origins.admit(str(request.url)):
             yield request
             return
         # Where the token is warm, a worker thread would cost more than the rest of the call.
-        first = self._source.warm
+        first = self._known.warm
         if first is None:
-            first = await _obtained(self._source)
-        call = Exchange(self._source, first)
+            first = await self._obtained()
+        call = Exchange(self._known, first)
         token: Token | None = first
         while token is not None:
             if self._proofs.slow:
@@ -104,23 +147,44 @@ class TokenAuth(httpx.Auth):
             else:
                 self._put(request, token)
             response = yield request
-            verdict = call.verdict(self._answer(request, response, call))
-            if isinstance(verdict, RenewAndReplay):
-                token = call.renewed(await _renewed(self._source, call.token))
-            else:
-                token = call.again(verdict)
+            token = await self._next_token(call, self._answer(request, response, call))
             request = _next(response)
+
+    async def _next_token(self, call: Exchange, answer: Answer) -> Token | None:
+        verdict = call.verdict(answer)
+        if isinstance(verdict, RenewAndReplay):
+            return call.renewed(await self._renewed(call.token))
+        if isinstance(verdict, Surrender) and verdict.challenge is not None:
+            if self._on_challenge is None:
+                return None
+            answered = await to_thread.run_sync(self._on_challenge, verdict.challenge)
+            return call.stepped_up(answered)
+        return call.again(verdict)
+
+    async def _obtained(self) -> Token:
+        if self._awaits:
+            return await cast("AsyncTokenProvider", self._source).token()
+        return await to_thread.run_sync(self._source.token, abandon_on_cancel=True)
+
+    async def _renewed(self, rejected: Token) -> Token | None:
+        if not self._awaits:
+            renew = self._source.renew
+            return await to_thread.run_sync(renewed, renew, rejected, abandon_on_cancel=True)
+        try:
+            return token_in(await cast("AsyncTokenProvider", self._source).renew(rejected))
+        except GrantError:
+            return None
 
     def _put(self, request: httpx.Request, token: Token) -> None:
         header, text = self._spelling.header, self._spelling.text(token)
         proof = self._proofs.header(request.method, str(request.url), token)
         if proof is not None:
             # A proof is for one URL, so a redirect must lose it, and the token with it.
-            request.headers = _Unforwarded(request.headers, {header: text, HEADER: proof})
+            request.headers = _unforwarded(request.headers, {header: text, HEADER: proof})
         elif _stripped_by_httpx(header, request.url):
             request.headers[header] = text
         else:
-            request.headers = _Unforwarded(request.headers, {header: text})
+            request.headers = _unforwarded(request.headers, {header: text})
 
     def _answer(self, sent: httpx.Request, response: httpx.Response, call: Exchange) -> Answer:
         last, header = response.request, self._spelling.header
@@ -132,7 +196,7 @@ class TokenAuth(httpx.Auth):
             status=response.status_code,
             method=last.method,
             challenge=response.headers.get("WWW-Authenticate"),
-            replayable=isinstance(last.stream, httpx.ByteStream),
+            replayable=type(last.stream).__name__ == "ByteStream",
             carried=last.headers.get(header) == self._spelling.text(call.token),
             nonce=nonce,
             lost=last is not sent and header not in last.headers,
@@ -140,25 +204,11 @@ class TokenAuth(httpx.Auth):
         )
 
 
-async def _obtained(source: TokenSource | AsyncTokenSource) -> Token:
-    if isinstance(source, AsyncTokenSource):
-        return await source.token()
-    return await to_thread.run_sync(source.token, abandon_on_cancel=True)
-
-
-async def _renewed(
-    source: TokenSource | AsyncTokenSource, rejected: Token
-) -> IOResult[Token, Problem]:
-    if isinstance(source, AsyncTokenSource):
-        return await source.renew(rejected)
-    return await to_thread.run_sync(source.renew, rejected, abandon_on_cancel=True)
-
-
 def _next(response: httpx.Response) -> httpx.Request:
     """Return the request to send again, with the cookies that came with its answer."""
     request = response.request
     if response.cookies:
-        httpx.Cookies(response.cookies).set_cookie_header(request)
+        type(response.cookies)(response.cookies).set_cookie_header(request)
     return request
 
 
@@ -171,13 +221,20 @@ def _stripped_by_httpx(header: str, url: httpx.URL) -> bool:
     return header.lower() == "authorization" and not upgradable
 
 
-@final
-class _Unforwarded(httpx.Headers):
+if TYPE_CHECKING:
+    _Headers = httpx.Headers
+else:
+    _Headers = object
+
+
+class _Unforwarded(_Headers):
     """Headers whose copies lack some of them: a redirected request begins with such a copy.
 
     Nothing else that httpx calls on the way knows where a redirect leads. Within the origins the
-    token comes back by rule 2 of ``call``.
+    token comes back by rule 2 of ``after_401``.
     """
+
+    plain: type[httpx.Headers]
 
     def __init__(self, headers: httpx.Headers, own: Mapping[str, str]) -> None:
         super().__init__(headers)
@@ -187,7 +244,7 @@ class _Unforwarded(httpx.Headers):
         self._own = [(name.encode("ascii"), value.encode("ascii")) for name, value in own.items()]
 
     def _whole(self) -> httpx.Headers:
-        return httpx.Headers(self.raw)
+        return self.plain(self.raw)
 
     @property
     def raw(self) -> list[tuple[bytes, bytes]]:
@@ -233,3 +290,23 @@ class _Unforwarded(httpx.Headers):
         kept = [own for own in self._own if own[0].lower() != key.lower().encode()]
         dropped, self._own = len(kept) < len(self._own), kept
         return dropped
+
+
+@cache
+def _unforwarding(plain: type[httpx.Headers]) -> type[_Unforwarded]:
+    """Return the class for one generation of httpx."""
+    return type("Unforwarded", (_Unforwarded, plain), {"plain": plain})
+
+
+def _unforwarded(headers: httpx.Headers, own: Mapping[str, str]) -> httpx.Headers:
+    plain = headers.plain if isinstance(headers, _Unforwarded) else type(headers)
+    return _unforwarding(plain)(headers, own)
+
+
+def _check_copies(header: str) -> None:
+    """Raise ``RuntimeError`` where an httpx copies headers otherwise, and would forward this."""
+    for library in _generations():
+        plain = library.Headers
+        if header in plain(_unforwarded(plain(), {header: ""})):
+            told = f"{library.__name__} {library.__version__}"
+            raise RuntimeError(f"{told} would forward {header} to any origin")

@@ -1,4 +1,4 @@
-"""A token on the requests of ``requests`` (RFC 6750 section 2.1), renewed once after a 401.
+"""A token on the requests of ``requests`` (RFC 6750 section 2.1), renewed once after a refusal.
 
 Rules:
 
@@ -6,14 +6,14 @@ Rules:
    anywhere else is left as it is.
 2. The replay is the same request on the same connection, with the same settings; the refused
    answer is in its ``history``.
-3. What could not be renewed or sent again leaves the caller with the 401 itself.
+3. What could not be renewed or sent again leaves the caller with the refusal itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TypeAlias, TypedDict, Unpack, final
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack, cast, final
 from urllib.parse import urljoin
 
 import requests
@@ -24,11 +24,14 @@ from requests.sessions import SessionRedirectMixin
 from requests.utils import requote_uri, rewind_body
 
 from grantflow.core.values.token import Token
-from grantflow.shell.auth.after_401 import Answer, Call
-from grantflow.shell.auth.dpop_header import HEADER, NONCE, Proofs
 from grantflow.shell.auth.header import Origins, Spelling
+from grantflow.shell.auth.provider import Known, TokenProvider
 from grantflow.shell.http.requests import RequestsTransport
-from grantflow.shell.sources.blocking import TokenSource
+
+if TYPE_CHECKING:
+    from grantflow.shell.auth.after_401 import Answer, Call, OnChallenge
+    from grantflow.shell.auth.dpop_header import Proofs
+    from grantflow.shell.sources.blocking import TokenSource
 
 __all__ = ["RequestsTransport", "TokenAuth", "TokenSession"]
 
@@ -55,36 +58,52 @@ class _Settings(TypedDict, total=False):
 class TokenAuth(AuthBase):
     """Puts a token on every request to the origins that it is meant for.
 
-    ``origins`` are URLs; without them it is the origin of the first request, and no other.
-    ``header`` and ``scheme`` spell it: ``scheme="token"`` makes ``Authorization: token ...``, and
-    ``header="x-api-key", scheme=""`` the bare token. Safe to share by threads. ``GrantError`` is
-    raised where there is no token to send.
+    ``source`` is a ``TokenSource``, or any ``TokenProvider``. ``origins`` are URLs, of https or of
+    this machine; without them it is the origin of the first request, and no other. ``header`` and
+    ``scheme`` spell it: ``scheme="token"`` makes ``Authorization: token ...``, and
+    ``header="x-api-key", scheme=""`` the bare token. ``on_challenge`` gets what a renewal cannot
+    answer, such as ``insufficient_scope``, and may return another token for the request. Safe to
+    share by threads. ``GrantError`` is raised where there is no token to send.
     """
 
     def __init__(
         self,
-        source: TokenSource,
+        source: TokenSource | TokenProvider,
         origins: Iterable[str] | None = None,
         *,
         header: str = "Authorization",
         scheme: str | None = None,
+        on_challenge: OnChallenge | None = None,
     ) -> None:
-        self._source = source
+        self._source = cast("TokenProvider", source)
+        self._token = self._source.token
         self._origins = Origins(origins)
-        spelling = Spelling(header, source.scheme if scheme is None else scheme)
-        self._spelling = _Bearing(spelling, Proofs(source))
+        known = Known(source)
+        spelling = Spelling(header, known.scheme if scheme is None else scheme)
+        self._header = header
+        self._bearing = _Bearing(spelling, known)
+        self._on_challenge = on_challenge
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the token on a prepared request, and watch its answers."""
         if r.url is None or not self._origins.admit(r.url):
             return r
-        token = self._source.token()
-        self._spelling.put(r, token)
-        watch = _Watch(Call(self._source, token), self._origins, self._spelling)
+        token = self._token()
+        self._bearing.put(r, token)
+        hooks = r.hooks["response"]
         # Whoever prepares the same request again gets one watch, not one for each time.
-        others = [each for each in r.hooks.get("response", []) if not isinstance(each, _Watch)]
-        r.hooks["response"] = [watch, *others]
+        if hooks and any(type(each) is _Watch for each in hooks):
+            hooks = [each for each in hooks if type(each) is not _Watch]
+        # A list of its own: another request may share the one that was there.
+        r.hooks["response"] = [_Watch(self, token), *hooks]
         return r
+
+    def follow(self, token: Token) -> _Following:
+        """Return what watches the answers of one request; most requests get one, and a 200."""
+        from grantflow.shell.auth.after_401 import Call
+
+        call = Call(self._source, token, self._on_challenge)
+        return _Following(call, self._origins, self._bearing)
 
 
 class TokenSession(requests.Session):
@@ -96,14 +115,17 @@ class TokenSession(requests.Session):
 
     def __init__(
         self,
-        source: TokenSource,
+        source: TokenSource | TokenProvider,
         origins: Iterable[str] | None = None,
         *,
         header: str = "Authorization",
         scheme: str | None = None,
+        on_challenge: OnChallenge | None = None,
     ) -> None:
         super().__init__()
-        self.auth: _Auth = TokenAuth(source, origins, header=header, scheme=scheme)
+        self.auth: _Auth = TokenAuth(
+            source, origins, header=header, scheme=scheme, on_challenge=on_challenge
+        )
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
@@ -112,43 +134,81 @@ class TokenSession(requests.Session):
         super().rebuild_auth(prepared_request, response)
         for hook in prepared_request.hooks.get("response", []):
             if isinstance(hook, _Watch):
-                hook.redirected(prepared_request)
+                hook.following().redirected(prepared_request)
 
 
 @final
 class _Bearing:
     """How a prepared request bears a token: in its header, with a proof where that is due."""
 
-    def __init__(self, spelling: Spelling, proofs: Proofs) -> None:
+    __slots__ = ("_known", "_proofs", "header", "text")
+
+    def __init__(self, spelling: Spelling, known: Known) -> None:
         self.header = spelling.header
         self.text = spelling.text
-        self._proofs = proofs
+        self._known = known
+        self._proofs: Proofs | None = None
 
     def put(self, request: requests.PreparedRequest, token: Token) -> None:
         """Put the token on a request, and a fresh proof."""
-        if self._proofs.signs:  # an old proof
-            request.headers.pop(HEADER, None)
         request.headers[self.header] = self.text(token)
-        proof = self._proofs.header(request.method or "GET", request.url or "", token)
+        if self._known.dpop is not None:
+            self._prove(request, token)
+
+    def _prove(self, request: requests.PreparedRequest, token: Token) -> None:
+        request.headers.pop("DPoP", None)  # an old proof
+        proof = self._prover().header(request.method or "GET", request.url or "", token)
         if proof is not None:
-            request.headers[HEADER] = proof
+            request.headers["DPoP"] = proof
+
+    def _prover(self) -> Proofs:
+        if self._proofs is None:
+            from grantflow.shell.auth.dpop_header import Proofs
+
+            self._proofs = Proofs(self._known)
+        return self._proofs
 
     def take(self, request: requests.PreparedRequest) -> None:
         """Take both away."""
         request.headers.pop(self.header, None)
-        if self._proofs.signs:
-            request.headers.pop(HEADER, None)
+        if self._known.dpop is not None:
+            request.headers.pop("DPoP", None)
 
     def nonce(self, response: requests.Response) -> str | None:
         """Return the nonce that an answer brought, and remember it."""
-        nonce = response.headers.get(NONCE)
-        self._proofs.heard(response.url, nonce)
+        nonce = response.headers.get("DPoP-Nonce")
+        if self._known.dpop is not None:
+            self._prover().heard(response.url, nonce)
         return nonce
 
 
 @final
 class _Watch:
     """The response hook of one prepared request; the requests of its redirects share it."""
+
+    __slots__ = ("_auth", "_following", "_token")
+
+    def __init__(self, auth: TokenAuth, token: Token) -> None:
+        self._auth = auth
+        self._token = token
+        self._following: _Following | None = None
+
+    def following(self) -> _Following:
+        """Return what it remembers between the answers."""
+        if self._following is None:
+            self._following = self._auth.follow(self._token)
+        return self._following
+
+    def __call__(
+        self, response: requests.Response, **settings: Unpack[_Settings]
+    ) -> requests.Response:
+        """Return the answer, or that of the request sent again."""
+        return self.following()(response, **settings)
+
+
+@final
+class _Following:
+    """One call and its answers, from the first to the last of its redirects."""
 
     def __init__(self, call: Call, origins: Origins, spelling: _Bearing) -> None:
         self._call = call
@@ -187,6 +247,8 @@ class _Watch:
             self._spelling.put(request, self._call.token)
 
     def _answer(self, response: requests.Response) -> Answer:
+        from grantflow.shell.auth.after_401 import Answer
+
         request = response.request
         nonce = self._spelling.nonce(response) if response.url in self._origins else None
         self._strayed = self._strayed or response.url not in self._origins
@@ -213,7 +275,7 @@ class _Watch:
         request = response.request
         inside = not self._strayed and _target(response) in self._origins
         # A proof is for one URL: a redirect loses it and the token, and both come back anew.
-        if (not inside or HEADER in request.headers) and self._borne(request):
+        if (not inside or "DPoP" in request.headers) and self._borne(request):
             self._spelling.take(request)
             self._bared = request
 

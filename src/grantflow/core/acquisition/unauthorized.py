@@ -1,28 +1,30 @@
-"""What a 401 means (RFC 6750 section 3).
+"""What a refused token means: a 401, or another answer whose challenge says so (RFC 6750 3).
 
 Rules, the first that applies:
 
 1. A server that does not like the proof of possession gets another one, once for a call: with the
    nonce that it asked for, or just anew (RFC 9449 sections 7.1 and 9). The token is as good as it
    was, and renewing it would mend nothing.
-2. A token that lacks a scope is not made better by renewing it: surrender.
-3. What the caller or the environment gave is not ours to replace: surrender.
-4. A call is renewed for at most once: surrender.
-5. A body that cannot be sent again ends it: surrender.
-6. If somebody renewed meanwhile, the current token is tried, without a renewal.
-7. Else the token is renewed, and the call sent again.
+2. A token that lacks a scope, a claim or a fresh sign-in is not made better by renewing it:
+   surrender, with the challenge.
+3. Of other answers than a 401, only ``invalid_token`` says that the token was refused.
+4. What the caller or the environment gave is not ours to replace: surrender.
+5. A call is renewed for at most once: surrender.
+6. A body that cannot be sent again ends it: surrender.
+7. If another caller renewed meanwhile, the current token is tried, without a renewal.
+8. Else the token is renewed, and the call sent again.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias, final
 
 from attrs import frozen
 
 from grantflow.core.acquisition.candidates import Origin
-from grantflow.core.client.provider import origin_of
+from grantflow.core.acquisition.challenge import Challenge, challenge_for
+from grantflow.core.client.provider import endpoint_problem, is_plain_authority, origin_of
 from grantflow.core.values.token import Token
 
 TokenOrigin: TypeAlias = Origin | Literal["fetched"]
@@ -32,7 +34,7 @@ TokenOrigin: TypeAlias = Origin | Literal["fetched"]
 @final
 @frozen(kw_only=True)
 class Rejection:
-    """A call that was answered with 401, and what is known about it.
+    """A call whose token was perhaps refused, and what is known about it.
 
     ``sent`` is the token it carried and ``current`` the one that it would carry now; ``challenge``
     is the ``WWW-Authenticate`` header; ``renewals`` counts what was already tried for this call.
@@ -42,6 +44,7 @@ class Rejection:
     sent: Token
     origin: TokenOrigin
     current: Token | None
+    status: int = 401
     challenge: str | None = None
     renewals: int = 0
     replayable: bool = True
@@ -72,28 +75,40 @@ class RenewAndReplay:
 @final
 @frozen
 class Surrender:
-    """Hand the 401 to the caller."""
+    """Hand the answer to the caller; ``challenge`` is what a renewal cannot answer."""
+
+    challenge: Challenge | None = None
 
 
 Verdict: TypeAlias = Replay | ProveAndReplay | RenewAndReplay | Surrender
 
 
+INSUFFICIENT: Final = frozenset(
+    ("insufficient_scope", "insufficient_user_authentication", "insufficient_claims")
+)
+"""What a renewal cannot answer (RFC 6750 section 3.1, RFC 9470)."""
+
+
 def after_rejection(hit: Rejection) -> Verdict:
-    """Return what to do about a 401.
+    """Return what to do about an answer that may refuse a token.
 
     >>> token = Token(access_token="a")
     >>> after_rejection(Rejection(sent=token, origin="stored", current=token))
     RenewAndReplay()
     >>> lacking = 'Bearer error="insufficient_scope"'
-    >>> after_rejection(Rejection(sent=token, origin="stored", current=token, challenge=lacking))
-    Surrender()
+    >>> hit = Rejection(sent=token, origin="stored", current=token, challenge=lacking)
+    >>> after_rejection(hit).challenge.error
+    'insufficient_scope'
     """
-    error = challenged_for(hit.challenge, hit.sent.token_type)
+    challenge = challenge_for(hit.challenge, hit.sent.token_type)
+    error = None if challenge is None else challenge.error
     if error in ("use_dpop_nonce", "invalid_dpop_proof"):
         helps = hit.nonce is not None or error == "invalid_dpop_proof"
         again = helps and not hit.proved and hit.replayable
         return ProveAndReplay() if again else Surrender()
-    if error == "insufficient_scope":
+    if error in INSUFFICIENT:
+        return Surrender(challenge)
+    if hit.status != 401 and error != "invalid_token":
         return Surrender()
     if hit.origin in ("given", "environment") or hit.renewals > 0 or not hit.replayable:
         return Surrender()
@@ -102,38 +117,26 @@ def after_rejection(hit: Rejection) -> Verdict:
     return RenewAndReplay()
 
 
-# A parameter, quoted or plain, or else a word: the scheme of a challenge (RFC 9110 section 11.6.1).
-_PARTS: Final = re.compile(r"""([\w.+-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))|([\w.+-]+)""")
+def token_origin(url: str) -> str | None:
+    """Return the origin of a URL that a token may be sent to: https, or this machine.
 
+    ``None`` for any other, and for one whose host parsers could read in two ways.
 
-def challenged_for(header: str | None, scheme: str = "Bearer") -> str | None:
-    r"""Return the error code of a ``WWW-Authenticate`` header, if it names one.
-
-    Of several challenges, the one for the ``scheme`` that was sent counts.
-
-    >>> challenged_for('Bearer realm="error=x", error="invalid_token"')
-    'invalid_token'
-    >>> both = 'Bearer error="invalid_token", DPoP error="use_dpop_nonce"'
-    >>> challenged_for(both, "DPoP")
-    'use_dpop_nonce'
+    >>> token_origin("https://api.example/v1"), token_origin("http://api.example")
+    ('https://api.example:443', None)
     """
-    found: dict[str, str] = {}
-    challenge = ""
-    # Quoted text may hold anything, "error=" included: look outside of it.
-    for part in _PARTS.finditer(header or ""):
-        name, quoted, plain, word = part.group(1, 2, 3, 4)
-        if word is not None:
-            challenge = word.lower()
-        elif name.lower() == "error":
-            error = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-            found.setdefault(challenge, error)
-    return found.get(scheme.lower()) or next(iter(found.values()), None)
+    origin = origin_of(url)
+    if origin is None or not is_plain_authority(url):
+        return None
+    return origin if endpoint_problem(origin) is None else None
 
 
 def origins_of(urls: Iterable[str]) -> frozenset[str]:
-    """Return the origins that a token is meant for; ``ValueError`` for what is no http URL."""
-    found = {url: origin_of(url) for url in urls}
-    wrong = [url for url, origin in found.items() if origin is None]
-    if wrong:
-        raise ValueError(f"origins: {wrong[0]!r} is no http or https URL")
+    """Return the origins that a token is meant for; ``ValueError`` for any that it must not."""
+    found = {url: token_origin(url) for url in urls}
+    for url, origin in found.items():
+        if origin_of(url) is None:
+            raise ValueError(f"origins: {url!r} is no http or https URL")
+        if origin is None:
+            raise ValueError(f"origins: {url!r} must be https (http is only for loopback)")
     return frozenset(origin for origin in found.values() if origin is not None)

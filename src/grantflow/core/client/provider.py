@@ -55,6 +55,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_plain_authority(url: str) -> bool:
+    """Tell whether every parser finds the same host in a URL; a name and a password may precede."""
+    try:
+        place = urlsplit(url).netloc
+    except ValueError:
+        return False
+    plain = place.count("@") < 2 and "\\" not in place
+    return plain and _AUTHORITY.fullmatch(place.rpartition("@")[2]) is not None
+
+
 def origin_of(url: str) -> str | None:
     """Return scheme, host and port of a URL (RFC 6454), or ``None`` where it has none.
 

@@ -6,17 +6,18 @@ Rules, the first that applies:
    with a token.
 2. Where a redirect within the origins lost the token, the redirected request is sent again with
    it, unless that could do something twice.
-3. After a 401 ``core.renewal`` decides: at most one renewal and one replay for a call.
+3. After a refusal ``core.acquisition.unauthorized`` decides: at most one renewal and one replay for
+   a call. What a renewal cannot answer goes to ``on_challenge``, which may bring another token.
 """
 
 from __future__ import annotations
 
-from typing import Final, assert_never, final
+from collections.abc import Callable
+from typing import Final, TypeAlias, assert_never, final
 
-from attrs import frozen
-from returns.io import IOResult
-from returns.unsafe import unsafe_perform_io
+from attrs import evolve, frozen
 
+from grantflow.core.acquisition.challenge import Challenge
 from grantflow.core.acquisition.unauthorized import (
     ProveAndReplay,
     Rejection,
@@ -26,12 +27,14 @@ from grantflow.core.acquisition.unauthorized import (
     Verdict,
     after_rejection,
 )
-from grantflow.core.flows.states import Problem
 from grantflow.core.values.token import Token
-from grantflow.shell.sources.base import BaseTokenSource
-from grantflow.shell.sources.blocking import TokenSource
+from grantflow.shell.auth.provider import Known, TokenProvider, token_in
+from grantflow.shell.sources.base import GrantError
 
 _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))  # RFC 9110 section 9.2.1
+
+OnChallenge: TypeAlias = Callable[[Challenge], Token | None]
+"""Answers what a renewal cannot, such as a scope or a fresh sign-in that is wanted (step-up)."""
 
 
 @final
@@ -63,24 +66,27 @@ def _may_repeat(answer: Answer) -> bool:
 class Exchange:
     """A call under way: the token that it bears, and whether it was renewed for."""
 
-    def __init__(self, source: BaseTokenSource, token: Token) -> None:
+    def __init__(self, known: Known, token: Token) -> None:
         self.token: Token = token
-        self._source = source
+        self._known = known
         self._renewals = 0
         self._proved = False
 
     def verdict(self, answer: Answer) -> Verdict:
-        """Return what to do after an answer, 401 or not."""
+        """Return what to do after an answer, whatever its status."""
         if answer.strayed:
             return Surrender()
         if answer.lost:
             return Replay(self.token) if _may_repeat(answer) else Surrender()
-        if answer.status != 401 or not answer.carried:
+        # The end of a call pays for no more than this: most answers refuse nothing.
+        refusing = answer.status == 401 or (answer.status >= 400 and answer.challenge is not None)
+        if not refusing or not answer.carried:
             return Surrender()
         hit = Rejection(
             sent=self.token,
-            origin=self._source.origin,
-            current=self._source.current,
+            origin=self._known.origin,
+            current=self._known.current,
+            status=answer.status,
             challenge=answer.challenge,
             renewals=self._renewals,
             replayable=answer.replayable,
@@ -90,7 +96,12 @@ class Exchange:
         verdict = after_rejection(hit)
         self._renewals += isinstance(verdict, (Replay, RenewAndReplay))
         self._proved = isinstance(verdict, ProveAndReplay)
+        if isinstance(verdict, Surrender) and not self._may_step_up(answer):
+            return evolve(verdict, challenge=None)
         return verdict
+
+    def _may_step_up(self, answer: Answer) -> bool:
+        return answer.replayable and self._renewals == 0
 
     def again(self, verdict: Replay | ProveAndReplay | Surrender) -> Token | None:
         """Return the token to send the request again with, if that was said."""
@@ -105,9 +116,15 @@ class Exchange:
                 assert_never(verdict)
         return self.token
 
-    def renewed(self, found: IOResult[Token, Problem]) -> Token | None:
+    def stepped_up(self, token: Token | None) -> Token | None:
+        """Return what answers a challenge, to send the request again with."""
+        if token is not None:
+            self._renewals += 1
+            self.token = token
+        return token
+
+    def renewed(self, token: Token | None) -> Token | None:
         """Return the token of a renewal, to send the request again with."""
-        token = unsafe_perform_io(found.value_or(None))
         if token is not None:
             self.token = token
         return token
@@ -120,14 +137,32 @@ class Exchange:
 
 @final
 class Call(Exchange):
-    """A call whose source blocks."""
+    """A call whose provider blocks."""
 
-    def __init__(self, source: TokenSource, token: Token) -> None:
-        super().__init__(source, token)
-        self._renew = source.renew
+    def __init__(
+        self,
+        provider: TokenProvider,
+        token: Token,
+        on_challenge: OnChallenge | None = None,
+    ) -> None:
+        super().__init__(Known(provider), token)
+        self._renew = provider.renew
+        self._on_challenge = on_challenge
 
     def obey(self, verdict: Verdict) -> Token | None:
         """Return the token to send the request again with, after a renewal if that was said."""
         if isinstance(verdict, RenewAndReplay):
-            return self.renewed(self._renew(self.token))
+            return self.renewed(renewed(self._renew, self.token))
+        if isinstance(verdict, Surrender) and verdict.challenge is not None:
+            if self._on_challenge is None:
+                return None
+            return self.stepped_up(self._on_challenge(verdict.challenge))
         return self.again(verdict)
+
+
+def renewed(renew: Callable[[Token], Token], rejected: Token) -> Token | None:
+    """Return another token than a refused one; ``None`` leaves the caller with the answer."""
+    try:
+        return token_in(renew(rejected))
+    except GrantError:
+        return None

@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from grantflow.core.client.provider import origin_of
 from grantflow.core.flows.dpop import usable
@@ -18,8 +18,11 @@ from grantflow.core.values.errors import Unreachable
 from grantflow.core.values.request import Proof
 from grantflow.core.values.response import Fault
 from grantflow.core.values.token import Token
-from grantflow.shell.signing.signer import Signer
-from grantflow.shell.sources.base import BaseTokenSource, GrantError
+from grantflow.shell.auth.provider import Known
+from grantflow.shell.sources.base import GrantError
+
+if TYPE_CHECKING:
+    from grantflow.shell.signing.signer import Signer
 
 HEADER: Final = "DPoP"
 NONCE: Final = "DPoP-Nonce"
@@ -29,9 +32,9 @@ NONCE: Final = "DPoP-Nonce"
 class Proofs:
     """Signs for one source, and remembers the nonce of each origin."""
 
-    def __init__(self, source: BaseTokenSource) -> None:
-        self._source = source
-        self._sign = Signer(source.clock)
+    def __init__(self, known: Known) -> None:
+        self._source = known
+        self._signer: Signer | None = None
         self._nonces: dict[str | None, str] = {}
 
     @property
@@ -52,10 +55,17 @@ class Proofs:
             return None
         proof = Proof(key, self._nonces.get(origin_of(url)), token.access_token)
         try:
-            return self._sign.prove(method, url, proof).reveal()
+            return self._sign().prove(method, url, proof).reveal()
         except OSError as error:
             fault = Fault("other", "no", f"the key could not sign: {error}"[:200])
         raise GrantError(Failed(Unreachable(fault, 1)))
+
+    def _sign(self) -> Signer:
+        if self._signer is None:
+            from grantflow.shell.signing.signer import Signer
+
+            self._signer = Signer(self._source.clock)
+        return self._signer
 
     def heard(self, url: str, nonce: str | None) -> None:
         """Remember the nonce that an answer brought."""

@@ -8,24 +8,28 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, final
 
-from grantflow.core.acquisition.unauthorized import origins_of
-from grantflow.core.client.provider import origin_of
+from grantflow.core.acquisition.unauthorized import origins_of, token_origin
 from grantflow.core.flows.states import Failed
 from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
 from grantflow.core.values.validators import is_http_token
-from grantflow.shell.sources.blocking import GrantError
+from grantflow.shell.sources.base import GrantError
 
 _SENDABLE: Final = re.compile(r"[\x20-\x7e]+")
 
 # As many as ``urllib.parse`` keeps: reading a URL again takes longer than the rest of a call.
-_origin_of: Final = lru_cache(maxsize=128)(origin_of)
+_origin_of: Final = lru_cache(maxsize=128)(token_origin)
 
 
 @final
 class Origins:
-    """The origins that a token is meant for; without a list, the first that is asked for."""
+    """The origins that a token is meant for; without a list, the first that is asked for.
+
+    Https, or this machine: ``ValueError`` names any other.
+    """
+
+    __slots__ = ("_lock", "_origins")
 
     def __init__(self, urls: Iterable[str] | None) -> None:
         listed = (urls,) if isinstance(urls, str) else urls
@@ -34,14 +38,13 @@ class Origins:
 
     def admit(self, url: str) -> bool:
         """Tell whether a call may start at ``url``; the first call of all decides for the rest."""
-        if self._origins is None:
-            self._take(url)
-        return url in self
+        return _origin_of(url) in (self._origins or self._taken(url))
 
-    def _take(self, url: str) -> None:
+    def _taken(self, url: str) -> frozenset[str]:
         with self._lock:
-            if self._origins is None and (origin := _origin_of(url)) is not None:
-                self._origins = frozenset((origin,))
+            if self._origins is None:
+                self._origins = origins_of((url,))
+            return self._origins
 
     def __contains__(self, url: str) -> bool:
         return self._origins is not None and _origin_of(url) in self._origins
