@@ -79,13 +79,13 @@ def main() -> None:
     through_httpx = httpx.Request("GET", API)
     httpxs = httpx_auth.OAuth2ClientCredentials(f"{url}/token", "app", "s")
     key = httpxs.state
-    httpx_auth.OAuth2.token_cache._add_access_token(key, "at-1", 4e9)
+    httpx_auth.OAuth2.token_cache._add_access_token(key, "at-1", 4e9)  # noqa: SLF001
     token: Calls = {
         "grantflow, `source.token()`": source.token,
         "grantflow, `source.obtain()`": source.obtain,
         "grantflow, `TokenAuth`": lambda: bearing(plain),
         "requests_oauth2client, its auth": lambda: theirs(plain),
-        "requests_oauthlib, its client": lambda: oauthlib._client.add_token(API),
+        "requests_oauthlib, its client": lambda: oauthlib._client.add_token(API),  # noqa: SLF001
         "authlib, its auth": lambda: authlib.token_auth(plain),
         "google-auth, its credentials": to_google,
         "httpx_auth, its flow": lambda: next(httpxs.auth_flow(through_httpx)),
@@ -94,7 +94,7 @@ def main() -> None:
     session = requests.Session()
 
     def with_oauthlib() -> object:
-        url_, headers, _ = oauthlib._client.add_token(API)
+        url_, headers, _ = oauthlib._client.add_token(API)  # noqa: SLF001
         return session.prepare_request(requests.Request("GET", url_, headers=headers))
 
     def with_google() -> object:

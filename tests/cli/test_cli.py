@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -62,7 +64,10 @@ def test_help_fits_the_screen(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("name", overview.COMMANDS)
 def test_every_flag_is_explained(name: str) -> None:
     parser: Parser = import_module(f"grantflow.cli.commands.{name}").parser()
-    assert [action.dest for action in parser._actions if not action.help] == []
+    lines = [*parser.format_help().splitlines(), ""]
+    for line, following in pairwise(lines):
+        if line.startswith("  -"):  # on the same line after two spaces, or on the next one
+            assert re.search(r"\S  +\S", line) or following.startswith(" " * 10), line
 
 
 def test_every_command_that_is_listed_is_there_and_no_other() -> None:

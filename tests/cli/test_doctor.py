@@ -638,8 +638,8 @@ def test_a_port_that_refuses(stage: Stage) -> None:
 def test_a_certificate_that_vouches_for_itself(stage: Stage) -> None:
     own = ec.generate_private_key(ec.SECP256R1())
     certificate, key = stage.folder / "self.pem", stage.folder / "self.key"
-    pki._write(certificate, pki._certificate("self", own, own, None))
-    pki._write(key, own)
+    pki.write(certificate, pki.certificate_of("self", own, own, None))
+    pki.write(key, own)
     with tls_server(certificate, key) as url:
         given(stage, "--token-endpoint", f"{url}/token")
         found = problem(stage)
@@ -711,9 +711,9 @@ def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("https_proxy", "http://p.example:3128")
     monkeypatch.setenv("http_proxy", "http://p.example:3128")
     monkeypatch.setenv("no_proxy", ".test")
-    assert network._proxy("http://127.0.0.1:8080/token") is None
-    assert network._proxy("https://server.test/token") is None
-    assert network._proxy("https://as.example/token") == "http://p.example:3128"
+    assert network.proxy_of("http://127.0.0.1:8080/token") is None
+    assert network.proxy_of("https://server.test/token") is None
+    assert network.proxy_of("https://as.example/token") == "http://p.example:3128"
 
 
 def test_profiles_that_cannot_be_read_are_told() -> None:

@@ -53,7 +53,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cache(path: Path, monkeypatch: pytest.MonkeyPatch) -> TokensCache:
-    monkeypatch.setattr(module, "_told", set())
+    monkeypatch.setattr(module, "told_already", set())
     return TokensCache(path)
 
 

@@ -492,8 +492,8 @@ def test_a_silent_studio_is_not_waited_for_without_end(
         over.wait(60)
         return DROPPED
 
-    assert wiring._TIMEOUT == (5.0, 5.0)
-    monkeypatch.setattr(wiring, "_TIMEOUT", (1.0, 0.05))
+    assert wiring.TIMEOUT == (5.0, 5.0)
+    monkeypatch.setattr(wiring, "TIMEOUT", (1.0, 0.05))
     studio.script(START, [silent])
     studio.script(POLL, [silent])
     with pytest.raises(requests.ReadTimeout, match="in time"):

@@ -656,9 +656,9 @@ def test_s11_the_secret_is_in_one_place(use_basic_auth: bool, make: Make) -> Non
 def test_one_mode_s_secret_does_not_stay_for_the_next(make: Make) -> None:
     with wired(acs(), HOUR, acs()) as wire:
         endpoint = make(wire.url, "acs_api", use_cache=False)
-        endpoint._get_token_acs_api()
-        endpoint._get_token_oauth2()
-        endpoint._get_token()
+        endpoint._get_token_acs_api()  # noqa: SLF001
+        endpoint._get_token_oauth2()  # noqa: SLF001
+        endpoint._get_token()  # noqa: SLF001
     assert "client-secret" in wire.asked[0].headers
     assert "client-secret" not in wire.asked[1].headers
     assert "authorization" not in wire.asked[2].headers

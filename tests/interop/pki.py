@@ -25,12 +25,12 @@ class Certificates:
 def issue(folder: Path) -> Certificates:
     """Write ca.pem and, for the server and two clients, NAME.pem and NAME.key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    authority = _certificate("test-ca", key, key, None)
-    _write(folder / "ca.pem", authority)
+    authority = certificate_of("test-ca", key, key, None)
+    write(folder / "ca.pem", authority)
     for name in ("server", "client", "wrong"):
         own = ec.generate_private_key(ec.SECP256R1())
-        _write(folder / f"{name}.pem", _certificate(name, own, key, authority))
-        _write(folder / f"{name}.key", own)
+        write(folder / f"{name}.pem", certificate_of(name, own, key, authority))
+        write(folder / f"{name}.key", own)
     return Certificates(
         authority=folder / "ca.pem",
         client_certificate=folder / "client.pem",
@@ -40,7 +40,7 @@ def issue(folder: Path) -> Certificates:
     )
 
 
-def _write(path: Path, value: x509.Certificate | ec.EllipticCurvePrivateKey) -> None:
+def write(path: Path, value: x509.Certificate | ec.EllipticCurvePrivateKey) -> None:
     pem = serialization.Encoding.PEM
     if isinstance(value, x509.Certificate):
         path.write_bytes(value.public_bytes(pem))
@@ -50,7 +50,7 @@ def _write(path: Path, value: x509.Certificate | ec.EllipticCurvePrivateKey) -> 
     path.write_bytes(value.private_bytes(pem, form, serialization.NoEncryption()))
 
 
-def _certificate(
+def certificate_of(
     name: str,
     own: ec.EllipticCurvePrivateKey,
     signer: ec.EllipticCurvePrivateKey,

@@ -67,7 +67,7 @@ def expire(source: TokenSource, store: FileStore) -> Token:
 def sign_in(server: Loopback, directory: Path) -> TokenSource:
     source = worker_source(server.issuer, str(directory), "device")
     source.interactive = True
-    source._prompt = lambda code: server.approve(code.user_code)
+    source._prompt = lambda code: server.approve(code.user_code)  # noqa: SLF001
     source.token()
     return worker_source(server.issuer, str(directory), "device")
 

@@ -374,7 +374,7 @@ def test_after_an_uncertain_refresh_the_store_is_looked_at_first() -> None:
     def losing(request: object) -> Fault:
         sent.append(request)
         assert isinstance(stage.store, MemoryStore)
-        stage.store._tokens[source.key] = newer  # it has not our lock
+        stage.store._tokens[source.key] = newer  # it has not our lock  # noqa: SLF001
         return Fault("timeout", "maybe")
 
     source = stage.source(interactive=False, transport=losing)

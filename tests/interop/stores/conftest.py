@@ -94,7 +94,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
                 item.ihook.pytest_runtest_logreport(report=report)
             break
         drop_sockets()
-        item._initrequest()
+        item._initrequest()  # noqa: SLF001
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 

@@ -63,10 +63,11 @@ def called(url: str, send: Transport, clock: Clock) -> Call:
     before = clock.now().wall
     reply = send(Request(url, method="GET"))
     at = before + (clock.now().wall - before) / 2
-    return Call(origin=place(origin_of(url) or url), reply=reply, at=at, proxy=_proxy(url))
+    return Call(origin=place(origin_of(url) or url), reply=reply, at=at, proxy=proxy_of(url))
 
 
-def _proxy(url: str) -> str | None:
+def proxy_of(url: str) -> str | None:
+    """Return the proxy of the environment for a URL, if there is one."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if is_loopback(host) or proxy_bypass(host):

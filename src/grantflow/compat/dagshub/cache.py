@@ -42,7 +42,7 @@ from grantflow.compat.dagshub.token_auth import KeptToken, OAuthDagshubToken
 from grantflow.stores import NotAFileError, PrivateFile
 
 _log: Final = logging.getLogger("grantflow")
-_told: Final[set[str]] = set()
+told_already: Final[set[str]] = set()
 _DAMAGED: Final = ".damaged-"
 
 
@@ -209,6 +209,6 @@ def _ended(token: KeptToken, now: datetime) -> bool:
 
 
 def _tell_once(text: str) -> None:
-    if text not in _told:
-        _told.add(text)
+    if text not in told_already:
+        told_already.add(text)
         _log.warning("%s", text)

@@ -305,14 +305,14 @@ def _authenticator_at(path: str, host: str, asks: bool) -> DagshubAuthenticator:
     return storage_at(Path(path)).authenticator(host, asks=asks)
 
 
-_greeted: Final[set[str]] = set()
+greeted: Final[set[str]] = set()
 
 
 def _greet(name: str) -> None:
     """Print once in a process who is signed in."""
-    if not _greeted and not config.quiet():
+    if not greeted and not config.quiet():
         print(f"Accessing as {escaped(name)}", file=sys.stderr)
-    _greeted.add(name)
+    greeted.add(name)
 
 
 def get_token(

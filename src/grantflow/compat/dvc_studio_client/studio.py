@@ -38,7 +38,7 @@ from grantflow.flows import Received, endpoint_problem
 from grantflow.integrations import origin_of
 from grantflow.integrations.requests import RequestsTransport
 
-_TIMEOUT: Final = (5.0, 5.0)
+TIMEOUT: Final = (5.0, 5.0)
 
 
 class DeviceLoginResponse(TypedDict):
@@ -115,7 +115,7 @@ def code_for(flow: DeviceFlow, clock: Clock, origins: Iterable[str]) -> Login:
 def _asked(flow: DeviceFlow, clock: Clock) -> tuple[Response | Fault, Received]:
     match flow.due(flow.start(clock.now())):
         case Send() as send:
-            reply = RequestsTransport(timeout=_TIMEOUT)(send.request)
+            reply = RequestsTransport(timeout=TIMEOUT)(send.request)
             return reply, send.read(reply, clock.now())
         case ended:
             raise AssertionError(f"a login starts with a request, not with {ended}")
@@ -154,7 +154,7 @@ def _token_uri(base: str, said: object, origins: Iterable[str]) -> str | None:
 
 def token_for(flow: DeviceFlow, issued: CodeIssued, clock: Clock) -> str:
     """Wait for the token: the blocking driver, except that an unusable answer is the end."""
-    transport = RequestsTransport(timeout=_TIMEOUT)
+    transport = RequestsTransport(timeout=TIMEOUT)
     going = Run(flow, flow.step(flow.start(clock.now()), issued))
     reply: Response | Fault | None = None
     while True:
