@@ -88,10 +88,13 @@ class HostTokens:
         self._asks = asks
         self._doubted: set[Secret] = set()
         self._refused: set[Secret] = set()
+        self._asked: set[Secret] = set()
+        """What was asked about without a refusal: once is enough, also if no answer came."""
 
     def doubt(self, text: Secret) -> None:
         """Remember that a request with this token was refused."""
         self._known.forget(self._host)
+        self._asked.clear()
         self._doubted.add(text)
 
     @overload
@@ -161,7 +164,10 @@ class HostTokens:
         return any(self._stands(each) for each in fresh)
 
     def _stands(self, each: KeptToken) -> bool:
+        if each.secret in self._asked:
+            return True
         if self._known.refuses(self._host, each.as_token()) is None:
+            self._asked.add(each.secret)
             return True
         self._refused.add(each.secret)
         try:
