@@ -7,10 +7,8 @@ with start_authlib(device_ttl=3) as server:
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -24,11 +22,10 @@ from attrs import frozen
 
 from . import human
 from .pki import Certificates, issue
+from .process import Process
 
 HERE = Path(__file__).parent
 OIDC_PROVIDER = HERE / "oidc_provider"
-START_SECONDS = 30.0
-STOP_SECONDS = 5.0
 
 
 @frozen
@@ -216,52 +213,22 @@ def _running(
 ) -> Iterator[RealServer]:
     with tempfile.TemporaryDirectory(prefix="grantflow-interop-") as folder:
         ready, log = Path(folder, "endpoints.json"), Path(folder, "log")
-        # The server leaves when its standard input closes, so that a killed test run, which
-        # never comes to the finally below, leaves no server behind.
-        with (
-            log.open("wb") as output,
-            subprocess.Popen(
-                [*command, f"--endpoints={ready}", "--end-with-parent"],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-            ) as process,
-        ):
-            try:
-                _wait(name, process, ready, log)
-                described = cast("_Described", json.loads(ready.read_text("utf-8")))
-                yield RealServer(
-                    name=name,
-                    issuer=described["issuer"],
-                    endpoints=described["endpoints"],
-                    clients={
-                        purpose: RealClient(**client)
-                        for purpose, client in described["clients"].items()
-                    },
-                    scope=described["scope"],
-                    machine_scope=described["machine_scope"],
-                    api_resource=described["api_resource"],
-                    certificates=certificates,
-                )
-            finally:
-                _stop(process)
-
-
-def _wait(name: str, process: subprocess.Popen[bytes], ready: Path, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not ready.exists():
-        if process.poll() is not None:
-            said = log.read_text("utf-8", "replace")
-            raise RuntimeError(f"{name} ended with {process.returncode} at its start:\n{said}")
-        if time.monotonic() > deadline:
-            said = log.read_text("utf-8", "replace")
-            raise RuntimeError(f"{name} was not ready within {START_SECONDS:.0f} s:\n{said}")
-        time.sleep(0.01)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
+        process = Process([*command, f"--endpoints={ready}", "--end-with-parent"], ready, log)
+        try:
+            process.start()
+            described = cast("_Described", json.loads(ready.read_text("utf-8")))
+            yield RealServer(
+                name=name,
+                issuer=described["issuer"],
+                endpoints=described["endpoints"],
+                clients={
+                    purpose: RealClient(**client)
+                    for purpose, client in described["clients"].items()
+                },
+                scope=described["scope"],
+                machine_scope=described["machine_scope"],
+                api_resource=described["api_resource"],
+                certificates=certificates,
+            )
+        finally:
+            process.stop()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +18,7 @@ from attrs import evolve, frozen
 from joserfc.jwk import ECKey, RSAKey
 
 from tests.interop.pki import Certificates, issue
+from tests.interop.process import START_SECONDS, Process, free_port
 from tests.interop.servers import (
     OIDC_PROVIDER,
     RealClient,
@@ -32,49 +30,8 @@ from tests.interop.servers import (
 INTEROP = Path(__file__).parent.parent
 SECRET = "correct-horse-battery-staple-for-hs256"
 ODD_ID, ODD_SECRET = "odd +%/&=:ä%2B", "p+%/&=: ä%C3%A4"
-START_SECONDS = 240.0
-STOP_SECONDS = 20.0
 BRIEF = 7
 """Seconds that a device code lives, for the test of its end."""
-
-
-class Process:
-    """One server process. It ends when its standard input does, so also with a killed test run."""
-
-    def __init__(
-        self, command: list[str], ready: Callable[[], bool], log: Path, **environment: str
-    ) -> None:
-        self.command = command
-        self.ready = ready
-        self.log = log
-        self.environment = {**os.environ, **environment}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Return when the server answers."""
-        with self.log.open("ab") as log:
-            process = self._process = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=self.environment
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self.ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                text = self.log.read_text("utf-8", "replace")[-4000:]
-                raise RuntimeError(f"{self.command[0]} did not start:\n{text}")
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        """Return when the server is gone."""
-        if (process := self._process) is None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        self._process = None
 
 
 @frozen
@@ -91,6 +48,7 @@ class Running:
     clients: Mapping[str, RealClient]  # by what they are for: "cc-basic"
     secure_issuer: str | None = None  # where it asks for a client certificate
     certificates: Certificates | None = None
+    send_client_id: bool | None = None  # what a Provider of this server has to say
     registration: str | None = None  # "open", or the client that may ask for an initial token
     brief: Callable[[], AbstractContextManager[Running]] | None = None
     """A server whose codes end after BRIEF seconds; None: this one, for the client device-brief."""
@@ -106,11 +64,6 @@ class Running:
 
 
 Start = Callable[[], AbstractContextManager[Running]]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def signing_key(kind: type[ECKey | RSAKey] = ECKey) -> dict[str, str]:
@@ -162,8 +115,8 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def started(running: Running) -> Iterator[Running]:
-    running.process.start()
     try:
+        running.process.start()
         yield running
     finally:
         running.process.stop()
@@ -312,6 +265,7 @@ def start_spring() -> Iterator[Running]:
             )
             # It takes no id beyond ASCII (RFC 6749 appendix A.1 allows none).
             | {"odd": RealClient("odd +%/&=:%C3%A4", ODD_SECRET, "client_secret_basic", None)},
+            send_client_id=True,  # beside an assertion, too: "REQUIRED by this implementation"
             registration="registrar",
         )
         with started(running):
@@ -417,13 +371,13 @@ def _ours(
         def process(label: str, *more: str) -> tuple[Process, Path]:
             ready = home / f"{label}.json"
             options = [f"--port={free_port()}", f"--endpoints={ready}", "--end-with-parent", *more]
-            return Process([*command, *options], ready.exists, home / f"{label}.log"), ready
+            return Process([*command, *options], ready, home / f"{label}.log"), ready
 
         main, ready = process("http")
         certificates = issue(home) if secure else None
         tls, tls_ready = process("https", f"--tls={home}")
-        main.start()
         try:
+            main.start()
             if certificates:
                 tls.start()
             described = json.loads(ready.read_text("utf-8"))
