@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-START_SECONDS = 240.0
+START_SECONDS = 400.0
 STOP_SECONDS = 20.0
 
 

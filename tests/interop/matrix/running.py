@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from filecmp import cmpfiles
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import requests
 from attrs import evolve, frozen
@@ -48,7 +48,7 @@ class Running:
     clients: Mapping[str, RealClient]  # by what they are for: "cc-basic"
     secure_issuer: str | None = None  # where it asks for a client certificate
     certificates: Certificates | None = None
-    send_client_id: bool | None = None  # what a Provider of this server has to say
+    send_client_id: Literal["always"] | None = None  # what a Provider of this server has to say
     registration: str | None = None  # "open", or the client that may ask for an initial token
     brief: Callable[[], AbstractContextManager[Running]] | None = None
     """A server whose codes end after BRIEF seconds; None: this one, for the client device-brief."""
@@ -265,7 +265,7 @@ def start_spring() -> Iterator[Running]:
             )
             # It takes no id beyond ASCII (RFC 6749 appendix A.1 allows none).
             | {"odd": RealClient("odd +%/&=:%C3%A4", ODD_SECRET, "client_secret_basic", None)},
-            send_client_id=True,  # beside an assertion, too: "REQUIRED by this implementation"
+            send_client_id="always",  # beside an assertion, too: "REQUIRED by this implementation"
             registration="registrar",
         )
         with started(running):

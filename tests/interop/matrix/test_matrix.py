@@ -503,7 +503,7 @@ def test_a_machine(server: Running, cell: Cell, name: str, method: str) -> None:
     if has(document, "introspection_endpoint_auth_methods_supported", method):
         assert introspected_by(server, client, token)["client_id"] == client.client_id
     if method == "private_key_jwt":
-        bare = evolve(client, provider=evolve(client.provider, send_client_id=False))
+        bare = evolve(client, provider=evolve(client.provider, send_client_id="never"))
         final = run(ClientCredentialsFlow(bare), wire_of(server))
         taken = "taken" if isinstance(final, Authorized) else refusal(final)
         cell.saw("an assertion without `client_id` beside it", taken)
