@@ -206,7 +206,7 @@ def keys() -> str:
         )
         for before, table, meanings in places
         for name, kind in kinds(table).items()
-        if name not in ("name", "provider", "needs") and table_of(kind) is None
+        if name not in ("name", "provider", "needs", "discovers") and table_of(kind) is None
     ]
     return _rows(("key", "takes", "default", "for example", "meaning"), rows)
 

@@ -8,8 +8,9 @@ and answers. Beside them are the fields of a ``Template``, and ``[acme.needs.NAM
    table says replaces that field, whole.
 2. A gap ``{name}`` is a need; it is declared only to say more of it. A gap that ends a host name
    would choose the host, so it has to be declared.
-3. A document holds no secret: where one is met, the mistake says where it belongs instead.
-4. A table with a mistake is left out; it does not stop the others.
+3. A table with an issuer and no token endpoint discovers its endpoints.
+4. A document holds no secret: where one is met, the mistake says where it belongs instead.
+5. A table with a mistake is left out; it does not stop the others.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ from grantflow.providers.template import (
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 PROVIDER_KEYS: Final = tuple(name for name in kinds(Provider) if name != "name")
-TEMPLATE_KEYS: Final = tuple(name for name in kinds(Template) if name not in ("provider", "needs"))
+TEMPLATE_KEYS: Final = tuple(
+    name for name in kinds(Template) if name not in ("provider", "needs", "discovers")
+)
 KEYS: Final = ("like", *PROVIDER_KEYS, *TEMPLATE_KEYS, "needs")
 """What a table may hold."""
 
@@ -124,14 +127,14 @@ def _template(
         own.extend(_secrets_in(name, table))
         own.extend(_unknown_methods(name, table))
         base = _base(name, table, catalog, own)
-        provider = _provider(
-            name,
-            {key: value for key, value in table.items() if key in PROVIDER_KEYS},
-            None if base is None else base.provider,
-            own,
-        )
-        if provider is not None:
-            found = _described(name, table, base, provider, own)
+        said = {key: value for key, value in table.items() if key in PROVIDER_KEYS}
+        discovers = "token_endpoint" not in said and isinstance(said.get("issuer"), str)
+        discovers = discovers and "like" not in table
+        if discovers:
+            said["token_endpoint"] = said["issuer"]  # until the issuer says where it is
+        provider = _provider(name, said, None if base is None else base.provider, own)
+        found = _described(name, table, base, provider, own)
+        found = None if found is None else evolve(found, discovers=discovers)
     mistakes.extend(own)
     return None if own else found
 
@@ -192,16 +195,20 @@ def _described(
     name: str,
     table: Mapping[str, object],
     base: Template | None,
-    provider: Provider,
+    provider: Provider | None,
     mistakes: list[Mistake],
 ) -> Template | None:
     said = {key: value for key, value in table.items() if key in TEMPLATE_KEYS}
+    # Without a provider there is no template, but what is wrong here is told as well.
+    made = provider or Provider(name=name, token_endpoint="https://localhost")
     usual = {"title": name, "source": ("its user",)} if base is None else {}
     about = {key: value for key, value in usual.items() if key not in said}
     start = None if base is None else evolve(base, aliases=(), verified=None)
-    found = structure(Template, said, (name,), start, provider=provider, needs=(), **about)
+    found = structure(Template, said, (name,), start, provider=made, needs=(), **about)
     if not is_successful(found):
         mistakes.extend(found.failure())
+        return None
+    if provider is None:
         return None
     described = found.unwrap()
     inherited = () if base is None else base.needs

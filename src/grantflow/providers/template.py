@@ -24,6 +24,7 @@ from returns.result import Failure, Result, Success
 from grantflow.core.client.dialect import RequestFormat
 from grantflow.core.client.identity import Grant
 from grantflow.core.client.provider import Provider, endpoint_problem
+from grantflow.core.structure import held, unusual
 from grantflow.core.values.pairs import Pairs
 from grantflow.core.values.validators import ArgumentError
 
@@ -111,6 +112,8 @@ is needed, not 'a/b'
 class Template:
     """A provider with gaps, and what a person wants to know of it.
 
+    With ``discovers`` its endpoints come from the metadata of its issuer, and the rest from here.
+
     ``source`` are the public places that it was read from, ``verified`` against what it was
     checked. ``note`` says what a person has to do or know, ``scope_required`` that a request
     without a scope is refused. ``client_credentials`` says whether
@@ -128,6 +131,7 @@ class Template:
     verified: Verified | None = None
     note: str | None = None
     scope_required: bool = False
+    discovers: bool = False
 
     @property
     def name(self) -> str:
@@ -142,14 +146,42 @@ class Template:
         """
         provider, machines = self.provider, self.client_credentials
         people = provider.device_authorization_endpoint is not None or provider.flow != "device"
+        people = people or self.discovers
         return (
             *(("device",) if people else ()),
             *(("client_credentials",) if (not people if machines is None else machines) else ()),
         )
 
     def filled(self, values: Mapping[str, str]) -> Provider:
-        """Return the provider with these values; ``ValueError`` names what is wrong with them."""
+        """Return the provider with these values; ``ValueError`` names what is wrong with them.
+
+        One that ``discovers`` has no endpoints before its issuer was asked: ``over``.
+        """
+        if self.discovers:
+            problem = f"those of {self.name!r} come from its issuer: use template(...).over"
+            raise ArgumentError("token_endpoint", problem)
         return filled(self.provider, self._chosen(values))
+
+    def issuer(self, values: Mapping[str, str]) -> str:
+        """Return the issuer to ask, with these values."""
+        return filled(self.provider, self._chosen(values)).issuer or ""
+
+    def over(self, found: Provider, values: Mapping[str, str]) -> Provider:
+        """Return a discovered provider with all that is said here put over it.
+
+        >>> from grantflow.providers import with_own
+        >>> acme = {"acme": {"issuer": "https://acme.example", "pkce": True}}
+        >>> found = Provider(name="?", token_endpoint="https://acme.example/token")
+        >>> made = with_own(acme).template("acme").over(found, {})
+        >>> made.name, made.token_endpoint, made.pkce
+        ('acme', 'https://acme.example/token', True)
+        """
+        own = filled(self.provider, self._chosen(values))
+        said = {name: value for name, value in held(own).items() if name in unusual(own)}
+        for name in ("token_endpoint", "issuer"):
+            said.pop(name)
+        # No checker follows a name through a dictionary.
+        return evolve(found, **cast("dict[str, Never]", said))
 
     def client_id_with(self, values: Mapping[str, str]) -> str | None:
         """Return the client id that the provider publishes, with these values."""

@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,6 +23,7 @@ from grantflow.core.values.request import Request
 from grantflow.core.values.response import Fault, Reply, Response
 from grantflow.core.values.result import either
 from grantflow.core.values.validators import ArgumentError
+from grantflow.providers.template import Template
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
 
@@ -39,6 +40,17 @@ def discover(issuer: str, transport: Transport) -> Discovered:
     except StopIteration as end:
         found: Discovered = end.value
         return found
+
+
+def provider_of(template: Template, values: Mapping[str, str], transport: Transport) -> Discovered:
+    """Return the provider of a template, whose issuer is asked if it has no endpoints of its own.
+
+    ``ValueError`` names a value that is missing, unknown or unusable.
+    """
+    if not template.discovers:
+        return template.filled(values)
+    found = discover(template.issuer(values), transport)
+    return template.over(found, values) if isinstance(found, Provider) else found
 
 
 def requests(issuer: str) -> Generator[Request, Reply, Discovered]:

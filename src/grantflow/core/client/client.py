@@ -202,6 +202,15 @@ class Client:
         return dict(self.provider.mtls_endpoint_aliases).get(endpoint, endpoint)
 
     @property
+    def uses_pkce(self) -> bool:
+        """Tell whether a sign-in uses PKCE: where it is required, or offered to a public client.
+
+        A client that proves itself is bound to its code already (RFC 7636 section 1).
+        """
+        offered = self.provider.pkce_supported and isinstance(self.authentication, Public)
+        return self.provider.pkce or offered
+
+    @property
     def asked_scope(self) -> tuple[str, ...]:
         """Return the scope that is asked for: the client's own, else the provider's usual one."""
         return self.scope or self.provider.scope

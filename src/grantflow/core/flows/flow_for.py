@@ -42,7 +42,7 @@ def _link(client: Client, entropy: Entropy, backoff: Backoff, budget: timedelta 
 
 
 def _verifier(client: Client, entropy: Entropy) -> Entropy:
-    return entropy if client.provider.pkce else None
+    return entropy if client.uses_pkce else None
 
 
 SIGN_INS: Final[Mapping[FlowName, Factory]] = {
