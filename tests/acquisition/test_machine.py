@@ -299,7 +299,7 @@ def test_every_law_holds_on_every_step(name: str) -> None:
     assert seen.nodes > 100
     assert {"ReadCache", "TakeLock", "Send", "Save", "Acquired", "NotAcquired"} <= seen.dues
     assert (
-        "the token was not renewed: the server's answer is not usable: HTTP 200: HTML"
+        "the token was not renewed: invalid response from the server: HTTP 200: HTML"
         in (seen.notes | ({""} if SESSIONS[name].refused else set()))
         or SESSIONS[name].refused
     )

@@ -188,8 +188,8 @@ def test_a_refused_token_replaces_none(here: Stage, hub: DagsHub) -> None:
 
 
 TROUBLE = {
-    "503": (Says(503), "the server has trouble: HTTP 503"),
-    "429": (Says(429), "the server has trouble: HTTP 429"),
+    "503": (Says(503), "server error: HTTP 503"),
+    "429": (Says(429), "server error: HTTP 429"),
     "404": (Says(404), "HTTP 404 instead of a user"),
     "no answer": (Says(None), "the connection failed"),
     "HTML": (Says(200, b"<html>Welcome</html>"), "HTTP 200: HTML instead of a user"),

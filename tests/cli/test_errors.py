@@ -352,7 +352,7 @@ def test_a_renewal_that_fails_is_told_of_the_token_endpoint(stage: Stage) -> Non
     stage.answers_with(lambda request: Response(404, {}, b"<html>"))
     ran = stage.run("token")
     assert ran.code == 1
-    assert f"grantflow: {ISSUER}/token: the server's answer is not usable" in ran.err
+    assert f"grantflow: {ISSUER}/token: invalid response from the server" in ran.err
 
 
 def test_a_query_of_an_endpoint_is_not_repeated(stage: Stage) -> None:

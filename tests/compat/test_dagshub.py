@@ -393,7 +393,7 @@ def test_h14_an_answer_that_is_none_is_told_and_asked_for_once(
     path: str, body: bytes, hub: DagsHub, storage: TokenStorage, file: Path
 ) -> None:
     hub.wire.script(path, [Says(200, body)])
-    with pytest.raises(RuntimeError, match="HTTP 200|the server's answer is not usable") as caught:
+    with pytest.raises(RuntimeError, match="HTTP 200|invalid response from the server") as caught:
         storage.add_oauth_token()
     assert isinstance(caught.value, NoTokenError)
     assert isinstance(caught.value.problem, Failed)

@@ -293,7 +293,7 @@ def test_a_server_that_wants_to_be_asked_later(status: int, grant_type: GrantTyp
     with wired(busy) as wire, pytest.raises(AuthenticationError) as caught:
         get_token(wire.url, client_id="app", grant_type=grant_type, refresh_token="rt-1")
     assert str(caught.value) == (
-        "the server has trouble: the server asked to wait; ask again in 7 s"
+        "server error: the server asked to wait; ask again in 7 s"
     )
     assert isinstance(caught.value.problem, Failed)
     assert isinstance(caught.value.problem.error, Unreachable)

@@ -257,7 +257,7 @@ def test_s5_trouble_that_does_not_pass(make: Make, clock: VirtualClock) -> None:
     assert len(wire.asked) == 3
     assert clock.slept == [seconds(1), seconds(2)]  # and none after the last attempt
     assert str(caught.value) == (
-        "token request failed; last error message: the server has trouble: HTTP 500 (HTML)"
+        "token request failed; last error message: server error: HTTP 500 (HTML)"
     )
     assert isinstance(caught.value, TokenRequestError)
     assert isinstance(caught.value.problem, Failed)
@@ -714,7 +714,7 @@ def test_progress(
     assert lines[0] == "[progress] 2026-01-01 00:00:00+00:00 cache MISS"
     assert [line.split("+00:00 ")[1] for line in lines] == [
         "cache MISS",
-        "the server has trouble: HTTP 500 (HTML) (attempt 1)",
+        "server error: HTTP 500 (HTML) (attempt 1)",
         "cache HIT",
         "mine",
     ]

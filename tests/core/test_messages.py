@@ -79,15 +79,15 @@ def test_the_complete_link_still_shows_the_code() -> None:
 @pytest.mark.parametrize(
     ("problem", "expected"),
     [
-        (Expired(), "the code or the time for signing in ran out"),
+        (Expired(), "the sign-in expired before it was completed"),
         (
             Expired(Fault("http", "maybe", "HTTP 502")),
-            "the code or the time for signing in ran out: the server has trouble: HTTP 502",
+            "the sign-in expired before it was completed: server error: HTTP 502",
         ),
         (
             Expired(Fault("http", "maybe", "HTTP 503", retry_after=timedelta(minutes=15))),
             (
-                "the code or the time for signing in ran out: the server has trouble: HTTP 503; "
+                "the sign-in expired before it was completed: server error: HTTP 503; "
                 "ask again in 900 s"
             ),
         ),
@@ -97,7 +97,7 @@ def test_the_complete_link_still_shows_the_code() -> None:
         (Failed(Refused("x\n", "y\n")), "the server refused: x\\u000a (y\\u000a)"),
         (
             Failed(InvalidResponse("HTTP 200: HTML")),
-            "the server's answer is not usable: HTTP 200: HTML",
+            "invalid response from the server: HTTP 200: HTML",
         ),
         (Failed(Unreachable(Fault("refused", "no"), 1)), "no connection to the server"),
         (
@@ -110,14 +110,14 @@ def test_the_complete_link_still_shows_the_code() -> None:
                     Fault("http", "maybe", "HTTP 503", retry_after=timedelta(seconds=6.5)), 5
                 )
             ),
-            "the server has trouble: HTTP 503 after 5 tries; ask again in 7 s",
+            "server error: HTTP 503 after 5 tries; ask again in 7 s",
         ),
-        (Failed(Cancelled()), "the sign-in was cancelled"),
+        (Failed(Cancelled()), "the sign-in was canceled"),
         (
             InteractionRequired("the stored token was refused"),
-            "the stored token was refused; a person has to sign in, and nobody may be asked here",
+            "the stored token was refused; sign-in required, but prompting is disabled",
         ),
-        (InteractionRequired(), "a person has to sign in, and nobody may be asked here"),
+        (InteractionRequired(), "sign-in required, but prompting is disabled"),
     ],
 )
 def test_every_problem_is_one_sentence(problem: Problem, expected: str) -> None:

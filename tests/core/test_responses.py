@@ -180,9 +180,7 @@ def test_the_interval_survives_its_spellings(interval: object, expected: float) 
     assert issued(interval=interval).interval == seconds(expected)
 
 
-@pytest.mark.parametrize(
-    ("lifetime", "expected"), [("-", 1800), ("600", 600), (0, 1800), (-1, 1800)]
-)
+@pytest.mark.parametrize(("lifetime", "expected"), [("-", 1800), ("600", 600), (0, 1800), (-1, 0)])
 def test_the_lifetime_survives_its_spellings(lifetime: object, expected: float) -> None:
     assert issued(expires_in=lifetime).expires_at == instant(100 + expected)
 
@@ -321,10 +319,6 @@ UNREADABLE = [
     (b"{}", "access_token is missing"),
     (b'{"access_token": null}', "access_token is missing"),
     (b'{"access_token": "a\\u0000b"}', "access_token has characters that cannot be sent"),
-    (
-        b'{"access_token": "a", "refresh_token": "\\u00e9"}',
-        "refresh_token has characters that cannot be sent",
-    ),
     (b"[" * 100_000, "a body that is no JSON"),
     (b'{"a": ' * 40 + b"1" + b"}" * 40, "JSON nested more than 32 deep"),
     (b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}", "not a JSON value, or nested more than 32 deep"),
@@ -444,7 +438,7 @@ def test_a_token_is_read() -> None:
         ({"expires_in": 3599.5}, 3599.5),
         ({"expires_in": 0}, None),
         ({"expires_in": None}, None),
-        ({"expires_in": -1}, None),
+        ({"expires_in": -1}, 0),
         ({"expires_in": True}, None),
         ({"expires_in": "soon"}, None),
         ({"expires_in": 60, "expires_at": 1}, 60),

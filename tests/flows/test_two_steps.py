@@ -43,7 +43,6 @@ from grantflow import (
     StoreError,
     Token,
     TokenSource,
-    Unreachable,
     begin,
     providers,
     run,
@@ -505,11 +504,13 @@ def test_no_other_server_replaces_the_client() -> None:
     assert parse_qs(server.requests[-1].body().decode())["client_id"] == ["app"]
 
 
-def test_a_middleman_that_is_not_there_is_not_waited_for() -> None:
-    server = Recorder(*[Fault("timeout", "no")] * 5)
-    end = run(LinkFlow(DAGSHUB, ENTROPY), server, VirtualClock())
-    assert isinstance(end, Failed)
-    assert isinstance(end.error, Unreachable)
+def test_a_link_server_that_is_away_is_waited_for_until_the_link_expires() -> None:
+    answers = [Fault("timeout", "no")] * 7
+    server = Recorder(*answers, reply(200, "code-1"), TOKEN)
+    assert isinstance(run(LinkFlow(DAGSHUB, ENTROPY), server, VirtualClock()), Authorized)
+    gone = LinkFlow(DAGSHUB, ENTROPY, budget=seconds(60))
+    end = run(gone, Recorder(*[Fault("timeout", "no")] * 99), VirtualClock())
+    assert end == Expired(Fault("timeout", "no"))
 
 
 def test_nothing_is_held_open_beyond_the_end() -> None:

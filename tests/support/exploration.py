@@ -66,6 +66,7 @@ P = TypeVar("P", DeviceState, GrantState)
 TRIES = 3
 NO = Fault("refused", "no")
 MAYBE = Fault("timeout", "maybe")
+UNREADABLE = Fault("http", "maybe", "HTTP 404")
 LATER = Fault("http", "maybe", "HTTP 503", retry_after=timedelta(seconds=8))
 TOKEN = Token(access_token="at")
 REFUSED = Refused("invalid_client", status=401)
@@ -99,6 +100,7 @@ EVENTS: dict[str, Callable[[Instant], Received]] = {
     "refused connection": lambda at: Unanswered(at, NO),
     "read timeout": lambda at: Unanswered(at, MAYBE, 0.5),
     "unanswered, retry after 8": lambda at: Unanswered(at, LATER),
+    "unreadable": lambda at: Unanswered(at, UNREADABLE, 0.5, passing=False),
 }
 
 
@@ -345,9 +347,15 @@ def _common_laws(
         if isinstance(after, (Started, Pending, SlowDown)):
             yield from _law(after.faults == before.faults + 1, "a fault is counted")
         ends = before.faults + 1 >= tries
-        yield from _law(not ends or isinstance(after, Failed), "a dead server is not asked again")
+        if edges is DEVICE and isinstance(before, (Pending, SlowDown)):
+            ends = not event.passing and before.unreadable + 1 >= tries
+        yield from _law(not ends or isinstance(after, Failed), "what does not pass ends the run")
         early = isinstance(after, Failed) and event.fault is NO and not ends
         yield from _law(not early, "a dead server is asked as often as configured")
+        waited = edges is DEVICE and isinstance(before, (Pending, SlowDown)) and event.passing
+        yield from _law(
+            not (waited and isinstance(after, Failed)), "what may pass is waited out by a poll"
+        )
     match event:
         case Rejected(_, error):
             yield from _law(after == Failed(error), "Failed says why")

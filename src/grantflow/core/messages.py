@@ -59,19 +59,19 @@ def sentence(problem: Problem) -> str:
     """Return one line that says what went wrong.
 
     >>> sentence(Expired())
-    'the code or the time for signing in ran out'
+    'the sign-in expired before it was completed'
     >>> sentence(Failed(Refused("invalid_client", "no such client", status=401)))
     'the server refused: invalid_client (no such client)'
     """
     match problem:
         case Expired(fault):
             trouble = "" if fault is None else f": {_trouble(fault)}{_later(fault.retry_after)}"
-            return f"the code or the time for signing in ran out{trouble}"
+            return f"the sign-in expired before it was completed{trouble}"
         case Failed(error):
             return _why(error)
         case InteractionRequired(because):
             why = "" if because is None else f"{because}; "
-            return f"{why}a person has to sign in, and nobody may be asked here"
+            return f"{why}sign-in required, but prompting is disabled"
         case _:
             assert_never(problem)
 
@@ -80,21 +80,29 @@ def _why(error: Error) -> str:
     match error:
         case Denied(description):
             return f"the sign-in was denied{_beside(description)}"
-        case Refused(code, description):
-            return f"the server refused: {escaped(code)}{_beside(description)}"
+        case Refused(code, description, ahead=ahead):
+            return f"the server refused: {escaped(code)}{_beside(description)}{_clock(ahead)}"
         case InvalidResponse(problem):
-            return f"the server's answer is not usable: {escaped(problem)}"
+            return f"invalid response from the server: {escaped(problem)}"
         case Unreachable(fault, tries):
             times = "" if tries == 1 else f" after {tries} tries"
             return f"{_trouble(fault)}{times}{_later(fault.retry_after)}"
         case Cancelled():
-            return "the sign-in was cancelled"
+            return "the sign-in was canceled"
         case _:
             assert_never(error)
 
 
 def _later(pause: timedelta | None) -> str:
     return "" if pause is None else f"; ask again in {ceil(pause.total_seconds())} s"
+
+
+def _clock(ahead: timedelta | None) -> str:
+    if ahead is None:
+        return ""
+    seconds = round(abs(ahead.total_seconds()))
+    way = "behind" if ahead > timedelta() else "ahead of"
+    return f"; this machine's clock is {seconds} s {way} the server's, so set the clock"
 
 
 def _beside(description: str | None) -> str:
@@ -107,7 +115,7 @@ _TROUBLE = {
     "tls": "the server's certificate was not accepted",
     "name": "the server's name could not be resolved",
     "too_large": "the server's answer was too large",
-    "http": "the server has trouble",
+    "http": "server error",
     "other": "the connection failed",
 }
 

@@ -105,7 +105,7 @@ def clock_judged(call: Call) -> Finding | None:
     """
     if isinstance(call.reply, Fault):
         return None
-    sent = http_date(call.reply.header("date") or "")
+    sent = http_date(call.reply.header("date") or "", call.at)
     if sent is None:
         return None
     age = timedelta(seconds=min(max(number(call.reply.header("age")) or 0, 0), 1e9))

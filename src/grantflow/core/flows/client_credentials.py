@@ -15,11 +15,12 @@ from grantflow.core.client.client import Client
 from grantflow.core.flows import token_request
 from grantflow.core.flows.effects import Due
 from grantflow.core.flows.events import Event
-from grantflow.core.flows.pacing import Backoff, positive
+from grantflow.core.flows.pacing import Backoff
 from grantflow.core.flows.states import GrantState, Started
 from grantflow.core.responses.token import read_token
 from grantflow.core.values.pairs import Pairs
 from grantflow.core.values.time import Moment
+from grantflow.core.values.validators import positive
 
 
 @final

@@ -7,8 +7,8 @@ Rules:
    after the reply to the last (section 3.5).
 3. No poll leaves at or after the code's expiry, and none before it that is legal is skipped.
 4. ``authorization_pending`` and ``slow_down`` go on; every other error code ends the flow.
-5. An unreadable 200 ends the flow, for the code may be spent. Any other unreadable answer is
-   trouble on the way, and trouble is met with backoff (``pacing``).
+5. An unreadable 200 ends the flow, for the code may be spent. Other trouble is met with backoff
+   (``pacing``): what may pass by itself until the code expires, unreadable answers ``tries`` times.
 6. Final states absorb every event.
 """
 
@@ -34,14 +34,7 @@ from grantflow.core.flows.events import (
     TokenIssued,
     Unanswered,
 )
-from grantflow.core.flows.pacing import (
-    LONGEST_PAUSE,
-    SECOND,
-    Backoff,
-    next_attempt,
-    positive,
-    slowed,
-)
+from grantflow.core.flows.pacing import LONGEST_PAUSE, SECOND, Backoff, next_attempt, slowed
 from grantflow.core.flows.states import (
     Authorized,
     DeviceState,
@@ -61,6 +54,7 @@ from grantflow.core.values.request import Request
 from grantflow.core.values.secret import Secret, maybe_secret
 from grantflow.core.values.time import Instant, Moment
 from grantflow.core.values.token import DeviceAuthorization
+from grantflow.core.values.validators import positive
 
 Polling: TypeAlias = Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization]
 
@@ -181,8 +175,8 @@ def polled(state: Polling, event: Received, backoff: Backoff) -> Polling | Final
     """Section 3.5: the device access token response."""
     polls = state.polls + 1
     match event:
-        case TokenIssued(_, token):
-            return Authorized(token)
+        case TokenIssued(_, token, dropped):
+            return Authorized(token, dropped)
         case StillPending(at, pause):
             code, interval = state.authorization, state.interval
             after = Pending(code, interval, at, polls, deadline=state.deadline)
@@ -193,13 +187,14 @@ def polled(state: Polling, event: Received, backoff: Backoff) -> Polling | Final
             wish = max(longer, pause or longer) + longer * roll / 2
             slower = SlowDown(code, longer, at, polls, deadline=state.deadline)
             return next_attempt(slower, longer, wish)
-        case Unanswered(at, fault, roll):
-            faults = state.faults + 1
-            if faults >= backoff.tries:
+        case Unanswered(at, fault, roll, passing):
+            faults, unreadable = state.faults + 1, state.unreadable + (not passing)
+            if not passing and unreadable >= backoff.tries:
                 return Failed(Unreachable(fault, faults))
-            wish = max(fault.retry_after or timedelta(), backoff.wait(faults, roll, state.interval))
-            again = evolve(state, not_before=at, polls=polls, faults=faults)
-            return next_attempt(again, state.interval, wish, fault)
+            wish = backoff.wait(faults, roll, state.interval)
+            again = evolve(state, not_before=at, polls=polls, faults=faults, unreadable=unreadable)
+            pause = fault.retry_after or timedelta()
+            return next_attempt(again, state.interval, max(pause, wish), fault)
         case CodeExpired():
             return Expired()
         case _:

@@ -25,10 +25,14 @@ class CodeIssued:
 @final
 @frozen
 class TokenIssued:
-    """The token endpoint issued a token (RFC 6749 section 5.1)."""
+    """The token endpoint issued a token (RFC 6749 section 5.1).
+
+    ``dropped`` names optional members of the answer that could not be used.
+    """
 
     at: Instant
     token: Token
+    dropped: tuple[str, ...] = ()
 
 
 @final
@@ -80,12 +84,14 @@ class Rejected:
 class Unanswered:
     """No usable answer: trouble on the network, or an answer without meaning.
 
-    ``roll`` is the jitter of the moment.
+    ``roll`` is the jitter of the moment. ``passing`` says that the trouble may pass by itself (no
+    answer, 408, 425, 429, 5xx, and 403 for a poll); an unreadable answer may not.
     """
 
     at: Instant
     fault: Fault
     roll: float = 0.0
+    passing: bool = True
 
 
 @final

@@ -26,7 +26,7 @@ from grantflow.core.flows.events import (
     StillPending,
     TokenIssued,
 )
-from grantflow.core.flows.pacing import SECOND, Backoff, end_of, positive
+from grantflow.core.flows.pacing import SECOND, Backoff, end_of
 from grantflow.core.flows.states import Authorized, Expired, Failed, Pending, SlowDown
 from grantflow.core.flows.states import Final as Ended
 from grantflow.core.flows.two_step import Exchanging, GrantIssued, exchange, next_step
@@ -39,6 +39,7 @@ from grantflow.core.values.response import Fault, Reply, Response
 from grantflow.core.values.secret import Secret, secret
 from grantflow.core.values.time import Instant, Moment
 from grantflow.core.values.token import DeviceAuthorization
+from grantflow.core.values.validators import positive
 
 LinkState: TypeAlias = Polling | Exchanging | Ended
 """The link is known from the beginning, so there is no ``Started``."""

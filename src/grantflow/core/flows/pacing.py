@@ -10,7 +10,8 @@ Rules:
    ends before it, the run is ``Expired`` at once.
 3. Waits are counted from the arrival of a reply, so two requests reach the server at least one
    interval apart, whatever the latency.
-4. A server that does not answer is asked ``tries`` times in a row, then no more.
+4. While a person may still approve, trouble that may pass is waited out until the code expires.
+   Everything else counts: after ``tries`` unusable answers in a row the run has failed.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, TypeVar, final
 
-from attrs import Attribute, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from grantflow.core.flows.states import Expired, Started, Waiting
 from grantflow.core.values.response import Fault
 from grantflow.core.values.time import LONGEST, Instant
 from grantflow.core.values.token import DeviceAuthorization
+from grantflow.core.values.validators import positive
 
 W = TypeVar("W", bound=Started | Waiting[object])
 
@@ -31,12 +33,6 @@ SECOND: Final = timedelta(seconds=1)
 SLOWER_BY: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 """Maximum wait before a user code is shown."""
-
-
-def positive(_: object, attribute: Attribute[timedelta], value: timedelta) -> None:
-    """Refuse a span that is not above zero."""
-    if value <= timedelta():
-        raise ValueError(f"{attribute.name}: a span above zero is needed")
 
 
 def _at_least_one(_: object, __: object, value: int) -> None:
@@ -49,7 +45,8 @@ def _at_least_one(_: object, __: object, value: int) -> None:
 class Backoff:
     """How an unanswered request is repeated: ``base``, doubled up to ``ceiling``.
 
-    ``tries`` counts all requests, the first included. Jitter takes up to half of each wait off.
+    ``tries`` is the number of requests, the first included. Jitter takes up to half of each wait
+    off.
 
     >>> [Backoff().wait(faults, 0.0).seconds for faults in (1, 2, 3, 6)]
     [1, 2, 4, 30]

@@ -20,7 +20,7 @@ from grantflow.core.client.client import Client
 from grantflow.core.flows import token_request
 from grantflow.core.flows.effects import Due
 from grantflow.core.flows.events import Event, TokenIssued, TokenReply
-from grantflow.core.flows.pacing import Backoff, positive
+from grantflow.core.flows.pacing import Backoff
 from grantflow.core.flows.states import GrantState, Started
 from grantflow.core.responses.token import read_token
 from grantflow.core.values.pairs import Pairs
@@ -28,6 +28,7 @@ from grantflow.core.values.request import Request
 from grantflow.core.values.response import Reply
 from grantflow.core.values.secret import Secret, secret
 from grantflow.core.values.time import Moment
+from grantflow.core.values.validators import positive
 
 
 @final

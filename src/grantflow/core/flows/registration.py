@@ -30,19 +30,19 @@ from grantflow.core.client.provider import Provider
 from grantflow.core.flows import token_request
 from grantflow.core.flows.effects import Due
 from grantflow.core.flows.events import Event, Rejected, TokenIssued, TokenReply
-from grantflow.core.flows.pacing import Backoff, positive
+from grantflow.core.flows.pacing import Backoff
 from grantflow.core.flows.states import GrantState, Started
 from grantflow.core.responses.answer import read_answer
 from grantflow.core.responses.token import token_reply
 from grantflow.core.values.json import Members
 from grantflow.core.values.pairs import Pairs, as_pairs
-from grantflow.core.values.parsing import maybe_sendable, moment_of, sendable
+from grantflow.core.values.parsing import absent, maybe_sendable, moment_of, sendable
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Reply, Response
 from grantflow.core.values.result import either
 from grantflow.core.values.time import Moment
 from grantflow.core.values.token import Token
-from grantflow.core.values.validators import one_of
+from grantflow.core.values.validators import one_of, positive
 
 _METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
 
@@ -174,9 +174,10 @@ def _client(found: Members, request: Request, now: Moment) -> Result[Token, str]
             token_type=PUBLIC_TYPE if secret is None else SECRET_TYPE,
             expires_at=moment_of(found.get("client_secret_expires_at")),
             extra=Members(
-                {"client_id": found["client_id"], "token_endpoint_auth_method": method}
-                if isinstance(method, str)
-                else {"client_id": found["client_id"]}
+                {
+                    **absent(found, frozenset({"client_secret", "token_endpoint_auth_method"})),
+                    **({"token_endpoint_auth_method": method} if isinstance(method, str) else {}),
+                }
             ),
             issued_at=now.wall,
         )

@@ -45,7 +45,8 @@ class Waiting(Generic[A]):
     """What ``Pending`` and ``SlowDown`` have in common.
 
     The next request leaves at ``not_before`` or later, and the ones after it ``interval`` apart.
-    ``polls`` counts the polls (or attempts) that are over, ``faults`` the unanswered ones in a row.
+    ``polls`` counts the polls (or attempts) that are over, ``faults`` the unanswered ones in a row,
+    ``unreadable`` those among them whose trouble does not pass by itself.
     """
 
     authorization: A
@@ -54,6 +55,7 @@ class Waiting(Generic[A]):
     polls: int = 0
     faults: int = 0
     deadline: Instant | None = None
+    unreadable: int = 0
 
 
 @final
@@ -71,9 +73,10 @@ class SlowDown(Waiting[A]):
 @final
 @frozen
 class Authorized:
-    """Signed in."""
+    """Signed in. ``dropped`` names optional members of the answer that could not be used."""
 
     token: Token
+    dropped: tuple[str, ...] = ()
 
 
 @final

@@ -78,8 +78,8 @@ def attempted(
     interval = SECOND if isinstance(state, Started) else state.interval
     faults = state.faults + 1
     match event:
-        case TokenIssued(_, token):
-            return Authorized(token)
+        case TokenIssued(_, token, dropped):
+            return Authorized(token, dropped)
         case SlowDownAsked(at, asked, pause, roll):
             fault = Fault("http", "no", "the server asked to wait", retry_after=pause)
             if faults >= backoff.tries:

@@ -27,7 +27,7 @@ from grantflow.core.flows.events import (
     TokenReply,
     WrapperEvent,
 )
-from grantflow.core.flows.pacing import SECOND, Backoff, end_of, positive
+from grantflow.core.flows.pacing import SECOND, Backoff, end_of
 from grantflow.core.flows.states import (
     DeviceState,
     Expired,
@@ -47,6 +47,7 @@ from grantflow.core.values.request import Request
 from grantflow.core.values.response import Reply, Response
 from grantflow.core.values.secret import Secret, maybe_secret
 from grantflow.core.values.time import Instant, Moment
+from grantflow.core.values.validators import positive
 
 
 @final

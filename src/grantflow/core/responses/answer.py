@@ -6,16 +6,18 @@ import re
 from datetime import timedelta
 from typing import Final, final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from returns.result import Result
 
+from grantflow.core.acquisition.challenge import challenge_for
 from grantflow.core.client.dialect import ResponseFormat
 from grantflow.core.client.provider import Provider
 from grantflow.core.flows.events import Rejected, Unanswered
-from grantflow.core.responses.codes import CODES, Phase
+from grantflow.core.responses.codes import CODES, Phase, counts, may_pass
 from grantflow.core.values.errors import InvalidResponse, Refused
 from grantflow.core.values.json import Json, Members
 from grantflow.core.values.parsing import (
+    http_date,
     members,
     retry_after,
     span,
@@ -62,7 +64,7 @@ class Answer:
     def no_answer(self, now: Moment) -> Rejected | Unanswered:
         """Judge an answer without a code, if no person is waited for."""
         status = self.response.status
-        if status in (408, 429) or status >= 500:
+        if may_pass("token", status):
             return Unanswered(now.mono, self.fault(), now.roll)
         if 300 <= status < 400:
             return Rejected(now.mono, self.invalid("a redirect, which is never followed"))
@@ -79,26 +81,41 @@ def read_answer(
     """Read a response once; the request tells which secrets it might echo."""
     sent = members(response.body)
     refused = _refused(request, provider.answers, phase, response, sent.value_or(Members()))
+    if refused is not None:
+        refused = evolve(refused, ahead=_ahead(request, response, now))
     found = sent.map(lambda read: provider.answers.translated(read, phase))
     return Answer(response, found, refused, retry_after(response.header("retry-after"), now.wall))
+
+
+_CLOCKS_DIFFER: Final = timedelta(seconds=30)
+"""Assertions and proofs are commonly valid for a minute: half of that is told."""
+
+
+def _ahead(request: Request, response: Response, now: Moment) -> timedelta | None:
+    """Return how far the server's clock is ahead, if what was refused depends on it."""
+    if request.assertion is None and request.proof is None:
+        return None
+    date = http_date(response.header("date") or "", now.wall)
+    if date is None or abs(date - now.wall) < _CLOCKS_DIFFER:
+        return None
+    return date - now.wall
 
 
 _LONGEST_DESCRIPTION: Final = 1000
 
 
-_SIGNED: Final = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
+_SIGNED: Final = re.compile(r"\beyJ[\w-]+(?:\.[\w-]+){0,4}")
+"""A JWT, or the beginning of one: it never fails after the first letters, so it is linear."""
 
 
 def _refused(
     request: Request, answers: ResponseFormat, phase: Phase, response: Response, found: Members
 ) -> Refused | None:
-    told = answers.code(found, response, phase)
+    told = answers.code(found, response, phase) or _challenge(response)
     if told is None:
         return None
     raw, code = told
-    # Web frameworks put "Internal Server Error" there. A word that no RFC knows does not turn
-    # trouble inside the server into its considered answer.
-    if code not in CODES and response.status >= 500:
+    if not counts(code, phase, response.status):
         return None
     shown = _masked(raw, request) or ""
     return Refused(
@@ -110,12 +127,25 @@ def _refused(
     )
 
 
+def _challenge(response: Response) -> tuple[str, str] | None:
+    """Return the error of a ``WWW-Authenticate`` header, for servers that say it there alone."""
+    if response.status not in (400, 401, 403):
+        return None
+    challenge = challenge_for(response.header("www-authenticate"), "Bearer")
+    raw = None if challenge is None else challenge.error
+    return None if raw is None else (raw, raw.strip().lower())
+
+
 def _masked(value: Json, request: Request) -> str | None:
     text = text_of(value)
     if text is None:
         return None
-    for each in request.secrets():
+    secrets = [*request.secrets()]
+    # Cut before it is searched, behind what a secret that begins in the visible part may take.
+    longest = max((each.longest for each in secrets), default=0)
+    text = text[: _LONGEST_DESCRIPTION + longest]
+    for each in secrets:
         text = each.redact(text)
-    # What was signed at the edge is not known here; an assertion is as good as a password while it
-    # lives.
+    # What was signed at the edge is not known here, and an assertion is as good as a password
+    # while it is valid.
     return _SIGNED.sub("***", text)[:_LONGEST_DESCRIPTION]

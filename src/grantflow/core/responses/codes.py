@@ -45,12 +45,39 @@ CODES: Final[Mapping[str, Row]] = {
 }
 
 
-def meaning(code: str, endpoint: Phase) -> Meaning:
+def counts(code: str, endpoint: Phase, status: int) -> bool:
+    """Tell whether a code is one, or the word of a rate limiter or a web framework.
+
+    Those put a reason phrase there ("Too Many Requests"). A word that neither an RFC nor the
+    provider's data knows does not make an answer of what may pass by itself.
+
+    >>> counts("invalid_grant", "token", 503), counts("too many requests", "token", 429)
+    (True, False)
+    """
+    return code in CODES or not may_pass(endpoint, status)
+
+
+def may_pass(endpoint: Phase, status: int) -> bool:
+    """Tell whether the trouble that a status stands for may pass by itself.
+
+    A firewall's 403 may pass as well while a person is waited for.
+    """
+    return status in (408, 425, 429) or status >= 500 or (status == 403 and endpoint == "poll")
+
+
+def meaning(code: str, endpoint: Phase, status: int | None = None) -> Meaning:
     """Return what a code means at an endpoint.
+
+    ``server_error`` with 401 or 403 is a refusal: RFC 6749 section 5.2 does not know the code, and
+    those statuses say who is at fault.
 
     >>> meaning("slow_down", "device"), meaning("slow_down", "poll"), meaning("E42", "poll")
     ('trouble', 'slow_down', 'refused')
+    >>> meaning("server_error", "token", 500), meaning("server_error", "token", 401)
+    ('trouble', 'refused')
     """
+    if code == "server_error" and status in (401, 403):
+        return "refused"
     row = CODES.get(code, _REFUSED)
     match endpoint:
         case "device":

@@ -35,7 +35,7 @@ def read_device(request: Request, client: Client, reply: Reply, now: Moment) -> 
     provider = client.provider
     answer = read_answer(request, provider, "device", reply, now)
     if answer.refused is not None:
-        if meaning(answer.refused.code, "device") == "trouble":
+        if meaning(answer.refused.code, "device", reply.status) == "trouble":
             return Unanswered(now.mono, answer.fault(), now.roll)
         return Rejected(now.mono, answer.refused)
     if not answer.success:
@@ -70,13 +70,14 @@ def _authorization(
     scheme = provider.link_scheme
     if not any(found.get(name) for name in ("verification_uri", "verification_url")):
         found = Members({**found, "verification_uri": provider.verification_uri})
+    valid = left(found, now.wall)
     complete = link(found, "verification_uri_complete", "verification_url_complete", scheme=scheme)
     return Result.do(
         DeviceAuthorization(
             device_code,
             user_code,
             _built(uri, user_code, provider) or uri if provider.link_needs_code else uri,
-            Instant(now.mono + (left(found, now.wall) or provider.lifetime)),
+            Instant(now.mono + (provider.lifetime if valid is None else valid)),
             span(found.get("interval")) or provider.interval,
             complete.value_or(_built(uri, user_code, provider)),
             absent(found, _CODE_MEMBERS),

@@ -6,7 +6,7 @@ Rules:
    ``authorization_pending`` with 428, Auth0 with 403). What a code means: ``codes``.
 2. A 200 that cannot be read is final: what it carried may be spent.
 3. While polling, every other unreadable answer is trouble on the way. Otherwise only what may pass
-   by itself is (408, 429, 5xx); the rest is final.
+   by itself is (408, 425, 429, 5xx); the rest is final.
 4. No message holds the body, and a description that echoes a secret of the request is masked.
 """
 
@@ -28,7 +28,7 @@ from grantflow.core.flows.events import (
     Unanswered,
 )
 from grantflow.core.responses.answer import Answer, read_answer
-from grantflow.core.responses.codes import meaning
+from grantflow.core.responses.codes import may_pass, meaning
 from grantflow.core.values.errors import Denied, Refused
 from grantflow.core.values.json import Members
 from grantflow.core.values.parsing import (
@@ -44,6 +44,7 @@ from grantflow.core.values.response import Fault, Reply
 from grantflow.core.values.result import either
 from grantflow.core.values.time import Moment
 from grantflow.core.values.token import Token
+from grantflow.core.values.validators import is_http_token
 
 Endpoint: TypeAlias = Literal["poll", "token"]
 
@@ -94,7 +95,7 @@ def _event(
     endpoint: Endpoint,
 ) -> TokenReply:
     if isinstance(reply, Fault):
-        return Unanswered(now.mono, reply, now.roll)
+        return Unanswered(now.mono, reply, now.roll, reply.kind != "too_large")
     answer = read_answer(request, provider, endpoint, reply, now)
     if answer.refused is not None:
         return _refusal(answer, answer.refused, endpoint, now)
@@ -103,12 +104,13 @@ def _event(
     if reply.status == 429 or (reply.status == 503 and endpoint == "token"):
         return SlowDownAsked(now.mono, answer.interval, answer.retry_after, now.roll)
     if endpoint == "poll":
-        return Unanswered(now.mono, answer.fault(), now.roll)
+        passing = may_pass(endpoint, reply.status)
+        return Unanswered(now.mono, answer.fault(), now.roll, passing)
     return answer.no_answer(now)
 
 
 def _refusal(answer: Answer, refused: Refused, endpoint: Endpoint, now: Moment) -> TokenReply:
-    match meaning(refused.code, endpoint):
+    match meaning(refused.code, endpoint, refused.status):
         case "pending":
             return StillPending(now.mono, answer.retry_after)
         case "slow_down":
@@ -127,10 +129,10 @@ def _success(
     answer: Answer, scope: tuple[str, ...], request: Request, endpoint: Endpoint, now: Moment
 ) -> TokenReply:
     match either(answer.found.bind(lambda found: _token(found, scope, request, now))):
-        case Token() as token:
-            return TokenIssued(now.mono, token)
+        case (Token() as token, dropped):
+            return TokenIssued(now.mono, token, dropped)
         case str() if endpoint == "poll" and answer.response.status != 200:
-            return Unanswered(now.mono, answer.fault(), now.roll)
+            return Unanswered(now.mono, answer.fault(), now.roll, passing=False)
         case str() as problem:
             return Rejected(now.mono, answer.invalid(problem))
         case never:
@@ -151,24 +153,39 @@ _TOKEN_MEMBERS: Final = frozenset(
 
 def _token(
     found: Members, scope: tuple[str, ...], request: Request, now: Moment
-) -> Result[Token, str]:
+) -> Result[tuple[Token, tuple[str, ...]], str]:
+    """Read a token, and the names of optional members that cannot be used and are dropped."""
+    optional = {name: either(maybe_sendable(found, name)) for name in ("refresh_token", "id_token")}
+    usable = {name: None if isinstance(value, str) else value for name, value in optional.items()}
+    dropped = [name for name, value in optional.items() if isinstance(value, str)]
     granted = words(found.get("scope"))
+    if granted is None and found.get("scope") is not None:
+        dropped.append("scope")
     return Result.do(
-        Token(
-            access_token=access_token,
-            token_type=token_type,
-            expires_at=expiry(found, now.wall),
-            refresh_token=refresh_token,
-            scope=scope if granted is None else granted,
-            id_token=id_token,
-            extra=absent(found, _TOKEN_MEMBERS),
-            issued_at=now.wall,
+        (
+            Token(
+                access_token=access_token,
+                token_type=token_type,
+                expires_at=expiry(found, now.wall),
+                refresh_token=usable["refresh_token"],
+                scope=scope if granted is None else granted,
+                id_token=usable["id_token"],
+                extra=absent(found, _TOKEN_MEMBERS),
+                issued_at=now.wall,
+            ),
+            tuple(dropped),
         )
         for access_token in sendable(found, "access_token")
-        for refresh_token in maybe_sendable(found, "refresh_token")
-        for id_token in maybe_sendable(found, "id_token")
-        for token_type in _bound(text_of(found.get("token_type")) or "Bearer", request)
+        for token_type in _token_type(found, request)
     )
+
+
+def _token_type(found: Members, request: Request) -> Result[str, str]:
+    value = found.get("token_type")
+    token_type = "Bearer" if value in (None, "") else text_of(value) or ""
+    if not is_http_token(token_type):
+        return Failure("token_type is not a word that can be sent (RFC 9110 section 5.6.2)")
+    return _bound(token_type, request)
 
 
 def _bound(token_type: str, request: Request) -> Result[str, str]:

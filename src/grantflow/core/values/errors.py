@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TypeAlias, final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from grantflow.core.values.response import Fault
 
@@ -22,7 +23,9 @@ class Denied:
 class Refused:
     """The server refused with an error code (RFC 6749 section 5.2).
 
-    ``code`` is in the RFC's spelling, ``raw`` as it was sent, ``status`` the HTTP status.
+    ``code`` is in the RFC's spelling, ``raw`` as it was sent, ``status`` the HTTP status. ``ahead``
+    is by how much the server's clock is ahead of this machine's, if something signed was refused
+    and the answer's ``Date`` shows that one of them is off.
     """
 
     code: str
@@ -30,6 +33,7 @@ class Refused:
     uri: str | None = None
     status: int | None = None
     raw: str | None = None
+    ahead: timedelta | None = field(default=None, kw_only=True)
 
 
 @final

@@ -22,6 +22,11 @@ LARGEST_BODY: Final = 1024 * 1024
 _LONGEST_NUMBER: Final = 300
 
 
+def _float(digits: str) -> float | None:
+    # Reading a number takes more than linear time in its digits.
+    return float(digits) if len(digits) <= _LONGEST_NUMBER else None
+
+
 def _whole(digits: str) -> int | None:
     # Python refuses to read numbers of more than 4300 digits; nothing honest has 300.
     return int(digits) if len(digits) <= _LONGEST_NUMBER else None
@@ -30,7 +35,7 @@ def _whole(digits: str) -> int | None:
 # Made once: it takes longer than the reading.
 @safe(exceptions=(ValueError, RecursionError))
 def _loaded(text: str) -> object:
-    return json.loads(text, parse_int=_whole)
+    return json.loads(text, parse_int=_whole, parse_float=_float)
 
 
 _as_members: Final = safe(exceptions=(ValueError,))(Members)
@@ -83,7 +88,7 @@ def members(body: bytes) -> Result[Members, str]:
     if text[0] in '{["':
         return _is_json(text)
     if text[0] == "<":
-        return Failure("HTML")
+        return Failure("XML" if text.startswith("<?xml") else "HTML")
     return _is_json(text).lash(lambda problem: _is_form(text) if "=" in text else Failure(problem))
 
 
@@ -146,6 +151,8 @@ def number(value: Json) -> float | None:
     """Read a finite number that may come as text; a boolean is none."""
     if isinstance(value, str):
         text = value.strip()
+        if len(text) > _LONGEST_NUMBER:
+            return None
         # float() would also take "nan", "1_0" and the digits of other scripts.
         if not text.isascii() or not set(text) <= set("0123456789+-.eE"):
             return None
@@ -172,23 +179,46 @@ def span(value: Json) -> timedelta | None:
 
 
 _MONTHS: Final = "JanFebMarAprMayJunJulAugSepOctNovDec"
+_LONGEST_DATE: Final = 64
 
 
-def http_date(text: str) -> datetime | None:
-    """Read an IMF-fixdate (RFC 9110 section 5.6.7) without asking the locale.
+def http_date(text: str, wall: datetime) -> datetime | None:
+    """Read a date of HTTP in any of its three forms (RFC 9110 section 5.6.7), in no locale.
 
-    >>> http_date("Sun, 06 Nov 1994 08:49:37 GMT").isoformat()
-    '1994-11-06T08:49:37+00:00'
+    A year of two digits is at most 50 years after ``wall``.
+
+    >>> now = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> for text in (
+    ...     "Sun, 06 Nov 1994 08:49:37 GMT",
+    ...     "Sunday, 06-Nov-94 08:49:37 GMT",
+    ...     "Sun Nov  6 08:49:37 1994",
+    ... ):
+    ...     print(http_date(text, now))
+    1994-11-06 08:49:37+00:00
+    1994-11-06 08:49:37+00:00
+    1994-11-06 08:49:37+00:00
     """
-    words = text.replace(":", " ").split()
-    if len(words) != 8 or _MONTHS.find(words[2]) % 3:
+    words = text[:_LONGEST_DATE].replace(":", " ").replace("-", " ").split()
+    match words:
+        case [_, day, month, year, hour, minute, second, "GMT"]:
+            pass
+        case [_, month, day, hour, minute, second, year]:
+            pass
+        case _:
+            return None
+    if len(month) != 3 or _MONTHS.find(month) % 3:
         return None
     try:
-        day, year, hour, minute, second = (int(words[place]) for place in (1, 3, 4, 5, 6))
-        month = _MONTHS.index(words[2]) // 3 + 1
-        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        place = _MONTHS.index(month) // 3 + 1
+        full = int(year) if len(year) == 4 else _century(int(year), wall.year)
+        return datetime(full, place, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
     except ValueError:
         return None
+
+
+def _century(year: int, now: int) -> int:
+    full = now - now % 100 + year
+    return full - 100 if full > now + 50 else full
 
 
 def retry_after(header: str | None, wall: datetime) -> timedelta | None:
@@ -199,16 +229,21 @@ def retry_after(header: str | None, wall: datetime) -> timedelta | None:
     """
     if header is None:
         return None
-    date = http_date(header)
+    date = http_date(header, wall)
     return span(header) if date is None else span((date - wall).total_seconds())
 
 
 def later(wall: datetime, seconds: timedelta) -> datetime:
-    """Return ``wall`` plus a span, stopping at the end of the calendar."""
+    """Return ``wall`` plus a span, stopping at the ends of the calendar."""
     try:
         return wall + seconds
     except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
+        return _LAST if seconds > timedelta() else _FIRST
+
+
+# A day from the ends, so that no time zone leaves the calendar.
+_FIRST: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+_LAST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
 def moment_of(value: Json) -> datetime | None:
@@ -224,7 +259,7 @@ def moment_of(value: Json) -> datetime | None:
     seconds = number(value)
     if seconds is not None:
         try:
-            return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
+            return min(datetime.fromtimestamp(seconds, UTC), _LAST) if seconds > 0 else None
         except (ValueError, OverflowError, OSError):
             return None
     try:
@@ -233,7 +268,12 @@ def moment_of(value: Json) -> datetime | None:
         return None
     if found is None or found.year <= 1970:  # as with numbers, that says nothing
         return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    if found.tzinfo is None:
+        return min(found.replace(tzinfo=UTC), _LAST)
+    try:
+        return min(found.astimezone(UTC), _LAST)
+    except OverflowError:
+        return _LAST
 
 
 def _american(text: str) -> str:
@@ -246,20 +286,31 @@ def _american(text: str) -> str:
     return f"{year}-{month:0>2}-{day:0>2}T{rest.replace(' ', '')}"
 
 
+def lifetime(value: Json) -> timedelta | None:
+    """Read how long something is valid. Zero is an unknown end, and a negative number is over.
+
+    >>> lifetime("60"), lifetime(0), lifetime(-1)
+    (datetime.timedelta(seconds=60), None, datetime.timedelta(0))
+    """
+    seconds = number(value)
+    if seconds is None or seconds == 0:
+        return None
+    return span(seconds) or timedelta()
+
+
 def expiry(found: Members, wall: datetime) -> datetime | None:
     """Return when a token ends: ``expires_in`` wins over absolute members (clocks differ)."""
-    lifetime = span(found.get("expires_in"))
-    if lifetime is not None:
-        return later(wall, lifetime)
+    left = lifetime(found.get("expires_in"))
+    if left is not None:
+        return later(wall, left)
     absolute = (moment_of(found.get(name)) for name in ("expires_on", "expires_at", "expiry"))
     return next((moment for moment in absolute if moment is not None), None)
 
 
 def left(found: Members, wall: datetime) -> timedelta | None:
-    """Return how long something lives, from ``expires_in`` or an absolute time (TorBox)."""
-    lifetime = span(found.get("expires_in"))
-    end = None if lifetime is not None else expiry(found, wall)
-    return lifetime if end is None else span((end - wall).total_seconds())
+    """Return how long something is valid, from ``expires_in`` or an absolute time (TorBox)."""
+    end = expiry(found, wall)
+    return None if end is None else min(max(end - wall, timedelta()), LONGEST)
 
 
 def words(value: Json) -> tuple[str, ...] | None:

@@ -156,6 +156,9 @@ class Request:
         yield from self.hidden
         yield from (each for each in self.segments if isinstance(each, Secret))
         yield from (value for _, value in self.form + self.headers if isinstance(value, Secret))
+        for name, value in self.headers:
+            if isinstance(value, Secret) and name.lower() == "authorization":
+                yield Secret(value.reveal().partition(" ")[2])  # without its scheme
 
     def presented(self) -> Request:
         """Return the request for a connection that presents its certificate (RFC 8705).

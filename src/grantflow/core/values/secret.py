@@ -41,10 +41,23 @@ class Secret:
     def redact(self, text: str) -> str:
         """Return ``text`` with this secret masked, for servers that echo what they were sent.
 
+        So are the spellings that it may have been sent in: percent-encoded, base64, JSON.
+
         >>> Secret("hunter2").redact("bad password hunter2")
         'bad password ***'
+        >>> Secret("p@ss/word").redact("password=p%40ss%2fword was refused")
+        'password=*** was refused'
         """
-        return text.replace(self.__text, "***") if len(self.__text) >= _SHORTEST_ECHO else text
+        if len(self.__text) < _SHORTEST_ECHO:
+            return text
+        for spelling in _spellings(self.__text):
+            text = text.replace(spelling, "***")
+        return text
+
+    @property
+    def longest(self) -> int:
+        """Return how long the longest spelling is that ``redact`` masks."""
+        return max(map(len, _spellings(self.__text)))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("a Secret does not change")
@@ -78,6 +91,22 @@ class Secret:
 
 # Masking one or two characters would garble the sentence and protect nothing.
 _SHORTEST_ECHO: Final = 4
+
+
+def _spellings(text: str) -> list[str]:
+    """Return how a secret may have been written on the wire, the longest first."""
+    # Loaded only once a server's words are shown: everybody loads this module.
+    import json
+    import re
+    from base64 import b64encode, urlsafe_b64encode
+    from urllib.parse import quote, quote_plus
+
+    coded = [each(text, safe="", errors="surrogatepass") for each in (quote, quote_plus)]
+    lower = [re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), each) for each in coded]
+    inside = [json.dumps(text, ensure_ascii=narrow)[1:-1] for narrow in (True, False)]
+    based = [each(_bytes(text)).decode("ascii") for each in (b64encode, urlsafe_b64encode)]
+    found = {text, *coded, *lower, *inside, *based, *(each.rstrip("=") for each in based)}
+    return sorted(found, key=len, reverse=True)
 
 
 def _bytes(text: str) -> bytes:

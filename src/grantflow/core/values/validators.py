@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Final, TypeGuard, TypeVar, cast
 
 from attrs import Attribute
@@ -149,3 +150,9 @@ def fits_a_header(text: str) -> bool:
     """
     shown = text.isprintable() and text == text.strip()
     return shown and all(ord(each) < 0x100 for each in text)
+
+
+def positive(_: object, attribute: Attribute[timedelta], value: timedelta) -> None:
+    """Refuse a span that is not above zero."""
+    if value <= timedelta():
+        raise ArgumentError(attribute.name, "a span above zero is needed")
