@@ -292,9 +292,7 @@ def test_a_server_that_wants_to_be_asked_later(status: int, grant_type: GrantTyp
     busy = Said(status, HTML, {"Retry-After": "7"})
     with wired(busy) as wire, pytest.raises(AuthenticationError) as caught:
         get_token(wire.url, client_id="app", grant_type=grant_type, refresh_token="rt-1")
-    assert str(caught.value) == (
-        "server error: the server asked to wait; ask again in 7 s"
-    )
+    assert str(caught.value) == ("server error: the server asked to wait; ask again in 7 s")
     assert isinstance(caught.value.problem, Failed)
     assert isinstance(caught.value.problem.error, Unreachable)
     assert caught.value.problem.error.fault.retry_after == seconds(7)
