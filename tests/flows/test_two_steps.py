@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
@@ -603,13 +605,16 @@ def test_the_server_says_how_its_new_client_proves_itself(
 class Full:
     """A store that reads and cannot save."""
 
-    def __init__(self) -> None:
-        self.inner = MemoryStore()
+    token: Token | None = None
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.inner, name)
+    def read(self, key: str, /) -> Token | None:
+        return None
 
-    def save(self, key: str, token: Token, /) -> None:
+    @contextmanager
+    def claim(self, key: str, /, wait: bool = True) -> Iterator[Full]:
+        yield self
+
+    def save(self, token: Token, /) -> None:
         raise StoreError("the disk is full")
 
 
