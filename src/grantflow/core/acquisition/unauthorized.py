@@ -18,7 +18,7 @@ Rules, the first that applies:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias, final
+from typing import Final, Literal, TypeAlias, final
 
 from attrs import frozen
 
