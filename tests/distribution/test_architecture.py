@@ -80,7 +80,7 @@ HOMES = {
     "pytest": ("testing/fixtures.py",),
     "platformdirs": ("shell/environment.py", "compat/dagshub/"),
     "filelock": ("shell/stores/",),
-    "joserfc": ("shell/signing/", "testing/server/"),
+    "joserfc": ("shell/signing/", "shell/stores/", "testing/server/"),
     "keyring": ("shell/stores/",),
     "redis": ("shell/stores/",),
     "rich": ("cli/progress/",),

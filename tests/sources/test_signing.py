@@ -179,9 +179,8 @@ def test_the_assertion_travels_as_two_parameters() -> None:
     signed(wire)(request)
     assert wire.requests[0].assertion is None
     form = wire.form()
-    assert list(form) == ["a", "client_id", "client_assertion_type", "client_assertion"]
+    assert list(form) == ["a", "client_assertion_type", "client_assertion"]
     assert form["client_assertion_type"] == [ASSERTION_TYPE]
-    assert form["client_id"] == ["app"]
 
 
 def test_the_claims_are_those_of_the_rfc() -> None:
@@ -530,7 +529,6 @@ def test_an_issued_assertion_is_fetched_for_every_send(tmp_path: Path) -> None:
     send(request)
     assert wire.tokens() == ["jwt-1", "jwt-2"]
     assert wire.form()["client_assertion_type"] == [ASSERTION_TYPE]
-    assert wire.form()["client_id"] == ["app"]
 
 
 def test_an_assertion_of_another_type() -> None:

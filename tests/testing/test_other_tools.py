@@ -144,7 +144,7 @@ def test_respx_plays_the_server_and_the_api(respx_mock: respx.MockRouter) -> Non
     api = respx_mock.get(API)
     api.side_effect = [httpx.Response(401, headers=challenge), httpx.Response(200, json=["a"])]
     source = TokenSource(
-        CLIENT, "client_credentials", store=MemoryStore(), transport=HttpxTransport()
+        CLIENT, "client_credentials", store=MemoryStore(), transport=HttpxTransport(httpx.Client())
     )
     answer = httpx.get(API, auth=HttpxTokenAuth(source))
     assert answer.json() == ["a"]
@@ -156,7 +156,7 @@ def test_respx_plays_the_server_and_the_api(respx_mock: respx.MockRouter) -> Non
 
 def test_pytest_httpx_plays_the_server(httpx_mock: HTTPXMock) -> None:
     httpx_mock.add_response(method="POST", url=ACME.token_endpoint, json=TOKEN)
-    end = run(ClientCredentialsFlow(CLIENT), HttpxTransport())
+    end = run(ClientCredentialsFlow(CLIENT), HttpxTransport(httpx.Client()))
     assert isinstance(end, Authorized)
     (request,) = httpx_mock.get_requests()
     assert b"grant_type=client_credentials" in request.content
