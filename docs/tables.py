@@ -15,10 +15,21 @@ from typing import Final, TypeVar
 from attrs import AttrsInstance, fields
 from sphinx.util.typing import stringify_annotation
 
+from grantflow import (
+    Client,
+    ClientSecretBasic,
+    ClientSecretHeaders,
+    ClientSecretPost,
+    PrivateKeyJwt,
+    Public,
+    Secret,
+)
 from grantflow.cli.overview import COMMANDS
+from grantflow.core.client.authentication import ClientAuthentication
 from grantflow.core.client.dialect import RequestFormat, ResponseFormat
 from grantflow.core.client.provider import Provider
 from grantflow.core.structure import kinds, shape_of, table_of, usual_of, written
+from grantflow.core.values.request import Assertion
 from grantflow.providers import Template, Variable, names, template
 from grantflow.providers.known import document
 
@@ -211,6 +222,64 @@ def keys() -> str:
     return _rows(("key", "takes", "default", "for example", "meaning"), rows)
 
 
+METHODS: Final[Mapping[str, ClientAuthentication]] = {
+    "none": Public(),
+    "client_secret_basic": ClientSecretBasic("s"),
+    "client_secret_basic_raw": ClientSecretBasic("s", encoding="raw"),
+    "client_secret_post": ClientSecretPost("s"),
+    "client_secret_headers": ClientSecretHeaders("s"),
+    "private_key_jwt": PrivateKeyJwt("PEM"),
+}
+
+
+def requests() -> str:
+    """Return how a client names and proves itself at each endpoint, with the providers of each way.
+
+    It is read off the requests themselves; ``tests/providers/test_vendors.py`` plays every one.
+    """
+    found: dict[tuple[str, ...], list[str]] = {}
+    for each in _templates():
+        provider = each.provider
+        for method in provider.auth_methods:
+            client = Client(provider=provider, client_id="ID", authentication=METHODS[method])
+            people = "device" in each.grants and provider.device_authorization_endpoint is not None
+            shown = (
+                method,
+                _proof(client, "device", provider.device_authorization_endpoint) if people else "",
+                _proof(client, "poll" if people else "token", provider.token_endpoint),
+                _proof(client, "refresh", provider.token_endpoint) if people else "",
+                _proof(client, "revocation", provider.revocation_endpoint),
+            )
+            found.setdefault(shown, []).append(each.name)
+    rows = [
+        (*(f"`{cell}`" if cell else "" for cell in way), ", ".join(who))
+        for way, who in sorted(found.items())
+    ]
+    head = ("method", "code", "poll, else token", "refresh", "revocation", "providers")
+    return _rows(head, rows)
+
+
+def _proof(client: Client, kind: str, endpoint: str | None) -> str:
+    if endpoint is None:
+        return ""
+    request = client.request(endpoint, (), _asking(client.provider, kind))
+    shown = {"ID": "id", "s": "secret"}
+    sent = [
+        f"{name}={shown[text]}"
+        for name, value in request.form
+        if (text := value.reveal() if isinstance(value, Secret) else value) in shown
+    ]
+    sent += ["Basic" for name, _ in request.headers if name == "Authorization"]
+    sent += [name for name, _ in request.headers if name.startswith("client-")]
+    if isinstance(request.assertion, Assertion):
+        provider, to = client.provider, request.assertion.audience
+        words = {provider.token_endpoint: "the token endpoint", provider.issuer: "the issuer"}
+        asked = provider.assertion_audience == "endpoint"
+        to = "the endpoint that is asked" if asked else words.get(to, to)
+        sent.append(f"assertion for {to}")
+    return ", ".join(sent) or "nothing"
+
+
 def _inside(before: str) -> Mapping[str, str]:
     return {name.removeprefix(before): text for name, text in KNOBS.items() if before in name}
 
@@ -285,6 +354,7 @@ def _table(name: str) -> str:
         "providers": providers,
         "knobs": knobs,
         "keys": keys,
+        "requests": requests,
         "commands": commands,
         "aliases": aliases,
     }
