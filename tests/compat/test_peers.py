@@ -394,23 +394,7 @@ def told(
     return f"{what} {len(sent.asked) - before}"
 
 
-PENDING_MENDS: Final = {
-    "requests_oauth2client: expires_in of the past",
-    "huggingface_hub: PollDeviceToken: ten bad gateways",
-}
-"""What the state machine is about to do (Machine 5 and Wire of the design)."""
-
-PARAMS: Final = [
-    pytest.param(
-        case,
-        id=case.name,
-        marks=[pytest.mark.xfail(strict=False)] if case.name in PENDING_MENDS else [],
-    )
-    for case in CASES
-]
-
-
-@pytest.mark.parametrize("case", PARAMS)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_as_the_peer_or_as_decided(case: Case) -> None:
     assert played(case) == (case.here or case.there)
     if case.here is not None:

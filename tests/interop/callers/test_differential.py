@@ -40,17 +40,8 @@ def scenarios(system: str) -> dict[str, Scenario]:
     return importlib.import_module(f"{__package__}.systems.{system}").SCENARIOS.all
 
 
-PENDING_MENDS = {"a_framework_s_words"}
-"""What the reader of answers is about to do (Machine 9 of the design)."""
-
 ALL = [
-    pytest.param(
-        system,
-        each,
-        id=f"{system}-{each.name}",
-        marks=[pytest.mark.interop]
-        + ([pytest.mark.xfail(strict=False)] if each.name in PENDING_MENDS else []),
-    )
+    pytest.param(system, each, id=f"{system}-{each.name}", marks=pytest.mark.interop)
     for system in PAGES
     for each in scenarios(system).values()
 ]
