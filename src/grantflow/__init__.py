@@ -43,6 +43,7 @@ _HOMES = {
     "shell.blocking": "resume run",
     "shell.clock": "SystemClock",
     "shell.ports": "Clock Prompt Store StoreError Transport",
+    "shell.sources.base": "settled",
     "shell.sources.blocking": "GrantError TokenSource",
     "shell.sources.registration": "Registration",
     "shell.stores": "FileStore KeyringStore MemoryStore RedisStore",

@@ -69,6 +69,7 @@ from grantflow.shell.ports import Prompt as Prompt
 from grantflow.shell.ports import Store as Store
 from grantflow.shell.ports import StoreError as StoreError
 from grantflow.shell.ports import Transport as Transport
+from grantflow.shell.sources.base import settled as settled
 from grantflow.shell.sources.blocking import GrantError as GrantError
 from grantflow.shell.sources.blocking import TokenSource as TokenSource
 from grantflow.shell.sources.registration import Registration as Registration

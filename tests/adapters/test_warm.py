@@ -44,7 +44,7 @@ def test_a_renewed_token_is_spelt_anew() -> None:
     request = prepared()
     assert auth(request).headers["Authorization"] == "Bearer at-1"
     assert auth(request).headers["Authorization"] == "Bearer at-1"
-    source.renew(source.token())
+    source.try_renew(source.token())
     assert auth(request).headers["Authorization"] == "Bearer at-2"
     assert auth(prepared()).headers["Authorization"] == "Bearer at-2"
 
@@ -112,6 +112,6 @@ def test_each_preparation_gets_a_proof_of_its_own() -> None:
     proofs = {auth(request).headers["DPoP"] for _ in range(3)}
     assert len(proofs) == 3
     assert request.headers["Authorization"] == "DPoP at-1"
-    source.renew(source.token())
+    source.try_renew(source.token())
     assert auth(request).headers["Authorization"] == "Bearer at-2"
     assert "DPoP" not in request.headers, "a bearer token goes without"

@@ -82,7 +82,7 @@ def main() -> None:
     httpx_auth.OAuth2.token_cache._add_access_token(key, "at-1", 4e9)  # noqa: SLF001
     token: Calls = {
         "grantflow, `source.token()`": source.token,
-        "grantflow, `source.obtain()`": source.obtain,
+        "grantflow, `source.try_token()`": source.try_token,
         "grantflow, `TokenAuth`": lambda: bearing(plain),
         "requests_oauth2client, its auth": lambda: theirs(plain),
         "requests_oauthlib, its client": lambda: oauthlib._client.add_token(API),  # noqa: SLF001

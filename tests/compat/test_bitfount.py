@@ -700,7 +700,7 @@ def test_of_two_files_for_the_same_inputs_the_later_end_counts(
     )
     one = session(auth, clock)
     assert one.access_token == wins
-    one._source.forget(revoke=False)  # noqa: SLF001
+    one._source.try_logout(revoke=False)  # noqa: SLF001
     assert not aside.exists()
     assert one.token_file == first
     assert session(auth, clock).access_token == "at-1"  # what was forgotten does not come back
@@ -868,7 +868,7 @@ def test_no_frame_of_ours_shows_a_secret(
         fails(one.authenticate, at, name)
     stored(one, auth, minutes_left=60)
     fails(lambda: one.get(f"{hub.url}/api"), HTTPAdapter, "send")
-    fails(lambda: one._source.forget(revoke=False), os, "fsync")  # noqa: SLF001
+    fails(lambda: one._source.try_logout(revoke=False), os, "fsync")  # noqa: SLF001
     other = session(auth, clock, username="alice", scopes="openid")
     for how in (strikes, disk_full):
         fails(lambda: other._file.save(other._source.key, TOKENS), Path, "replace", how)  # noqa: SLF001

@@ -717,16 +717,16 @@ def test_a_token_source_may_keep_and_forget(
     storage.add_token(OAuthDagshubToken("good-token", LATER), "https://x.example", True)
     keys = (source.key, source.app_key)
     assert [store.read(key) for key in keys] == [None, None]
-    source.keep("app-token")
+    source.adopt("app-token")
     assert source.token().access_token == Secret("app-token")
     with store.claim(source.key) as entry:
         entry.save(Token(access_token="oauth-token"))
         assert entry.token == store.read(source.key)
     assert None not in [store.read(key) for key in keys]
-    source.forget()
+    source.try_logout()
     assert [store.read(key) for key in keys] == [None, None]
-    source.keep("app-token")
-    source.forget()
+    source.adopt("app-token")
+    source.try_logout()
     assert "app-token" not in text_of(file)
     assert "good-token" in text_of(file)
 

@@ -810,7 +810,7 @@ def test_which_token_counts(
         token=argument,
     )
     if kept is not None:
-        source.keep(kept)
+        source.adopt(kept)
     if used is None:
         with pytest.raises(GrantError, match="a person has to sign in"):
             source.token()

@@ -648,7 +648,7 @@ def test_a_registration_that_fails_is_a_value_for_who_asks_for_values() -> None:
     made = Registration(WANTED, REGISTER, store=MemoryStore(), transport=server, clock=clock)
     source = TokenSource(made, store=MemoryStore(), transport=server, clock=clock)
     clock.sleep_until(instant(120))
-    problem = unsafe_perform_io(source.obtain().failure())
+    problem = unsafe_perform_io(source.try_token().failure())
     assert isinstance(problem, Failed)
     assert isinstance(problem.error, Refused)
 

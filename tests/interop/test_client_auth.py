@@ -159,7 +159,7 @@ def test_a_machine_gets_a_token(server: RealServer, method: str) -> None:
     source = TokenSource(
         client, "client_credentials", store=MemoryStore(), transport=wire_of(server)
     )
-    said = unsafe_perform_io(source.introspect().unwrap())
+    said = unsafe_perform_io(source.try_introspect().unwrap())
     assert said["active"] is True
     assert said["client_id"] == client.client_id
     assert ("cnf" in said) is (method == "mtls")
@@ -192,10 +192,10 @@ def test_a_source_signs_in_renews_and_revokes(server: RealServer, method: str) -
     )
     before = server.stats()
     first = source.token()
-    renewed = unsafe_perform_io(source.renew(first).unwrap())
+    renewed = unsafe_perform_io(source.try_renew(first).unwrap())
     assert renewed.access_token != first.access_token
-    assert unsafe_perform_io(source.introspect().unwrap())["active"] is True
-    source.forget().unwrap()
+    assert unsafe_perform_io(source.try_introspect().unwrap())["active"] is True
+    source.try_logout().unwrap()
     seen = server.stats().since(before)
     assert seen.errors == Counter()
     assert seen.endpoints["revocation_endpoint"] > 0

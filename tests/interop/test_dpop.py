@@ -86,7 +86,7 @@ def test_a_machine_s_token_is_bound_to_its_key(server: RealServer) -> None:
     token = token_of(run(ClientCredentialsFlow(client), Wire()))
     assert token.token_type == "DPoP"
     source = TokenSource(client, "client_credentials", store=MemoryStore(), transport=Wire())
-    said = unsafe_perform_io(source.introspect().unwrap())
+    said = unsafe_perform_io(source.try_introspect().unwrap())
     assert said["cnf"] == {"jkt": KEY.thumbprint}
 
 
@@ -153,7 +153,7 @@ def test_calls_carry_a_proof_by_requests(server: RealServer) -> None:
         session.trust_env = False
         for _ in range(2):
             assert session.get(userinfo, timeout=10).status_code == 200
-        renewed = unsafe_perform_io(source.renew(source.token()).unwrap())
+        renewed = unsafe_perform_io(source.try_renew(source.token()).unwrap())
         assert renewed.token_type == "DPoP"
         assert session.get(userinfo, timeout=10).status_code == 200
     bare = {"Authorization": f"Bearer {source.token().access_token.reveal()}"}

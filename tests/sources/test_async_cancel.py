@@ -33,7 +33,7 @@ def still_signed_in(stage: Stage) -> None:
     """What is stored is what the server takes."""
     nothing_is_left(stage)
     source = stage.blocking()
-    assert isinstance(unsafe_perform_io(source.renew(source.token()).value_or(None)), Token)
+    assert isinstance(unsafe_perform_io(source.try_renew(source.token()).value_or(None)), Token)
     assert "reuse" not in stage.counts
 
 
@@ -76,7 +76,7 @@ def test_a_refused_token_is_renewed_and_saved(way: Way) -> None:
     def play(points: Points) -> None:
         stage = Stage(points)
         old = stage.signed_in(seconds(60))
-        played(way, points, lambda: stage.source.renew(old))
+        played(way, points, lambda: stage.source.try_renew(old))
         assert stage.counts.get("refresh", 0) == (stage.store.read(stage.source.key) != old)
         still_signed_in(stage)
 
@@ -116,7 +116,7 @@ def test_trouble_during_a_refresh_loses_nothing(way: Way, reply: Reply, asked: i
         server = stage.transport.server
         trouble = Outage(now, now + seconds(1), reply)
         stage.transport.server = evolve(server, script=evolve(server.script, outages=(trouble,)))
-        played(way, points, stage.source.obtain)
+        played(way, points, stage.source.try_token)
         stage.clock.advance(seconds(2))
         still_signed_in(stage)
 
@@ -185,7 +185,7 @@ def test_what_is_forgotten_is_revoked_and_removed_or_neither(way: Way, twice: bo
     def play(points: Points) -> None:
         stage = Stage(points)
         stage.signed_in(seconds(60))
-        played(way, points, stage.source.forget)
+        played(way, points, stage.source.try_logout)
         nothing_is_left(stage)
         [grant] = stage.transport.server.grants.values()
         assert grant.revoked == (stage.store.read(stage.source.key) is None)
@@ -200,7 +200,7 @@ def test_what_is_forgotten_is_revoked_and_removed_or_neither(way: Way, twice: bo
 def test_what_is_kept_by_hand_is_stored_or_not(way: Way) -> None:
     def play(points: Points) -> None:
         stage = Stage(points)
-        [token] = played(way, points, lambda: stage.source.keep("by hand"))
+        [token] = played(way, points, lambda: stage.source.adopt("by hand"))
         stored = stage.store.read(stage.source.app_key)
         assert token is None or token == stored
         assert stored is None or stored.access_token == Secret("by hand")

@@ -285,7 +285,7 @@ def test_a_source_signs_its_requests_by_its_clock() -> None:
     source = TokenSource(client, "client_credentials", store=store, transport=wire, clock=clock)
     assert source.token().access_token == Secret("at")
     wire.replies = [Response(200)]
-    source.forget()
+    source.try_logout()
     assert [request.url for request in wire.requests] == [
         ACME.token_endpoint,
         "https://acme.example/revoke",

@@ -38,6 +38,7 @@ from grantflow import (
     Token,
     TokenSource,
     Unreachable,
+    settled,
 )
 from grantflow.core.acquisition.freshness import Skew
 from grantflow.core.client.identity import Grant
@@ -144,8 +145,8 @@ def test_a_person_signs_in_once_and_the_token_stays() -> None:
     assert [code.user_code for code in stage.shown] == [stage.shown[0].user_code]
     assert stage.source().token() == first
     source = stage.source()
-    assert value(source.obtain()) == first
-    assert value(source.obtain()) == first
+    assert value(source.try_token()) == first
+    assert value(source.try_token()) == first
     assert stage.counts == {"device": 1, "poll": 2}
 
 
@@ -155,7 +156,7 @@ def test_a_warm_token_costs_no_lock_and_no_store() -> None:
     first = source.token()
     stage.store.__class__ = _Untouchable
     assert source.token() is first
-    assert value(source.obtain()) == first
+    assert value(source.try_token()) == first
 
 
 class _Untouchable(MemoryStore):  # pyright: ignore[reportGeneralTypeIssues]
@@ -216,7 +217,7 @@ def test_a_token_that_is_still_good_is_served_when_renewal_fails() -> None:
     stage.clock.advance(seconds(140))
     assert source.token() == first, "in the hard window as well, while it lives"
     stage.clock.advance(seconds(60))
-    problem = value(source.obtain())
+    problem = value(source.try_token())
     assert isinstance(problem, Failed)
     assert isinstance(problem.error, Unreachable)
 
@@ -298,12 +299,12 @@ def test_a_token_that_is_stored_and_good_needs_no_lock() -> None:
 def test_nobody_is_asked_where_nobody_may_be() -> None:
     stage = Stage()
     source = stage.source(interactive=False)
-    assert value(source.obtain()) == InteractionRequired()
-    with pytest.raises(GrantError, match="a person has to sign in") as caught:
+    assert value(source.try_token()) == InteractionRequired()
+    with pytest.raises(GrantError, match="sign-in required") as caught:
         source.token()
     assert caught.value.problem == InteractionRequired()
     token = Stage().source().token()
-    assert value(source.renew(token)) == InteractionRequired("the stored token was refused")
+    assert value(source.try_renew(token)) == InteractionRequired("the stored token was refused")
     assert stage.shown == []
     assert stage.counts == {}
 
@@ -313,11 +314,11 @@ def test_a_refused_token_is_renewed_once_for_all() -> None:
     source, sibling = stage.source(), stage.source()
     first = source.token()
     assert sibling.token() == first
-    second = value(source.renew(first))
+    second = value(source.try_renew(first))
     assert isinstance(second, Token)
     assert second.access_token != first.access_token
-    assert value(source.renew(first)) == second, "the current token is another one already"
-    assert value(sibling.renew(first)) == second, "and the store has it as well"
+    assert value(source.try_renew(first)) == second, "the current token is another one already"
+    assert value(sibling.try_renew(first)) == second, "and the store has it as well"
     assert stage.counts["refresh"] == 1
 
 
@@ -331,7 +332,7 @@ def test_a_dead_grant_is_told_and_a_person_asked_again() -> None:
     )
     stage.clock.advance(HOUR)
     silent = stage.source(interactive=False)
-    problem = value(silent.obtain())
+    problem = value(silent.try_token())
     assert isinstance(problem, InteractionRequired)
     assert problem.because is not None
     assert "invalid_grant" in problem.because
@@ -356,11 +357,11 @@ def test_trouble_during_a_refresh_deletes_nothing(reply: Fault | Response) -> No
     stage.clock.advance(HOUR)
     now = stage.clock.now().mono
     stage.script(outages=(Outage(now, now + HOUR, reply),))
-    problem = value(source.obtain())
+    problem = value(source.try_token())
     assert isinstance(problem, Failed)
     assert stage.store.read(source.key) == first
     stage.script(outages=())
-    assert isinstance(value(source.obtain()), Token)
+    assert isinstance(value(source.try_token()), Token)
 
 
 def test_after_an_uncertain_refresh_the_store_is_looked_at_first() -> None:
@@ -378,7 +379,7 @@ def test_after_an_uncertain_refresh_the_store_is_looked_at_first() -> None:
         return Fault("timeout", "maybe")
 
     source = stage.source(interactive=False, transport=losing)
-    assert value(source.obtain()) == newer
+    assert value(source.try_token()) == newer
     assert len(sent) == 1
 
 
@@ -436,7 +437,7 @@ def test_a_store_that_cannot_be_used_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     stage = Stage(store=FileStore(tmp_path / "file" / "tokens"))
     source = stage.source("client_credentials")
-    assert isinstance(value(source.obtain()), Token)
+    assert isinstance(value(source.try_token()), Token)
     assert source.notes[0].startswith("the store cannot be used: cannot ")
 
 
@@ -455,10 +456,10 @@ def test_an_app_token_outranks_those_of_sign_ins() -> None:
     stage = Stage()
     source = stage.source()
     signed_in = source.token()
-    assert source.keep("app-token").access_token == Secret("app-token")
+    assert source.adopt("app-token").access_token == Secret("app-token")
     assert source.token().access_token == Secret("app-token")
     assert source.origin == "app"
-    fallback = value(stage.source().renew(source.token()))
+    fallback = value(stage.source().try_renew(source.token()))
     assert fallback == signed_in, "a refused app token gives way to the sign-in's"
 
 
@@ -469,7 +470,7 @@ def test_the_environment_outranks_the_store(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ACME_TOKEN", "  from-environment \n")
     token = source.token()
     assert (token.access_token, source.origin) == (Secret("from-environment"), "environment")
-    assert value(source.renew(token)) == InteractionRequired(
+    assert value(source.try_renew(token)) == InteractionRequired(
         "the token from the environment was refused"
     )
     monkeypatch.delenv("ACME_TOKEN")
@@ -505,10 +506,10 @@ def test_a_function_may_make_the_client() -> None:
         return evolve(stage.client, authentication=ClientSecretBasic(next(secrets)))
 
     source = stage.source("client_credentials", client=client)
-    problem = value(source.obtain())
+    problem = value(source.try_token())
     assert isinstance(problem, Failed)
     assert isinstance(problem.error, Refused)
-    assert isinstance(value(source.obtain()), Token)
+    assert isinstance(value(source.try_token()), Token)
 
 
 def test_a_token_that_must_live_longer_is_renewed() -> None:
@@ -523,14 +524,14 @@ def test_forget_revokes_and_removes() -> None:
     stage = Stage()
     source = stage.source()
     token = source.token()
-    told = source.introspect()
+    told = source.try_introspect()
     assert unsafe_perform_io(told.map(lambda found: found["active"]).value_or(None)) is True
-    assert unsafe_perform_io(source.forget().map(lambda _: "gone").value_or("kept")) == "gone"
+    assert unsafe_perform_io(source.try_logout().map(lambda _: "gone").value_or("kept")) == "gone"
     assert stage.store.keys() == []
     assert stage.counts["revoke"] == 2
     assert source.current is None
     again = stage.source(token=lambda: token)
-    told = again.introspect()
+    told = again.try_introspect()
     assert unsafe_perform_io(told.map(lambda found: found["active"]).value_or(None)) is False
 
 
@@ -540,11 +541,11 @@ def test_forget_keeps_what_the_server_could_not_be_told_of() -> None:
     source.token()
     now = stage.clock.now().mono
     stage.script(outages=(Outage(now, now + HOUR, Fault("refused", "no")),))
-    problem = unsafe_perform_io(source.forget().failure())
+    problem = unsafe_perform_io(source.try_logout().failure())
     assert problem == Failed(Unreachable(Fault("refused", "no"), 1))
     assert stage.store.keys() == [source.key]
     assert (
-        unsafe_perform_io(source.forget(revoke=False).map(lambda _: "gone").value_or("kept"))
+        unsafe_perform_io(source.try_logout(revoke=False).map(lambda _: "gone").value_or("kept"))
         == "gone"
     )
     assert stage.store.keys() == []
@@ -555,9 +556,9 @@ def test_forget_where_there_is_no_revocation_says_so() -> None:
     provider = evolve(stage.client.provider, revocation_endpoint=None, introspection_endpoint=None)
     source = stage.source(client=evolve(stage.client, provider=provider))
     source.token()
-    problem = unsafe_perform_io(source.introspect().failure())
+    problem = unsafe_perform_io(source.try_introspect().failure())
     assert "introspection" in repr(problem)
-    assert unsafe_perform_io(source.forget().map(lambda _: "gone").value_or("kept")) == "gone"
+    assert unsafe_perform_io(source.try_logout().map(lambda _: "gone").value_or("kept")) == "gone"
     assert "no revocation endpoint" in source.notes[0]
 
 
@@ -584,7 +585,7 @@ def test_a_server_that_gives_the_refused_token_again_is_not_asked_for_ever() -> 
 
     stage.transport = same  # type: ignore[assignment]
     source = stage.source("client_credentials")
-    problem = value(source.renew(source.token()))
+    problem = value(source.try_renew(source.token()))
     assert problem == Failed(InvalidResponse("the server gave the refused token again"))
     assert len(asked) == 2
 
@@ -607,7 +608,7 @@ def test_what_could_not_be_saved_is_revoked_all_the_same() -> None:
     source = stage.source("client_credentials")
     source.token()
     stage.store.clear()
-    assert unsafe_perform_io(source.forget().map(lambda _: "gone").value_or("kept")) == "gone"
+    assert unsafe_perform_io(source.try_logout().map(lambda _: "gone").value_or("kept")) == "gone"
     assert stage.counts["revoke"] == 1
 
 
@@ -629,3 +630,33 @@ def test_an_error_survives_a_pickle(problem: Problem) -> None:
     for again in (pickle.loads(pickle.dumps(error)), copy(error)):
         assert type(again) is GrantError
         assert (str(again), again.problem) == (str(error), problem)
+
+
+def test_the_plain_names_raise_and_the_others_return() -> None:
+    """No failed logout can pass for one that worked."""
+    stage = Stage()
+    source = stage.source()
+    token = source.token()
+    down = stage.source(transport=lambda request: Fault("refused", "no"))
+    assert down.token() == token
+    for call in (down.logout, down.introspect):
+        with pytest.raises(GrantError, match="no connection to the server"):
+            call()
+    assert isinstance(settled(down.try_logout()), Failed)
+    assert stage.store.read(source.key) == token, "it is kept"
+    down.logout(revoke=False)
+    assert stage.store.read(source.key) is None
+
+
+def test_a_refresh_token_of_another_library_is_adopted_and_renewed_at_first_use() -> None:
+    stage = Stage()
+    mine = stage.source().token()
+    assert mine.refresh_token is not None
+    stage.source().logout(revoke=False)
+    long_ago = stage.clock.now().wall - HOUR
+    theirs = Token(access_token="?", refresh_token=mine.refresh_token, expires_at=long_ago)
+    source = stage.source(interactive=False)
+    assert source.adopt(theirs) == theirs
+    assert source.token().access_token not in (theirs.access_token, mine.access_token)
+    assert stage.counts["refresh"] == 1
+    assert stage.store.read(source.key) == source.token()

@@ -36,23 +36,32 @@ class Awaited:
         self.source = source
         self._backend = backend
 
-    def obtain(self) -> IOResult[Token, Problem]:
-        return self._run(self.source.obtain)
+    def try_token(self) -> IOResult[Token, Problem]:
+        return self._run(self.source.try_token)
 
     def token(self) -> Token:
         return self._run(self.source.token)
 
-    def renew(self, rejected: Token) -> IOResult[Token, Problem]:
+    def try_renew(self, rejected: Token) -> IOResult[Token, Problem]:
+        return self._run(lambda: self.source.try_renew(rejected))
+
+    def renew(self, rejected: Token) -> Token:
         return self._run(lambda: self.source.renew(rejected))
 
-    def forget(self, revoke: bool = True) -> IOResult[None, Problem]:
-        return self._run(lambda: self.source.forget(revoke))
+    def logout(self, revoke: bool = True) -> None:
+        return self._run(lambda: self.source.logout(revoke))
 
-    def introspect(self) -> IOResult[Members, Problem]:
+    def introspect(self) -> Members:
         return self._run(self.source.introspect)
 
-    def keep(self, token: Given) -> Token:
-        return self._run(lambda: self.source.keep(token))
+    def try_logout(self, revoke: bool = True) -> IOResult[None, Problem]:
+        return self._run(lambda: self.source.try_logout(revoke))
+
+    def try_introspect(self) -> IOResult[Members, Problem]:
+        return self._run(self.source.try_introspect)
+
+    def adopt(self, token: Given) -> Token:
+        return self._run(lambda: self.source.adopt(token))
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.source, name)

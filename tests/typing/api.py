@@ -93,6 +93,7 @@ from grantflow import (
     providers,
     resume,
     run,
+    settled,
 )
 from grantflow.core.flows.effects import Due
 from grantflow.core.flows.events import Received
@@ -613,13 +614,19 @@ class Drawer:
 
 def front_door(client: Client, transport: Transport, clock: Clock) -> None:
     source = TokenSource(client, grant="device", store=FileStore(), prompt=show)
-    assert_type(source.obtain(), IOResult[Token, Expired | Failed | InteractionRequired])
+    assert_type(source.try_token(), IOResult[Token, Expired | Failed | InteractionRequired])
     assert_type(source.token(), Token)
-    assert_type(source.renew(source.token()), IOResult[Token, Problem])
-    assert_type(source.forget(), IOResult[None, Problem])
-    assert_type(source.forget(revoke=False), IOResult[None, Problem])
+    assert_type(source.try_renew(source.token()), IOResult[Token, Problem])
+    assert_type(source.try_logout(), IOResult[None, Problem])
+    assert_type(source.renew(source.token()), Token)
+    assert_type(source.introspect(), Members)
+    assert_type(source.adopt("at-1"), Token)
+    assert_type(source.try_adopt("at-1"), IOResult[Token, Problem])
+    assert_type(settled(source.try_token()), Token | Expired | Failed | InteractionRequired)
+    source.logout()
+    assert_type(source.try_logout(revoke=False), IOResult[None, Problem])
     assert_type(source.notes, list[str])
-    source.renew("at-1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    source.try_renew("at-1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     try:
         source.token()
     except GrantError as error:
@@ -639,12 +646,12 @@ async def awaiting_front_door(
     client: Client, transport: aio.AsyncTransport, clock: aio.AsyncClock, blocking: Transport
 ) -> None:
     source = aio.AsyncTokenSource(client, grant="device", store=FileStore(), prompt=show)
-    assert_type(await source.obtain(), IOResult[Token, Expired | Failed | InteractionRequired])
+    assert_type(await source.try_token(), IOResult[Token, Expired | Failed | InteractionRequired])
     assert_type(await source.token(), Token)
-    assert_type(await source.renew(await source.token()), IOResult[Token, Problem])
-    assert_type(await source.forget(), IOResult[None, Problem])
-    assert_type(await source.keep("at-1"), Token)
-    assert_type(await source.introspect(), IOResult[Members, Problem])
+    assert_type(await source.try_renew(await source.token()), IOResult[Token, Problem])
+    assert_type(await source.try_logout(), IOResult[None, Problem])
+    assert_type(await source.adopt("at-1"), Token)
+    assert_type(await source.try_introspect(), IOResult[Members, Problem])
     assert_type(source.warm, Token | None)
     assert_type(source.current, Token | None)
     assert_type(source.notes, list[str])

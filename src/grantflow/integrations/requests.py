@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack, cast, final
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack, final
 from urllib.parse import urljoin
 
 import requests
@@ -75,7 +75,7 @@ class TokenAuth(AuthBase):
         scheme: str | None = None,
         on_challenge: OnChallenge | None = None,
     ) -> None:
-        self._source = cast("TokenProvider", source)
+        self._source = source
         self._token = self._source.token
         self._origins = Origins(origins)
         known = Known(source)

@@ -151,7 +151,7 @@ def _revoked(profile: Profile, grant: Grant) -> None:
         interactive=False,
         profile=profile.name,
     )
-    problem = unsafe_perform_io(source.forget().swap().value_or(None))
+    problem = unsafe_perform_io(source.try_logout().swap().value_or(None))
     if problem is not None:
         at = f"{send.asked}: " if send.asked else ""
         raise CommandError(

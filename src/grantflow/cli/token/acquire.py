@@ -83,7 +83,7 @@ def renewed(profile: Profile, rejected: Token) -> Token | None:
         interactive=False,
         profile=profile.name,
     )
-    return unsafe_perform_io(source.renew(rejected).value_or(None))
+    return unsafe_perform_io(source.try_renew(rejected).value_or(None))
 
 
 def _stored(name: str | None, least: timedelta, *, may_ask: bool) -> Token:

@@ -99,7 +99,7 @@ class AsyncTokenSource(BaseTokenSource):
         blocking = getattr(self._store, "blocking", True)
         self._in_store: InStore = run_in_store_thread if blocking else run_here
 
-    async def obtain(self) -> IOResult[Token, Problem]:
+    async def try_token(self) -> IOResult[Token, Problem]:
         """Return a token that may be used now, or the problem."""
         held = self._held
         if held is not None and self._seconds() < held.until:
@@ -113,38 +113,64 @@ class AsyncTokenSource(BaseTokenSource):
             return held.token
         return raised(await self._slowly())
 
-    async def renew(self, rejected: Token) -> IOResult[Token, Problem]:
+    async def renew(self, rejected: Token) -> Token:
+        """Return another token than the one that a server just refused; raises ``GrantError``."""
+        return raised(await self._slowly(rejected))
+
+    async def try_renew(self, rejected: Token) -> IOResult[Token, Problem]:
         """Return another token than the one that a server just refused, or the problem."""
         return IOResult.from_result(await self._slowly(rejected))
 
-    async def forget(self, revoke: bool = True) -> IOResult[None, Problem]:
-        """Drop the token here and in the store, after revoking it (RFC 7009).
+    async def logout(self, revoke: bool = True) -> None:
+        """Remove the token here and in the store, after revoking it (RFC 7009).
 
-        Where the server cannot be told, the token is kept and the problem returned: try again, or
-        forget it locally with ``revoke=False``. Where it has no such endpoint, ``notes`` says so.
-        Who is cancelled after the first revocation was sent still removes the token.
+        Where the server cannot be told, the token is kept and ``GrantError`` raised: try again, or
+        remove it locally with ``revoke=False``. Where it has no such endpoint, ``notes`` says so.
+        A caller that is cancelled after the first revocation was sent still removes the token.
         """
-        flights: SingleFlight[Result[None, Problem]] = SingleFlight()
-        return IOResult.from_result(
-            await flights.share(lambda flight: self._forgotten(flight, revoke=revoke))
-        )
+        raised(await self._logged_out(revoke=revoke))
 
-    async def introspect(self) -> IOResult[Members, Problem]:
-        """Ask the server about the current token (RFC 7662): ``active`` and what it tells."""
+    async def try_logout(self, revoke: bool = True) -> IOResult[None, Problem]:
+        """Do the same as ``logout``, and return the problem where there is one."""
+        return IOResult.from_result(await self._logged_out(revoke=revoke))
+
+    async def introspect(self) -> Members:
+        """Ask the server about the current token (RFC 7662): ``active`` and what it tells.
+
+        Raises ``GrantError``.
+        """
+        return raised(await self._asked_about())
+
+    async def try_introspect(self) -> IOResult[Members, Problem]:
+        """Do the same as ``introspect``, and return the problem where there is one."""
+        return IOResult.from_result(await self._asked_about())
+
+    async def adopt(self, token: Given) -> Token:
+        """Store a token that was made elsewhere, and return it; raises ``GrantError``.
+
+        One with a refresh token, of another library for example, is used and renewed like that of
+        a sign-in. One without is an app token: it outranks those of sign-ins until it ends.
+        """
+        return raised(await self._adopted(as_token(token)))
+
+    async def try_adopt(self, token: Given) -> IOResult[Token, Problem]:
+        """Do the same as ``adopt``, and return the problem where there is one."""
+        return IOResult.from_result(await self._adopted(as_token(token)))
+
+    async def _logged_out(self, *, revoke: bool) -> Result[None, Problem]:
+        flights: SingleFlight[Result[None, Problem]] = SingleFlight()
+        return await flights.share(lambda flight: self._forgotten(flight, revoke=revoke))
+
+    async def _asked_about(self) -> Result[Members, Problem]:
         match either(await self._slowly()):
             case Token() as token:
-                return IOResult.from_result(await self._introspected(token))
+                return await self._introspected(token)
             case problem:
-                return IOResult.from_failure(problem)
+                return Failure(problem)
 
-    async def keep(self, token: Given) -> Token:
-        """Store a long-lived token that somebody made by hand; it outranks those of sign-ins.
-
-        Raises ``StoreError`` where it cannot be stored.
-        """
-        made = as_token(token)
-        flights: SingleFlight[Token] = SingleFlight()
-        return await flights.share(lambda flight: self._kept(flight, made))
+    async def _adopted(self, token: Token) -> Result[Token, Problem]:
+        flights: SingleFlight[Result[Token, Problem]] = SingleFlight()
+        return await flights.share(lambda flight: self._kept(flight, token))
 
     async def _slowly(self, refused: Token | None = None) -> Result[Token, Problem]:
         wish = self._wished(refused)
@@ -207,7 +233,7 @@ class AsyncTokenSource(BaseTokenSource):
                         kept = await claimed(app, self._in_store, flight.patiently)
                         await self._in_store(kept.forget)
         except StoreError as error:
-            return unusable(error)
+            return Failure(unusable(error))
         self._held = None
         return Success(None)
 
@@ -230,12 +256,17 @@ class AsyncTokenSource(BaseTokenSource):
             case problem:
                 return Failure(problem)
 
-    async def _kept(self, flight: InFlight[Token], token: Token) -> Token:
-        async with self._entry(self.app_key) as entry:
-            claim = await claimed(entry, self._in_store, flight.patiently)
-            await self._in_store(lambda: claim.save(token))
+    async def _kept(
+        self, flight: InFlight[Result[Token, Problem]], token: Token
+    ) -> Result[Token, Problem]:
+        try:
+            async with self._entry(self._place_of(token)) as entry:
+                claim = await claimed(entry, self._in_store, flight.patiently)
+                await self._in_store(lambda: claim.save(token))
+        except StoreError as error:
+            return Failure(unusable(error))
         self._held = None
-        return token
+        return Success(token)
 
     async def _fetched(self, make: Callable[[], T]) -> T:
         """Make what may need the caller's own functions, which may block."""

@@ -12,10 +12,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import Final, TypeAlias, final
+from typing import Final, TypeAlias, TypeVar, final
 
 from attrs import evolve
+from returns.io import IOResult
 from returns.result import Failure, Result, Success
+from returns.unsafe import unsafe_perform_io
 
 from grantflow.core.acquisition.candidates import is_refused
 from grantflow.core.acquisition.freshness import Skew
@@ -29,9 +31,9 @@ from grantflow.core.client.dpop import DPoP
 from grantflow.core.client.identity import Grant, key_of
 from grantflow.core.flows.flow_for import flow_for
 from grantflow.core.flows.pacing import Backoff
-from grantflow.core.flows.states import DeviceState, Failed, Pending, Problem, SlowDown
+from grantflow.core.flows.states import DeviceState, Expired, Failed, Pending, Problem, SlowDown
 from grantflow.core.messages import sentence
-from grantflow.core.values.errors import InvalidResponse
+from grantflow.core.values.errors import InteractionRequired, InvalidResponse
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Reply
 from grantflow.core.values.result import either
@@ -43,6 +45,9 @@ from grantflow.shell.ports import Prompt, Readable, Store, StoreError
 from grantflow.shell.sources.memory_cache import MEANWHILE, CachedToken, Demand, ages, taken
 from grantflow.shell.stores import FileStore
 from grantflow.shell.terminal import plain_prompt
+
+T = TypeVar("T")
+E = TypeVar("E")
 
 _log: Final = logging.getLogger("grantflow")
 
@@ -218,6 +223,10 @@ class BaseTokenSource:
             self._note("the provider has no revocation endpoint, so the server was not told")
         return requests
 
+    def _place_of(self, token: Token) -> str:
+        """Return the key under which a token that was made elsewhere is stored."""
+        return self.app_key if token.refresh_token is None else self.key
+
     def _note(self, note: str) -> None:
         self.notes.append(note)
         _log.warning("%s", note)
@@ -251,9 +260,9 @@ def question(client: Client, token: Token) -> Result[Request, Problem]:
     return Success(request)
 
 
-def unusable(error: StoreError) -> Result[None, Problem]:
+def unusable(error: StoreError) -> Problem:
     """Return the problem of a store that cannot be used."""
-    return Failure(Failed(InvalidResponse(f"the store cannot be used: {error}")))
+    return Failed(InvalidResponse(f"the store cannot be used: {error}"))
 
 
 def as_token(given: Given) -> Token:
@@ -261,10 +270,27 @@ def as_token(given: Given) -> Token:
     return given if isinstance(given, Token) else Token(access_token=given)
 
 
-def raised(result: Result[Token, Problem]) -> Token:
-    """Return the token; raises ``GrantError``."""
-    match either(result):
-        case Token() as token:
-            return token
-        case problem:
-            raise GrantError(problem)
+def raised(result: Result[T, Problem]) -> T:
+    """Return the value; raises ``GrantError``."""
+    found = either(result)
+    if isinstance(found, (Expired, Failed, InteractionRequired)):
+        raise GrantError(found)
+    return found
+
+
+def settled(result: IOResult[T, E]) -> T | E:
+    """Leave an ``IOResult`` with its types: what a ``try_`` method returned, or the problem.
+
+    >>> from returns.io import IOSuccess
+    >>> settled(IOSuccess(1))
+    1
+    """
+    value = unsafe_perform_io(result.value_or(_NOTHING))
+    return unsafe_perform_io(result.failure()) if isinstance(value, _Nothing) else value
+
+
+@final
+class _Nothing: ...
+
+
+_NOTHING: Final = _Nothing()

@@ -86,7 +86,7 @@ class TokenSource(BaseTokenSource):
         self._transport = None if transport is None else signed(transport, self._clock)
         self._flights: SingleFlight[Acquired | NotAcquired] = SingleFlight()
 
-    def obtain(self) -> IOResult[Token, Problem]:
+    def try_token(self) -> IOResult[Token, Problem]:
         """Return a token that may be used now, or the problem."""
         held = self._held
         if held is not None and self._seconds() < held.until:
@@ -100,32 +100,48 @@ class TokenSource(BaseTokenSource):
             return held.token
         return raised(self._slowly())
 
-    def renew(self, rejected: Token) -> IOResult[Token, Problem]:
+    def renew(self, rejected: Token) -> Token:
+        """Return another token than the one that a server just refused; raises ``GrantError``."""
+        return raised(self._slowly(rejected))
+
+    def try_renew(self, rejected: Token) -> IOResult[Token, Problem]:
         """Return another token than the one that a server just refused, or the problem."""
         return IOResult.from_result(self._slowly(rejected))
 
-    def forget(self, revoke: bool = True) -> IOResult[None, Problem]:
-        """Drop the token here and in the store, after revoking it (RFC 7009).
+    def logout(self, revoke: bool = True) -> None:
+        """Remove the token here and in the store, after revoking it (RFC 7009).
 
-        Where the server cannot be told, the token is kept and the problem returned: try again, or
-        forget it locally with ``revoke=False``. Where it has no such endpoint, ``notes`` says so.
+        Where the server cannot be told, the token is kept and ``GrantError`` raised: try again, or
+        remove it locally with ``revoke=False``. Where it has no such endpoint, ``notes`` says so.
         """
+        raised(self._forgotten(revoke=revoke))
+
+    def try_logout(self, revoke: bool = True) -> IOResult[None, Problem]:
+        """Do the same as ``logout``, and return the problem where there is one."""
         return IOResult.from_result(self._forgotten(revoke=revoke))
 
-    def introspect(self) -> IOResult[Members, Problem]:
-        """Ask the server about the current token (RFC 7662): ``active`` and what it tells."""
+    def introspect(self) -> Members:
+        """Ask the server about the current token (RFC 7662): ``active`` and what it tells.
+
+        Raises ``GrantError``.
+        """
+        return raised(self._slowly().bind(self._introspected))
+
+    def try_introspect(self) -> IOResult[Members, Problem]:
+        """Do the same as ``introspect``, and return the problem where there is one."""
         return IOResult.from_result(self._slowly().bind(self._introspected))
 
-    def keep(self, token: Given) -> Token:
-        """Store a long-lived token that somebody made by hand; it outranks those of sign-ins.
+    def adopt(self, token: Given) -> Token:
+        """Store a token that was made elsewhere, and return it; raises ``GrantError``.
 
-        Raises ``StoreError`` where it cannot be stored.
+        One with a refresh token, of another library for example, is used and renewed like that of
+        a sign-in. One without is an app token: it outranks those of sign-ins until it ends.
         """
-        made = as_token(token)
-        with self._store.claim(self.app_key) as entry:
-            entry.save(made)
-        self._held = None
-        return made
+        return raised(self._adopted(as_token(token)))
+
+    def try_adopt(self, token: Given) -> IOResult[Token, Problem]:
+        """Do the same as ``adopt``, and return the problem where there is one."""
+        return IOResult.from_result(self._adopted(as_token(token)))
 
     def _slowly(self, refused: Token | None = None) -> Result[Token, Problem]:
         wish = self._wished(refused)
@@ -150,7 +166,16 @@ class TokenSource(BaseTokenSource):
                 told = Success(None) if live is None else self._revoked(live)
                 return told.map(lambda _: self._drop(entry))
         except StoreError as error:
-            return unusable(error)
+            return Failure(unusable(error))
+
+    def _adopted(self, token: Token) -> Result[Token, Problem]:
+        try:
+            with self._store.claim(self._place_of(token)) as entry:
+                entry.save(token)
+        except StoreError as error:
+            return Failure(unusable(error))
+        self._held = None
+        return Success(token)
 
     def _drop(self, entry: Claim) -> None:
         entry.forget()
