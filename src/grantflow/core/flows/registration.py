@@ -163,6 +163,11 @@ def _registered(request: Request, provider: Provider, reply: Reply, now: Moment)
     return token_reply(request, provider, (), reply, now, "token", repeatable=True)
 
 
+_TAKEN: Final = frozenset(
+    {"client_secret", "client_secret_expires_at", "token_endpoint_auth_method"}
+)
+
+
 def _client(found: Members, request: Request, now: Moment) -> Result[Token, str]:
     # What the answer leaves out is as it was asked for (RFC 7591 section 3.2.1).
     method = found.get("token_endpoint_auth_method") or dict(request.form).get(
@@ -175,7 +180,7 @@ def _client(found: Members, request: Request, now: Moment) -> Result[Token, str]
             expires_at=moment_of(found.get("client_secret_expires_at")),
             extra=Members(
                 {
-                    **absent(found, frozenset({"client_secret", "token_endpoint_auth_method"})),
+                    **absent(found, _TAKEN),
                     **({"token_endpoint_auth_method": method} if isinstance(method, str) else {}),
                 }
             ),

@@ -100,7 +100,7 @@ def _event(
     if answer.refused is not None:
         return _refusal(answer, answer.refused, endpoint, now)
     if answer.success:
-        return _success(answer, scope, request, endpoint, now)
+        return _success(answer, provider, scope, request, endpoint, now)
     if reply.status == 429 or (reply.status == 503 and endpoint == "token"):
         return SlowDownAsked(now.mono, answer.interval, answer.retry_after, now.roll)
     if endpoint == "poll":
@@ -126,9 +126,14 @@ def _refusal(answer: Answer, refused: Refused, endpoint: Endpoint, now: Moment) 
 
 
 def _success(
-    answer: Answer, scope: tuple[str, ...], request: Request, endpoint: Endpoint, now: Moment
+    answer: Answer,
+    provider: Provider,
+    scope: tuple[str, ...],
+    request: Request,
+    endpoint: Endpoint,
+    now: Moment,
 ) -> TokenReply:
-    match either(answer.found.bind(lambda found: _token(found, scope, request, now))):
+    match either(answer.found.bind(lambda found: _token(found, provider, scope, request, now))):
         case (Token() as token, dropped):
             return TokenIssued(now.mono, token, dropped)
         case str() if endpoint == "poll" and answer.response.status != 200:
@@ -152,7 +157,7 @@ _TOKEN_MEMBERS: Final = frozenset(
 
 
 def _token(
-    found: Members, scope: tuple[str, ...], request: Request, now: Moment
+    found: Members, provider: Provider, scope: tuple[str, ...], request: Request, now: Moment
 ) -> Result[tuple[Token, tuple[str, ...]], str]:
     """Read a token, and the names of optional members that cannot be used and are dropped."""
     optional = {name: either(maybe_sendable(found, name)) for name in ("refresh_token", "id_token")}
@@ -176,13 +181,15 @@ def _token(
             tuple(dropped),
         )
         for access_token in sendable(found, "access_token")
-        for token_type in _token_type(found, request)
+        for token_type in _token_type(found, provider, request)
     )
 
 
-def _token_type(found: Members, request: Request) -> Result[str, str]:
+def _token_type(found: Members, provider: Provider, request: Request) -> Result[str, str]:
     value = found.get("token_type")
     token_type = "Bearer" if value in (None, "") else text_of(value) or ""
+    if not is_http_token(token_type) and provider.authorization_scheme is not None:
+        token_type = provider.authorization_scheme  # eBay says "User Access Token"
     if not is_http_token(token_type):
         return Failure("token_type is not a word that can be sent (RFC 9110 section 5.6.2)")
     return _bound(token_type, request)
