@@ -24,7 +24,7 @@ from grantflow import (
     Public,
     Secret,
 )
-from grantflow.cli.overview import COMMANDS
+from grantflow.cli.dispatch import COMMANDS
 from grantflow.core.client.authentication import ClientAuthentication
 from grantflow.core.client.dialect import RequestFormat, ResponseFormat
 from grantflow.core.client.provider import Provider

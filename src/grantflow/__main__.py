@@ -9,44 +9,47 @@ from grantflow.cli.token import quick
 
 TYPE_CHECKING = False  # here and in quick: typing costs more than a stored token
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from grantflow.cli.context import Context
 
 
-def main(argv: Sequence[str] | None = None, now: Callable[[], float] | None = None) -> int:
-    """Run the command and return its exit code; whatever goes wrong is told in one line."""
+def main(argv: Sequence[str] | None = None, context: Context | None = None) -> int:
+    """Run the command and return its exit code; every problem is reported in one line."""
     words = sys.argv[1:] if argv is None else list(argv)
+    now = None if context is None else context.clock.now().wall.timestamp()
     try:
-        code = 0 if quick.printed(words, None if now is None else now()) else _dispatched(words)
+        code = 0 if quick.printed(words, now) else _dispatch(words, context)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _told("interrupted", 130)
+    except KeyboardInterrupt as interrupt:
+        return _end(*getattr(interrupt, "told", ("interrupted", 130)))
     except BrokenPipeError:
-        # Whoever read our output has gone, and Python would say so once more at exit.
+        # The reader of our output is gone, and Python would report that again at exit.
         _abandon_output()
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: never a traceback
         from grantflow.cli.errors import verdict
 
-        message, code = verdict(error)
+        found = verdict(error)
         if isinstance(error, OSError):
             _abandon_output()
-        return _told(message, code)
+        return _end(str(found), found.code)
     return code
 
 
-def _dispatched(words: list[str]) -> int:
-    # Loaded here, so that Ctrl-C while the command loads is met as well.
+def _dispatch(words: list[str], context: Context | None) -> int:
+    # Loaded here, so that Ctrl-C while the command loads is caught as well.
     from grantflow.cli.dispatch import dispatch
 
-    return dispatch(words)
+    return dispatch(words, context)
 
 
-def _told(message: str, code: int) -> int:
-    from grantflow.cli.output import tell
+def _end(message: str, code: int) -> int:
+    from grantflow.cli.output import warn
 
     try:
-        tell(f"grantflow: {message}")
+        warn(message)
     except OSError:
         _abandon_output()
     return code

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from grantflow.cli import overview
+from grantflow.cli import dispatch
 from grantflow.cli.parser import Parser
-from tests.support.cli_stage import ISSUER, Stage
+from tests.support.cli_stage import ISSUER, Person, Stage
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_alone_it_says_what_it_is_and_what_to_do_first(stage: Stage) -> None:
 def test_help_names_every_command_and_exit_code(stage: Stage, argv: tuple[str, ...]) -> None:
     ran = stage.run(*argv)
     assert (ran.code, ran.err) == (0, "")
-    for word in (*overview.COMMANDS, "GRANTFLOW_HOME", "130"):
+    for word in (*dispatch.COMMANDS, "GRANTFLOW_HOME", "130"):
         assert word in ran.out
 
 
@@ -46,7 +46,7 @@ def test_the_version_is_the_package_s(stage: Stage) -> None:
     assert stage.run("--version").out == f"grantflow {version('grantflow')}\n"
 
 
-@pytest.mark.parametrize("name", overview.COMMANDS)
+@pytest.mark.parametrize("name", dispatch.COMMANDS)
 def test_every_command_has_help_with_examples(stage: Stage, name: str) -> None:
     ran = stage.run(name, "--help")
     assert (ran.code, ran.err) == (0, "")
@@ -54,14 +54,14 @@ def test_every_command_has_help_with_examples(stage: Stage, name: str) -> None:
     assert stage.run("help", name) == stage.run("--help", name) == ran
 
 
-@pytest.mark.parametrize("name", overview.COMMANDS)
+@pytest.mark.parametrize("name", dispatch.COMMANDS)
 def test_help_fits_the_screen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     parser: Parser = import_module(f"grantflow.cli.commands.{name}").parser()
     assert max(len(line) for line in parser.format_help().splitlines()) <= 100
 
 
-@pytest.mark.parametrize("name", overview.COMMANDS)
+@pytest.mark.parametrize("name", dispatch.COMMANDS)
 def test_every_flag_is_explained(name: str) -> None:
     parser: Parser = import_module(f"grantflow.cli.commands.{name}").parser()
     lines = [*parser.format_help().splitlines(), ""]
@@ -71,9 +71,9 @@ def test_every_flag_is_explained(name: str) -> None:
 
 
 def test_every_command_that_is_listed_is_there_and_no_other() -> None:
-    folder = Path(overview.__file__).parent / "commands"
+    folder = Path(dispatch.__file__).parent / "commands"
     found = {path.stem for path in folder.glob("*.py")} - {"__init__"}
-    assert found == set(overview.COMMANDS)
+    assert found == set(dispatch.COMMANDS)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_every_command_that_is_listed_is_there_and_no_other() -> None:
         (("stauts",), "did you mean 'status'"),
         (("qqq",), "see grantflow --help"),
         (("help", "stauts"), "did you mean 'status'"),
-        (("--json", "list"), "flags follow the command"),
+        (("--json", "list"), "flags come after a command"),
         (("list", "--jsno"), "did you mean '--json'"),
         (("login", "--isuer=x"), "did you mean '--issuer'"),
         (("list", "--qqqqqq"), "see grantflow list --help"),
@@ -116,7 +116,7 @@ def test_a_mistake_of_ours_is_one_line_that_can_be_reported(
     def broken() -> tuple[str, ...]:
         raise KeyError("hunter2hunter2")
 
-    monkeypatch.setattr(overview, "short", broken)
+    monkeypatch.setattr(dispatch, "short", broken)
     ran = stage.run()
     assert ran.code == 1
     line = ran.complaint()
@@ -129,7 +129,7 @@ def test_ctrl_c_is_130_and_one_word(stage: Stage, monkeypatch: pytest.MonkeyPatc
     def interrupted() -> tuple[str, ...]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(overview, "short", interrupted)
+    monkeypatch.setattr(dispatch, "short", interrupted)
     ran = stage.run()
     assert ran.code == 130
     assert ran.complaint() == "grantflow: interrupted"
@@ -161,7 +161,7 @@ HEAVY = {"requests", "rich", "segno", "http.server", "webbrowser", "asyncio"}
 
 def test_a_fresh_token_is_printed_without_loading_what_it_does_not_need(stage: Stage) -> None:
     stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
-    loaded = loaded_by(stage.home, "token", "ci", "--format", "text")
+    loaded = loaded_by(stage.home, "token", "ci", "--min-ttl", "1.0")
     assert "grantflow.cli.commands.token" in loaded
     assert not loaded & HEAVY
     assert not loaded & {"grantflow.shell.sources.blocking", "grantflow.testing", "platformdirs"}
@@ -179,9 +179,8 @@ def test_without_the_extra_it_speaks_in_plain_lines(
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     monkeypatch.delitem(sys.modules, "grantflow.cli.progress.live", raising=False)
-    monkeypatch.setattr("grantflow.cli.progress.screen.is_terminal", lambda stream: True)
-    monkeypatch.setattr("grantflow.cli.progress.qr.is_terminal", lambda stream: True)
     stage.plays()
+    stage.has(terminal=Person(shows=True))
     ran = stage.login("--no-browser")
     assert f"  {ISSUER}/activate?user_code=" in ran.err
     assert "Signed in" in ran.err
@@ -211,4 +210,4 @@ def test_what_others_wrote_is_shown_and_not_obeyed(stage: Stage) -> None:
         assert "\x1b" not in out
     document |= {"profiles": {"\x1b[31m": {}, "ci": {}}, "default": None}
     (stage.home / "profiles.json").write_text(json.dumps(document))
-    assert "Name one of: \\u001b[31m, ci" in stage.run("token").complaint()
+    assert "pass one of \\u001b[31m, ci" in stage.run("token").complaint()

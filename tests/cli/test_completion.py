@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from grantflow import providers
-from grantflow.cli import overview
+from grantflow.cli import dispatch
 from tests.support.cli_stage import Stage
 
 SHELLS = ("bash", "zsh", "tcsh")
@@ -49,7 +49,7 @@ def test_each_shell_reads_its_script(stage: Stage, shell: str) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_each_script_knows_every_command(stage: Stage, shell: str) -> None:
     text = script(stage, shell).read_text()
-    assert all(name in text for name in overview.COMMANDS)
+    assert all(name in text for name in dispatch.COMMANDS)
     assert "grantflow list --names" in text
 
 
@@ -83,7 +83,7 @@ def test_bash_completes(stage: Stage) -> None:
         stage.run("login", "--token-stdin", "--profile", name, stdin="at-1")
     path = script(stage, "bash")
     assert completed(stage, path, "to") == ["token"]
-    assert set(completed(stage, path, "")) == set(overview.COMMANDS)
+    assert set(completed(stage, path, "")) == set(dispatch.COMMANDS)
     assert completed(stage, path, "token", "--form") == ["--format"]
     assert completed(stage, path, "token", "--format", "ku") == ["kubernetes"]
     assert set(completed(stage, path, "token", "")) == {"work", "home.1"}
@@ -124,7 +124,7 @@ def test_the_names_alone_are_listed(stage: Stage) -> None:
 def test_an_unknown_shell_is_usage(stage: Stage) -> None:
     ran = stage.run("completion", "fosh")
     assert ran.code == 2
-    assert "invalid choice: 'fosh'" in ran.complaint()
+    assert "unknown value 'fosh'" in ran.complaint()
     assert "bash" in ran.err
     assert stage.run("completion").code == 2
 

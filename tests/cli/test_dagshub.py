@@ -10,10 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from grantflow import Request, Response
-from grantflow.cli.commands import login
-from grantflow.cli.progress.live import Live
-from grantflow.cli.progress.prompt import Invite
-from tests.support.cli_stage import Stage
+from tests.support.cli_stage import Stage, Terminal
 from tests.support.compat_wire import Says, wire
 from tests.support.dagshub_stage import ISSUED, REFUSED, USER, DagsHub, dagshub
 
@@ -85,7 +82,10 @@ def test_a_token_made_by_hand_is_stored_after_dagshub_took_it(stage: Stage) -> N
     stage.answers_with(dagshub)
     assert stage.run(*HAND, stdin="app-token-1\n").code == 0
     own = stage.run(*HAND, "--set", "host=hub.acme.example", "--profile", "own", stdin="own-1\n")
-    assert (own.code, own.out, own.err) == (0, "", "Signed in: profile own\n")
+    assert (own.code, own.out) == (0, "")
+    assert own.err == (
+        "grantflow: the default profile is now own (it was dagshub)\nSigned in: profile own\n"
+    )
     assert stage.run("token", "dagshub").out == "app-token-1\n"
     assert stage.run("token", "own").out == "own-1\n"
     assert asked == [
@@ -117,11 +117,11 @@ def test_so_is_a_program(stage: Stage, asked: list[Request]) -> None:
 def test_so_is_a_terminal(
     stage: Stage, asked: list[Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown: list[object] = []
-    monkeypatch.setattr(Invite, "__call__", lambda self, code: shown.append(code))
-    monkeypatch.setattr(login, "screen", Live)
-    assert stage.run(*LOGIN).code == 0
-    assert len(shown) == 1
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    stage.run(*LOGIN)
+    assert terminal.getvalue().count("To sign in, open this link") == 1
 
 
 # On real sockets: a provider of one's own that is like DagsHub, but on this machine.
@@ -207,7 +207,7 @@ def test_where_nobody_could_be_asked_a_token_is_stored_and_that_is_told(
     ran = here.run(*OWN, stdin="good-token\n")
     assert (ran.code, ran.out) == (0, "")
     warning, done = ran.err.splitlines()
-    assert warning.startswith("grantflow: the token was not checked at hub, and is stored as it is")
+    assert warning.startswith("grantflow: the token was stored without a check at hub")
     assert why in warning
     assert done == "Signed in: profile hub"
     assert "good-token" not in ran.err

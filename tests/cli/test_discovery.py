@@ -7,9 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Reply, Response
+from grantflow.testing import Script
 from tests.support.cli_stage import ISSUER, Stage
 
 LOGIN = ("login", "--issuer", ISSUER, "--client-id", "app")
@@ -34,9 +36,7 @@ def described(stage: Stage, **changes: object) -> list[str]:
         if request.method == "GET":
             return Response(200, {}, json.dumps(document).encode())
         path = request.url.rpartition("/")[2]
-        return stage.transport(
-            Request(f"{ISSUER}/{path}", form=request.form, headers=request.headers)
-        )
+        return stage.transport(evolve(request, url=f"{ISSUER}/{path}"))
 
     stage.answers_with(transport)
     return asked
@@ -60,8 +60,8 @@ def test_other_origins_are_told_with_what_is_there(stage: Stage) -> None:
         userinfo_endpoint="https://server.test:8443/me",
     )
     assert told(stage) == [
-        f"grantflow: {ISSUER} sends to another origin: https://api.server.test (token, revocation)",
-        f"grantflow: {ISSUER} sends to another origin: https://server.test:8443 (userinfo)",
+        f"grantflow: {ISSUER} uses another origin: https://api.server.test (token, revocation)",
+        f"grantflow: {ISSUER} uses another origin: https://server.test:8443 (userinfo)",
     ]
 
 
@@ -108,6 +108,7 @@ def test_another_issuer_is_no_matter_of_slashes(stage: Stage) -> None:
 
 def test_the_metadata_s_own_order_does_not_choose_the_proof(stage: Stage) -> None:
     methods = ["private_key_jwt", "client_secret_post", "client_secret_basic", "none"]
+    stage.plays(Script(clients={"app": "hunter2hunter2"}, approve_after=timedelta()))
     described(stage, token_endpoint_auth_methods_supported=methods)
     stage.monkeypatch.setenv("GRANTFLOW_CLIENT_SECRET", "hunter2hunter2")
     told(stage)

@@ -141,7 +141,7 @@ def test_who_traces_git_is_told_why_nothing_comes(
     stage.monkeypatch.setenv("GIT_TRACE", traced)
     ran = get(stage, asked)
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err.startswith(f"grantflow: no token from here: {why}")
+    assert ran.err.startswith(f"grantflow: no token: {why}")
     assert get(stage, question()).err == ""
     for off in ("0", "false", ""):
         stage.monkeypatch.setenv("GIT_TRACE", off)
@@ -215,7 +215,7 @@ def test_what_git_tells_is_heard_in_silence(stage: Stage, operation: str) -> Non
     asked = question(username="oauth2", password="at-of-somebody")
     ran = stage.run("token", *FORMAT, operation, stdin=asked)
     assert (ran.code, ran.out, ran.err) == (0, "", "")
-    assert not (stage.home / "refusals.json").exists()
+    assert not (stage.home / "rejected.json").exists()
 
 
 def test_a_person_is_told_how_to_tell_git(stage: Stage) -> None:
@@ -289,7 +289,7 @@ def test_a_refusal_is_forgotten_after_a_while(stage: Stage) -> None:
     assert "password=" in get(stage, question()).out
     erase(stage, access_token(stage))
     assert stage.counts["refresh"] == 2
-    refused = json.loads((stage.home / "refusals.json").read_text())["refused"]
+    refused = json.loads((stage.home / "rejected.json").read_text())["rejected"]
     assert len(refused) == 1
 
 
@@ -340,10 +340,12 @@ def test_a_refused_token_of_the_environment_is_told(stage: Stage) -> None:
     assert "password=" in get(stage, question()).out
 
 
-@pytest.mark.parametrize("text", [b"{", b"[]", b'{"refused": 5}', b'{"refused": [["a"], "b", 1]}'])
+@pytest.mark.parametrize(
+    "text", [b"{", b"[]", b'{"rejected": 5}', b'{"rejected": [["a"], "b", 1]}']
+)
 def test_damaged_refusals_are_none(stage: Stage, text: bytes) -> None:
     stage.run("login", "--token-stdin", "--issuer", ISSUER, "--profile", "ci", stdin="at-1")
-    path = stage.home / "refusals.json"
+    path = stage.home / "rejected.json"
     path.write_bytes(text)
     path.chmod(0o600)
     assert "password=at-1\n" in get(stage, question()).out
@@ -354,8 +356,8 @@ def test_damaged_refusals_are_none(stage: Stage, text: bytes) -> None:
 def test_no_refusal_shows_a_token(stage: Stage) -> None:
     stage.run("login", "--token-stdin", "--issuer", ISSUER, "--profile", "ci", stdin="at-hunter2")
     shown = erase(stage, "at-hunter2").err + get(stage, question()).err
-    assert "hunter2" not in shown + (stage.home / "refusals.json").read_text()
-    assert (stage.home / "refusals.json").stat().st_mode & 0o777 == 0o600
+    assert "hunter2" not in shown + (stage.home / "rejected.json").read_text()
+    assert (stage.home / "rejected.json").stat().st_mode & 0o777 == 0o600
 
 
 # -- git itself

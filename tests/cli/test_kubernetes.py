@@ -85,9 +85,7 @@ def test_the_answer_has_the_version_that_was_asked_for(stage: Stage, version: st
 
 def test_an_end_is_never_said_to_be_later_than_it_is(stage: Stage) -> None:
     stage.login()
-    [path] = (stage.home / "tokens").glob("*.json")
-    ends = "2026-01-01T02:00:15.999999+01:00"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"expires_at": ends}))
+    stage.rewrites_token(expires_at="2026-01-01T02:00:15.999999+01:00")
     said = valid(stage.run("token", "--format", "kubernetes").out)["expirationTimestamp"]
     assert datetime.fromisoformat(said) == datetime(2026, 1, 1, 1, 0, 15, tzinfo=UTC)
 

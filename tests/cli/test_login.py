@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from datetime import timedelta
@@ -9,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from grantflow.cli.progress import prompt as invite
+from grantflow.cli import context
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Fault, Reply, Response
 from grantflow.core.values.secret import Secret
 from grantflow.testing import Outage, Script
-from tests.support.cli_stage import ISSUER, Stage, Terminal
+from tests.support.cli_stage import ISSUER, Person, Stage, Terminal
 
 SECRET = "hunter2 hunter2"
 
@@ -55,8 +56,8 @@ def test_the_link_stands_alone_with_the_code_beside_it(stage: Stage) -> None:
 
 def test_the_last_line_says_who_is_signed_in_and_until_when(stage: Stage) -> None:
     last = stage.login("--scope", "read write").err.splitlines()[-1]
-    expected = "Signed in: profile server.test, expires in 1 hour (renews itself), scope read write"
-    assert last == expected
+    expires = "expires in 1 hour (refreshed automatically)"
+    assert last == f"Signed in: profile server.test, {expires}, scope read write"
 
 
 def test_a_login_is_remembered_without_a_secret(stage: Stage) -> None:
@@ -71,16 +72,11 @@ def test_a_login_is_remembered_without_a_secret(stage: Stage) -> None:
             "device_authorization_endpoint": f"{ISSUER}/device",
             "revocation_endpoint": f"{ISSUER}/revoke",
             "client_id": "app",
-            "client_auth": "none",
             "scope": ["read"],
             "resource": ["https://r.example"],
             "param": [["prompt", "login"]],
-            "spelling": {
-                "version": 1,
-                "introspection_endpoint": f"{ISSUER}/introspect",
-                "userinfo_endpoint": f"{ISSUER}/userinfo",
-                "auth_methods": ["client_secret_basic", "none", "client_secret_post"],
-            },
+            "spelling": stage.profiles()["server.test"]["spelling"],
+            "token_key": stage.token_key("server.test"),
         }
     }
     [token] = stage.tokens()
@@ -141,8 +137,9 @@ def test_the_timeout_ends_the_waiting(stage: Stage) -> None:
     ran = stage.run("login", "--issuer", ISSUER, "--client-id", "app", "--timeout", "20", "--json")
     assert ran.code == 1
     assert ran.err == (
-        "grantflow: nobody approved within the 20 seconds of --timeout, and the code would have "
-        "lived for another 10 minutes; start again with a longer --timeout, or without one\n"
+        "grantflow: the sign-in was not approved within the --timeout of 20 seconds; its code was "
+        "valid for another 10 minutes; run the command again with a longer --timeout, or without "
+        "one\n"
     )
     assert stage.clock.now().mono <= seconds(20)
     assert (ran.events[-1]["event"], ran.events[-1]["error"]) == ("expired", "timeout")
@@ -153,7 +150,7 @@ def test_a_code_that_ends_before_the_timeout_is_told_as_such(stage: Stage) -> No
     argv = ("login", "--issuer", ISSUER, "--client-id", "app", "--json", "--timeout", "60")
     ran = stage.run(*argv)
     assert ran.code == 1
-    assert "ran out; start again, and approve sooner" in ran.err
+    assert "run the command again" in ran.err
     assert (ran.events[-1]["event"], ran.events[-1]["error"]) == ("expired", "expired")
 
 
@@ -163,13 +160,15 @@ def test_a_timeout_before_there_is_a_code_is_told(stage: Stage) -> None:
     ran = stage.run("login", *ends, "--client-id", "app", "--timeout", "1")
     assert ran.code == 1
     assert ran.err.splitlines()[-1] == (
-        f"grantflow: {ISSUER}/device: no token came within the 1 second of --timeout: the server "
-        "did not answer in time: scripted outage; try again with a longer --timeout, or without one"
+        f"grantflow: {ISSUER}/device: no token was received within the --timeout of 1 second: the "
+        "server did not answer in time: scripted outage; run the command again with a longer "
+        "--timeout, or without one"
     )
 
 
 def test_the_timeout_bounds_a_machine_s_sign_in_as_well(stage: Stage) -> None:
     outage = Outage(seconds(0), seconds(9999))
+    stage.monkeypatch.setenv("GRANTFLOW_CLIENT_SECRET", SECRET)
     stage.plays(Script(outages=(outage,)))
     argv = ("--token-endpoint", f"{ISSUER}/token", "--client-id", "robot", "--timeout", "2")
     ran = stage.run("login", *argv, "--grant", "client_credentials")
@@ -181,10 +180,10 @@ def test_plain_lines_say_what_is_waited_for(stage: Stage) -> None:
     script = Script(approve_after=seconds(60), outages=(Outage(seconds(4), seconds(6)),))
     stage.plays(script)
     lines = stage.login().err.splitlines()
-    assert "The code lives for 10 minutes." in lines
+    assert "The code expires in 10 minutes." in lines
     assert [line for line in lines if line.endswith("...")] == [
         "Waiting for approval ...",
-        "No usable answer; trying again in 10 seconds ...",
+        "No valid answer; trying again in 10 seconds ...",
         "Waiting for approval ...",
     ]
 
@@ -339,7 +338,7 @@ def test_a_secret_from_standard_input_is_not_remembered(stage: Stage) -> None:
     assert "client_secret_file" not in stage.profiles()["server.test"]
     stage.clock.advance(seconds(7200))
     complaint = stage.run("token").complaint()
-    assert "needs its client secret" in complaint
+    assert "needs the client's secret" in complaint
 
 
 # -- a token that was handed over
@@ -354,10 +353,10 @@ def test_a_token_from_standard_input_is_stored_as_it_is(stage: Stage) -> None:
 
 
 def test_at_a_terminal_a_token_is_typed_unseen(stage: Stage) -> None:
-    asked: list[str] = []
-    stage.monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "at-1")
+    person = Person(types="at-1")
+    stage.has(terminal=person)
     ran = stage.run("login", "--token-stdin", "--profile", "ci", terminal=True)
-    assert (ran.code, asked) == (0, ["Token: "])
+    assert (ran.code, person.asked) == (0, ["Token"])
     assert stage.run("token").out == "at-1\n"
 
 
@@ -385,8 +384,8 @@ def test_a_given_token_may_know_its_server(stage: Stage) -> None:
         "server.test": {
             "grant": "given",
             "issuer": ISSUER,
-            "client_auth": "none",
             "signed_in_at": "2026-01-01T00:00:00+00:00",
+            "token_key": stage.token_key("server.test"),
         }
     }
 
@@ -395,11 +394,23 @@ def test_a_given_token_may_know_its_server(stage: Stage) -> None:
 
 
 def opened(stage: Stage, *argv: str, terminal: bool = True) -> list[str]:
-    links: list[str] = []
-    stage.monkeypatch.setattr("webbrowser.open", lambda link: links.append(link) or True)
-    stage.monkeypatch.setattr(invite, "is_terminal", lambda stream: terminal)
+    for stream in ("sys.stdin", "sys.stdout"):
+        stage.monkeypatch.setattr(stream, Streamed(terminal))
+    person = Person(display=context.Terminal().has_display())
+    stage.has(terminal=person)
     stage.login(*argv)
-    return links
+    return person.opened
+
+
+class Streamed(io.StringIO):
+    """A stream that is a terminal, or is not."""
+
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
 
 
 def test_the_browser_is_opened_where_a_person_sees_it(stage: Stage) -> None:
@@ -408,16 +419,20 @@ def test_the_browser_is_opened_where_a_person_sees_it(stage: Stage) -> None:
     assert link.startswith(f"{ISSUER}/activate?user_code=")
 
 
-def test_a_browser_that_does_not_start_is_no_trouble(stage: Stage) -> None:
-    import webbrowser
+@pytest.mark.parametrize("browser", [True, False])
+def test_the_browser_is_announced_if_there_is_one(stage: Stage, browser: bool) -> None:
+    stage.has(terminal=Person(display=True, browser=browser))
+    assert ("in a browser" in stage.login().err) is browser
 
-    def broken(link: str) -> bool:
-        raise webbrowser.Error("could not locate runnable browser")
 
-    stage.monkeypatch.setenv("DISPLAY", ":0")
-    stage.monkeypatch.setattr("webbrowser.open", broken)
-    stage.monkeypatch.setattr(invite, "is_terminal", lambda stream: True)
-    assert "was opened" not in stage.login().err
+def test_a_browser_that_stays_open_holds_nothing_up(stage: Stage) -> None:
+    left = stage.folder / "closed"
+    script = stage.folder / "browser"
+    script.write_text(f"#!/bin/sh\nsleep 20\ntouch {left}\n")
+    script.chmod(0o700)
+    stage.monkeypatch.setenv("BROWSER", str(script))
+    assert context.Terminal().open("https://a.example")
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("why", ["--no-browser", "--json", "no terminal", "no display"])
@@ -446,7 +461,8 @@ def test_a_mac_has_a_screen_unless_one_came_by_ssh(
 def drawn(stage: Stage, *argv: str, lines: str = "50") -> bool:
     stage.monkeypatch.setenv("COLUMNS", "100")
     stage.monkeypatch.setenv("LINES", lines)
-    stage.monkeypatch.setattr("grantflow.cli.progress.qr.is_terminal", lambda stream: True)
+    stage.monkeypatch.setenv("TERM", "dumb")
+    stage.has(terminal=Person(shows=True))
     return "\u2588\u2580" in stage.login(*argv).err
 
 
@@ -461,13 +477,12 @@ def test_nothing_is_drawn_into_a_file(stage: Stage) -> None:
 
 
 def test_the_live_line_shows_the_code_and_the_time_left(stage: Stage) -> None:
-    from grantflow.cli.progress.prompt import Invite
-    from grantflow.cli.progress.screen import screen
+    from grantflow.cli.progress.prompt import best_screen
 
     terminal = Terminal()
     stage.monkeypatch.setattr("sys.stderr", terminal)
     stage.monkeypatch.setenv("TERM", "xterm")
-    with screen(Invite(browser=False, picture=False), stage.clock) as view:
+    with best_screen(stage.context) as view:
         from grantflow import Client, DeviceFlow, run
 
         client = Client(provider=stage.transport.server.provider, client_id="app")

@@ -21,6 +21,7 @@ from attrs import frozen
 
 from grantflow.testing import Script, serve
 from grantflow.testing.loopback.loopback import Loopback
+from tests.support.cli_stage import edited
 
 SECOND = timedelta(seconds=1)
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and terminals")
@@ -159,7 +160,8 @@ def test_five_processes_refresh_once(shell: Shell) -> None:
         login = ("login", "--issuer", server.issuer, "--client-id", "demo")
         assert shell.run(*login)[0] == 0
         [path] = (shell.home / "tokens").glob("*.json")
-        path.write_text(re.sub(r'("expires_at": ")\d+', r"\g<1>2020", path.read_text()))
+        ended = edited(path.read_text(), expires_at="2020-01-01T00:00:00+00:00")
+        path.write_text(json.dumps(ended))
         processes = [shell.start("token", "--no-input") for _ in range(5)]
         answers = [process.communicate(timeout=60) for process in processes]
         assert {process.returncode for process in processes} == {0}, answers

@@ -158,6 +158,7 @@ def test_it_loads_next_to_nothing(stage: Stage) -> None:
         "grantflow.cli.token.formats",
         "grantflow.cli.token.quick",
         "grantflow.shell",
+        "grantflow.shell.checksum",
         "grantflow.shell.environment",
     }
     assert not loaded & {"typing", "argparse", "attr", "logging", "pathlib", "datetime"}
@@ -395,13 +396,13 @@ def write(path: Path, document: object) -> None:
     path.chmod(0o600)
 
 
-def in_full(argv: list[str], capsys: pytest.CaptureFixture[str]) -> Ran:
+def in_full(stage: Stage, argv: list[str], capsys: pytest.CaptureFixture[str]) -> Ran:
     """What the full command does, without the quick way before it."""
     capsys.readouterr()
     try:
-        code = dispatch.dispatch(argv)
+        code = dispatch.dispatch(argv, stage.context)
     except (CommandError, OSError) as error:
-        code = verdict(error)[1]
+        code = verdict(error).code
     out, err = capsys.readouterr()
     return Ran(code, out, err)
 
@@ -417,7 +418,7 @@ def agrees(
     if lines is None:
         return False
     stage.monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-    assert in_full(argv, capsys) == Ran(0, "".join(f"{line}\n" for line in lines), "")
+    assert in_full(stage, argv, capsys) == Ran(0, "".join(f"{line}\n" for line in lines), "")
     return True
 
 

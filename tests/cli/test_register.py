@@ -112,8 +112,8 @@ def test_a_registration_that_ended_wants_a_person(stage: Stage) -> None:
         ran = stage.run("token", "one", "--no-input")
         assert ran.code == 3
         assert ran.complaint() == (
-            "grantflow: the registered client of profile 'one' has ended; a person has to sign in "
-            "again, with a new one; run: grantflow login acme --profile one"
+            "grantflow: the registered client of profile 'one' has expired; "
+            "run: grantflow login acme --profile one"
         )
         assert stage.counts == asked
         login(stage, "--profile", "two")  # which registers anew, in the place of the former one

@@ -21,8 +21,8 @@ from grantflow import (
     Started,
     run,
 )
-from grantflow.cli.progress.prompt import Invite
-from grantflow.cli.progress.screen import Lines, Screen, screen
+from grantflow.cli.progress.prompt import best_screen
+from grantflow.cli.progress.screen import describe
 from grantflow.testing import Outage, Script
 from tests.support.cli_stage import Stage, Terminal
 
@@ -64,7 +64,7 @@ def watched(
     stage.plays(script)
     stage.monkeypatch.setenv("COLUMNS", str(columns))
     stage.monkeypatch.setattr("sys.stderr", terminal)
-    view = screen(Invite(browser=False, picture=False), stage.clock)
+    view = best_screen(stage.context)
     with view:
         client = Client(provider=stage.transport.server.provider, client_id="app")
         run(DeviceFlow(client), stage.transport, stage.clock, view)
@@ -94,7 +94,7 @@ def test_the_code_comes_first_and_then_what_is_waited_for(stage: Stage) -> None:
 def test_a_server_that_does_not_answer_at_first_is_told(stage: Stage) -> None:
     shown = watched(stage, LATE, Terminal())
     first = alive(shown)[0]
-    assert re.fullmatch(r". no usable answer; trying again in \d seconds?", first)
+    assert re.fullmatch(r". no valid answer; trying again in \d seconds?", first)
     # The invitation has the lines for itself: what lived before it is gone.
     assert "To sign in, open this link in any browser, on any device:" in lines(shown)
 
@@ -147,31 +147,31 @@ def test_where_no_line_can_live_there_are_plain_ones(stage: Stage, term: str) ->
     assert "\x1b" not in shown
     assert not alive(shown)
     waits = [line for line in lines(shown) if line.endswith(" ...")]
-    assert re.fullmatch(r"No usable answer; trying again in \d seconds? \.\.\.", waits[0])
+    assert re.fullmatch(r"No valid answer; trying again in \d seconds? \.\.\.", waits[0])
     assert waits[-1] == "Waiting for approval ..."
-    assert "The code lives for 10 minutes." in lines(shown)
+    assert "The code expires in 10 minutes." in lines(shown)
 
 
 def test_each_state_has_its_words(stage: Stage) -> None:
     stage.plays()
-    view: Screen = Lines(Invite(browser=False, picture=False), stage.clock)
     now = stage.clock.now().mono
     later = Instant(now + 5 * SECOND)
     code = DeviceAuthorization("dc", "WDJB", "https://a.example", later)
     words = {
         Started(now): None,
-        Started(later, faults=1): "no usable answer; trying again in 5 seconds",
-        Started(now, faults=1): "no usable answer; trying again now",
+        Started(later, faults=1): "no valid answer; trying again in 5 seconds",
+        Started(now, faults=1): "no valid answer; trying again now",
         Pending(code, SECOND, later): "waiting for approval",
         Pending(None, SECOND, now): None,
-        Pending(None, SECOND, later, faults=1): "no usable answer; trying again in 5 seconds",
-        Pending(code, SECOND, later, faults=2): "no usable answer; trying again in 5 seconds",
+        Pending(None, SECOND, later, faults=1): "no valid answer; trying again in 5 seconds",
+        Pending(code, SECOND, later, faults=2): "no valid answer; trying again in 5 seconds",
         SlowDown(code, 10 * SECOND, later): (
-            "waiting for approval; asking every 10 seconds, as the server wants"
+            "waiting for approval; polling every 10 seconds, as the server asks"
         ),
         SlowDown(None, SECOND, later, faults=1): (
             "the server asks to wait; trying again in 5 seconds"
         ),
         Expired(): None,
     }
-    assert {state: view.waiting(state) for state in words} == words
+    described = {state: describe(state, now) for state in words}
+    assert {each: wait and wait.words for each, wait in described.items()} == words

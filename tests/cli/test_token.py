@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from grantflow import Secret, StoreError
 from grantflow.core.values.response import Fault
 from grantflow.shell.stores.file import FileStore
+from grantflow.stores import PrivateFile
 from grantflow.testing import Script
 from tests.support.cli_stage import ISSUER, Stage
 
@@ -97,8 +99,8 @@ def test_a_token_that_lives_shorter_than_asked_is_refused(
     ran = stage.run(*argv, "--min-ttl", "7200")
     assert ran.code == 1
     assert ran.complaint() == (
-        "grantflow: the token of server.test lives only for another 1 hour, and --min-ttl asks for "
-        "2 hours; ask for less, if that will do"
+        "grantflow: the token of server.test expires in 1 hour, less than --min-ttl (2 hours); "
+        "ask for less"
     )
     assert stage.run("token").out == f"{access_token(stage)}\n", "the renewed one is kept"
 
@@ -229,7 +231,7 @@ def test_the_environment_outranks_every_store(
 
 
 def test_the_environment_s_token_needs_no_home(stage: Stage) -> None:
-    stage.home.write_text("this is no folder")
+    stage.home.write_text("this is not a directory")
     stage.monkeypatch.setenv("GRANTFLOW_TOKEN", "at-1")
     assert stage.run("token").out == "at-1\n"
 
@@ -249,10 +251,10 @@ def test_a_token_that_cannot_be_saved_is_still_given(stage: Stage) -> None:
     stage.login()
     stage.clock.advance(HOUR)
 
-    def full(path: Path, data: bytes) -> None:
-        raise OSError(28, "No space left on device")
+    def full(file: PrivateFile, data: bytes | Secret) -> None:
+        raise StoreError(f"cannot write {file}: No space left on device")
 
-    stage.monkeypatch.setattr("grantflow.shell.stores.file.write_private", full)
+    stage.monkeypatch.setattr(PrivateFile, "write", full)
     ran = stage.run("token")
     assert ran.code == 0
     assert ran.out.startswith("at-")
@@ -280,7 +282,7 @@ def test_many_at_once_refresh_once(stage: Stage) -> None:
     from grantflow.__main__ import main
 
     threads = [
-        threading.Thread(target=lambda: codes.append(main(["token", "--no-input"])))
+        threading.Thread(target=lambda: codes.append(main(["token", "--no-input"], stage.context)))
         for _ in range(8)
     ]
     for thread in threads:

@@ -15,21 +15,20 @@ from typing import final
 import pytest
 from attrs import evolve
 
-from grantflow.cli import context as outside
-from grantflow.cli.login import pending as starts
+from grantflow.cli.login import pending
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Fault, Reply, Response
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.time import Instant, Moment
 from grantflow.testing import Script, VirtualClock
-from tests.support.cli_stage import ISSUER, Ran, Stage
+from tests.support.cli_stage import ISSUER, Person, Ran, Stage
 
 START = ("login", "--start", "--issuer", ISSUER, "--client-id", "app")
 FINISH = ("login", "--finish")
 SECRET = "hunter2hunter2"
 GO_ON = (
-    "go on with grantflow login --finish --profile server.test, with a longer --timeout or without "
-    "one"
+    "continue with grantflow login --finish --profile server.test, with a longer --timeout or "
+    "without one"
 )
 
 
@@ -73,11 +72,11 @@ def start(stage: Stage, *more: str) -> dict[str, object]:
 def finish(stage: Stage, *more: str) -> Ran:
     """Finish in what might be another process."""
     clock = stage.clock
-    stage.monkeypatch.setattr(outside, "clock", lambda: Elsewhere(clock, seconds(90_000)))
+    stage.has(clock=Elsewhere(clock, seconds(90_000)))
     try:
         return stage.run(*FINISH, *more)
     finally:
-        stage.monkeypatch.setattr(outside, "clock", lambda: clock)
+        stage.has(clock=clock)
 
 
 def waiting(stage: Stage) -> list[Path]:
@@ -176,7 +175,8 @@ def test_a_finish_waits_and_stores_as_login_does(stage: Stage) -> None:
     lines = ran.err.splitlines()
     assert f"  {ISSUER}/activate?user_code=" in ran.err
     assert lines[-1] == (
-        "Signed in: profile server.test, expires in 1 hour (renews itself), scope read write"
+        "Signed in: profile server.test, expires in 1 hour (refreshed automatically), "
+        "scope read write"
     )
     assert stage.clock.slept == [seconds(5)] * 3
     assert "slow_down" not in stage.counts
@@ -190,6 +190,7 @@ def test_the_profile_is_the_one_that_login_makes(stage: Stage) -> None:
     start(stage, "--scope", "read", "--param", "prompt=login", "--profile", "two")
     assert finish(stage).code == 0
     one, two = (dict(stage.profiles()[name]) for name in ("one", "two"))
+    assert one.pop("token_key") != two.pop("token_key")
     assert str(one.pop("signed_in_at")) < str(two.pop("signed_in_at"))
     assert two == one
 
@@ -211,13 +212,11 @@ def test_events_are_those_of_login(stage: Stage) -> None:
 
 
 def test_no_browser_is_opened_where_another_process_shows_the_link(stage: Stage) -> None:
-    opened: list[str] = []
-    stage.monkeypatch.setenv("DISPLAY", ":0")
-    stage.monkeypatch.setattr("webbrowser.open", lambda link: opened.append(link) or True)
-    stage.monkeypatch.setattr("grantflow.cli.progress.prompt.is_terminal", lambda stream: True)
+    person = Person(display=True)
+    stage.has(terminal=person)
     start(stage)
     assert finish(stage).code == 0
-    assert opened == []
+    assert person.opened == []
 
 
 def test_a_name_that_was_taken_meanwhile_stays_with_its_owner(stage: Stage) -> None:
@@ -233,7 +232,7 @@ def test_of_several_one_is_named(stage: Stage) -> None:
     start(stage, "--profile", "two")
     ran = finish(stage)
     assert ran.code == 2
-    assert ran.complaint().endswith("Add --profile with one of: one, two")
+    assert ran.complaint().endswith("add --profile with one of: one, two")
     assert finish(stage, "--profile", "two").code == 0
     assert finish(stage).code == 0
     assert list(stage.profiles()) == ["two", "one"]
@@ -259,7 +258,7 @@ def test_a_newer_sign_in_is_not_replaced_unasked(stage: Stage) -> None:
     assert ran.code == 1
     assert ran.err == (
         "grantflow: profile work was signed in 1 minute ago, after this sign-in was started; add "
-        "--replace to put this one in its place, or let it end with its code\n"
+        "--replace to replace it, or leave it until its code expires\n"
     )
     assert [each["error"] for each in ran.events] == ["newer"]
     assert (stage.document(), stage.tokens(), stage.counts) == (*before, asked)
@@ -289,7 +288,7 @@ def test_list_shows_what_was_started_and_the_time_left(stage: Stage) -> None:
         for name, scope in (("later", "-"), ("work", "read write"))
     ]
     assert ran.err.splitlines() == [
-        f"To finish what was started: grantflow login --finish --profile {name}"
+        f"To finish the started sign-in: grantflow login --finish --profile {name}"
         for name in ("later", "work")
     ]
     work, later = json.loads(stage.run("list", "--json").out)
@@ -315,7 +314,7 @@ def test_a_profile_that_was_only_started_is_told_as_such(stage: Stage, command: 
     ran = stage.run(command, "later")
     assert ran.code == 3
     assert ran.complaint() == (
-        "grantflow: the sign-in of later was started and waits for a person; go on with "
+        "grantflow: the sign-in of later was started and waits for approval; finish it with "
         "grantflow login --finish --profile later"
     )
 
@@ -327,7 +326,7 @@ def test_a_damaged_start_does_not_hide_the_list(stage: Stage) -> None:
     start(stage, "--profile", "later")
     ran = stage.run("list")
     assert (ran.code, "later" in ran.out) == (0, True)
-    assert "the started sign-in of torn cannot be finished" in ran.err
+    assert "the started sign-in of torn cannot be resumed" in ran.err
     assert stage.run("logout", "torn").code == 0
     assert stage.run("list").err.startswith("To finish")
 
@@ -336,7 +335,7 @@ def test_a_damaged_start_does_not_hide_the_list(stage: Stage) -> None:
 def test_a_logout_drops_what_was_started(stage: Stage, argv: tuple[str, ...]) -> None:
     start(stage, "--profile", "later")
     ran = stage.run("logout", *argv)
-    assert (ran.code, ran.err) == (0, "Dropped the sign-in of later that was started.\n")
+    assert (ran.code, ran.err) == (0, "Dropped the started sign-in of later.\n")
     assert waiting(stage) == []
     assert finish(stage).code == 1
 
@@ -348,7 +347,7 @@ def test_a_logout_drops_the_profile_s_own_start_only(stage: Stage) -> None:
     assert stage.run("logout").code == 0
     assert [path.name for path in waiting(stage)] == ["login-later.json"]
     ran = stage.run("logout")
-    assert (ran.code, ran.complaint().endswith("Name one of: later")) == (2, True)
+    assert (ran.code, ran.complaint().endswith("pass one of: later")) == (2, True)
 
 
 def test_a_logout_does_not_take_a_sign_in_from_who_finishes_it(stage: Stage) -> None:
@@ -359,7 +358,7 @@ def test_a_logout_does_not_take_a_sign_in_from_who_finishes_it(stage: Stage) -> 
     def meanwhile() -> None:
         said.append(stage.run("logout", "work"))
 
-    with starts.held("work"):
+    with pending.held("work"):
         thread = threading.Thread(target=meanwhile)
         thread.start()
         thread.join()
@@ -375,8 +374,8 @@ def test_a_logout_does_not_take_a_sign_in_from_who_finishes_it(stage: Stage) -> 
     ("script", "passed", "word", "hint"),
     [
         (Script(deny_after=seconds(7)), 0, "access_denied", "the sign-in was denied"),
-        (Script(lifetime=seconds(12)), 0, "expired", "ran out; start again"),
-        (Script(lifetime=seconds(12)), 60, "expired", "ran out; start again"),
+        (Script(lifetime=seconds(12)), 0, "expired", "ran out; run the command again"),
+        (Script(lifetime=seconds(12)), 60, "expired", "ran out; run the command again"),
     ],
 )
 def test_a_sign_in_that_has_ended_is_over(
@@ -393,7 +392,7 @@ def test_a_sign_in_that_has_ended_is_over(
     assert not (stage.home / "profiles.json").exists()
     ran = finish(stage)
     assert ran.code == 1
-    assert "no sign-in was started here" in ran.complaint()
+    assert "no sign-in was started" in ran.complaint()
 
 
 def test_the_budget_of_the_start_ends_both_halves(stage: Stage) -> None:
@@ -403,8 +402,8 @@ def test_the_budget_of_the_start_ends_both_halves(stage: Stage) -> None:
     ran = finish(stage)
     assert ran.code == 1
     assert ran.err.splitlines()[-1] == (
-        "grantflow: the time that --timeout gave to the sign-in at its start is over, not the "
-        "code's; start again with a longer --timeout, or without one"
+        "grantflow: the --timeout that was given with --start has passed; run the command again "
+        "with a longer --timeout, or without one"
     )
     assert stage.clock.now().mono <= seconds(20)
     assert waiting(stage) == []
@@ -425,15 +424,20 @@ def unreachable(request: Request) -> Reply:
     ("more", "transport", "code", "hint"),
     [
         ((), interrupted, 130, "interrupted"),
-        ((), unreachable, 1, "check the address, the network and the proxy; then go on with"),
+        ((), unreachable, 1, "check the address, the network and the proxy; then continue with"),
         (
             ("--timeout", "2"),
             None,
             1,
-            f"nobody approved within the 2 seconds of --timeout, and the code still lives; {GO_ON}",
+            f"within the --timeout of 2 seconds, and its code is still valid; {GO_ON}",
         ),
-        (("--timeout", "0.5"), None, 1, "nobody approved within the 0.5 seconds of --timeout"),
-        (("--timeout", "8"), None, 1, "go on with grantflow login --finish --profile server.test"),
+        (("--timeout", "0.5"), None, 1, "not approved within the --timeout of 0.5 seconds"),
+        (
+            ("--timeout", "8"),
+            None,
+            1,
+            "continue with grantflow login --finish --profile server.test",
+        ),
     ],
 )
 def test_a_process_that_gives_up_leaves_the_sign_in(
@@ -521,7 +525,7 @@ def test_only_one_process_finishes(stage: Stage) -> None:
     holds, done = threading.Event(), threading.Event()
 
     def other() -> None:
-        with starts.held("server.test"):
+        with pending.held("server.test"):
             holds.set()
             done.wait(60)
 
@@ -558,12 +562,15 @@ def test_a_secret_from_standard_input_is_given_twice(stage: Stage) -> None:
     assert stage.run(*ROBOT, "--client-secret-file", "-", stdin=SECRET).code == 0
     ran = finish(stage)
     assert ran.code == 2
-    assert "needs its client secret: set GRANTFLOW_CLIENT_SECRET" in ran.complaint()
+    assert (
+        "needs the client's secret; use --client-secret-file FILE, or set GRANTFLOW_CLIENT_SECRET"
+        in ran.complaint()
+    )
     stage.monkeypatch.setenv("GRANTFLOW_CLIENT_SECRET", "wrong-secret")
     ran = finish(stage)
     assert ran.code == 1
     assert "invalid_client" in ran.err
-    assert "then go on with grantflow login --finish" in ran.err
+    assert "then continue with grantflow login --finish" in ran.err
     stage.monkeypatch.delenv("GRANTFLOW_CLIENT_SECRET")
     ran = stage.run(*FINISH, "--client-secret-file", "-", stdin=SECRET)
     assert ran.code == 0, ran.err
@@ -648,18 +655,17 @@ def test_what_is_exchanged_is_not_sent_by_anybody_again(
 @pytest.mark.parametrize(
     ("argv", "hint"),
     [
-        ((*START, "--finish"), "--start and --finish contradict each other"),
+        ((*START, "--finish"), "--start and --finish exclude each other"),
         ((*START, "--grant", "client_credentials"), "--start and --grant client_credentials"),
-        ((*START, "--token-stdin"), "--start and --token-stdin contradict each other"),
-        ((*START, "--replace"), "--replace is for --finish"),
-        ((*FINISH, "github"), "--finish and PROVIDER contradict each other"),
-        ((*FINISH, "--client-id", "app"), "--finish and --client-id contradict each other"),
-        ((*FINISH, "--scope", "a"), "--finish and --scope contradict each other"),
-        ((*FINISH, "--set", "a=b"), "--finish and --set contradict each other"),
-        ((*FINISH, "--token-stdin"), "--finish and --token-stdin contradict each other"),
-        ((*FINISH, "--profile", "work"), "no sign-in of 'work' was started here; start one"),
+        ((*START, "--token-stdin"), "--start and --token-stdin exclude each other"),
+        ((*FINISH, "github"), "--finish and PROVIDER exclude each other"),
+        ((*FINISH, "--client-id", "app"), "--finish and --client-id exclude each other"),
+        ((*FINISH, "--scope", "a"), "--finish and --scope exclude each other"),
+        ((*FINISH, "--set", "a=b"), "--finish and --set exclude each other"),
+        ((*FINISH, "--token-stdin"), "--finish and --token-stdin exclude each other"),
+        ((*FINISH, "--profile", "work"), "no sign-in of 'work' was started; start one"),
         ((*FINISH, "--profile", "sever.test"), "did you mean 'server.test'?"),
-        ((*FINISH, "--profile", "../profiles"), "no sign-in of '../profiles' was started here"),
+        ((*FINISH, "--profile", "../profiles"), "no sign-in of '../profiles' was started"),
     ],
 )
 def test_what_contradicts_itself_is_usage(stage: Stage, argv: tuple[str, ...], hint: str) -> None:
@@ -683,18 +689,18 @@ def damaged(**changes: object) -> Callable[[dict[str, object]], dict[str, object
 @pytest.mark.parametrize(
     ("damage", "hint"),
     [
-        (b"{", "it is not JSON, or no object"),
-        (b"[]", "it is not JSON, or no object"),
-        (b"", "it is not JSON, or no object"),
-        (b"\xff\xfe", "it is not JSON, or no object"),
-        (b"[" * 100_000, "it is not JSON, or no object"),
+        (b"{", "it is not a JSON object"),
+        (b"[]", "it is not a JSON object"),
+        (b"", "it is not a JSON object"),
+        (b"\xff\xfe", "it is not a JSON object"),
+        (b"[" * 100_000, "it is not a JSON object"),
         (b"{}", "another version of grantflow wrote it"),
         (damaged(version=2), "another version of grantflow wrote it"),
-        (damaged(run=None), "something is missing in it"),
-        (damaged(run=[]), "something is missing in it"),
-        (damaged(entropy=""), "something is missing in it"),
-        (damaged(expires_at="soon"), "something is missing in it"),
-        (damaged(started_at=None), "something is missing in it"),
+        (damaged(run=None), "it is incomplete"),
+        (damaged(run=[]), "it is incomplete"),
+        (damaged(entropy=""), "it is incomplete"),
+        (damaged(expires_at="soon"), "it is incomplete"),
+        (damaged(started_at=None), "it is incomplete"),
         (damaged(profile={"grant": "device"}), "its profile is not usable"),
         (damaged(run={"version": 1}), "it belongs to another client, scope, provider"),
         (damaged(run={"version": 7}), "written by another version of grantflow"),

@@ -18,7 +18,7 @@ from attrs import fields
 import grantflow
 import grantflow.testing
 from grantflow import providers
-from grantflow.cli.overview import COMMANDS, whole
+from grantflow.cli.dispatch import COMMANDS, whole
 from grantflow.core.client.dialect import RequestFormat, ResponseFormat
 from grantflow.core.client.provider import Provider
 from grantflow.core.flows.edges import DEVICE, TOKEN_REQUEST, Edges

@@ -1,151 +1,120 @@
-"""Why a command ends early: one sentence, what to do, and the exit code."""
+"""Why a command ends early: a problem, what to do about it, and the exit code.
+
+Rules:
+
+1. The problem and the advice are apart until a line is printed; no line is read back.
+2. A word from the command line is repeated only if it looks like a name: it may be a secret.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
-import traceback
-from typing import Final, assert_never, final
 
-from grantflow.core.flows.states import Expired, Failed
-from grantflow.core.messages import sentence
-from grantflow.core.values.errors import (
-    Cancelled,
-    Denied,
-    Error,
-    InvalidResponse,
-    Refused,
-    Unreachable,
-)
-from grantflow.shell.ports import StoreError
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-FAILED: Final = 1
-USAGE: Final = 2
-PERSON_NEEDED: Final = 3
+FAILED = 1
+USAGE = 2
+PERSON_NEEDED = 3
+INTERRUPTED = 130
 
 
-@final
 class CommandError(Exception):
-    """Ends the command. ``word`` is for programs: the ``error`` of ``login --json``."""
+    """Ends the command. ``kind`` is for programs: the ``error`` of ``login --json``."""
 
-    def __init__(self, message: str, code: int = FAILED, *, word: str = "failed") -> None:
-        super().__init__(message)
+    def __init__(
+        self, problem: str, advice: str = "", *, code: int = FAILED, kind: str = "failed"
+    ) -> None:
+        super().__init__(f"{problem}; {advice}" if advice else problem)
+        self.problem = problem
+        self.advice = advice
         self.code = code
-        self.word = word
+        self.kind = kind
 
 
-def usage(message: str) -> CommandError:
-    """Return the error of a command line that cannot be obeyed."""
-    return CommandError(message, USAGE, word="usage")
+def usage(problem: str, advice: str = "") -> CommandError:
+    """Return the error of a command line that cannot be carried out."""
+    return CommandError(problem, advice, code=USAGE, kind="usage")
 
 
-def ended(problem: Expired | Failed, *, where: str = "", advice: str = "") -> CommandError:
-    """Return the error of a sign-in that ended without a token; ``where`` was asked."""
-    named = isinstance(problem, Failed) and isinstance(
-        problem.error, (InvalidResponse, Refused, Unreachable)
-    )
-    place = f"{where}: " if where and named else ""
-    hint = advice or _hint(problem)
-    return CommandError(
-        f"{place}{sentence(problem)}{f'; {hint}' if hint else ''}", word=_word(problem)
-    )
+def login_required(problem: str, advice: str) -> CommandError:
+    """Return the error of a command that only a person can help."""
+    return CommandError(problem, advice, code=PERSON_NEEDED, kind="login_required")
 
 
-def unstored(error: StoreError) -> CommandError:
-    """Return the error of a store that could not be used."""
-    message = f"{error}; check the folder, or set GRANTFLOW_HOME to another one"
-    return CommandError(message, word="store")
+def verdict(error: Exception) -> CommandError:
+    """Return the error of whatever ended the command."""
+    if isinstance(error, CommandError):
+        return error
+    if isinstance(error, OSError):
+        from grantflow.shell.ports import StoreError
+
+        if isinstance(error, StoreError):
+            advice = "check the directory, or set GRANTFLOW_HOME to another one"
+            said = str(error)
+            return CommandError(said, "" if "GRANTFLOW_HOME" in said else advice, kind="store")
+        name = "" if error.filename is None else f"{error.filename}: "
+        return CommandError(f"{name}{error.strerror or error}")
+    return _bug(error)
 
 
-def verdict(error: Exception) -> tuple[str, int]:
-    """Return the line and the exit code for whatever ended the command."""
-    match error:
-        case CommandError():
-            return str(error), error.code
-        case StoreError():
-            return verdict(unstored(error))
-        case OSError():
-            name = "" if error.filename is None else f"{error.filename}: "
-            return f"{name}{error.strerror or error}", FAILED
-        case _:
-            return _mistake(error), FAILED
+def _bug(error: Exception) -> CommandError:
+    import traceback
 
-
-def _mistake(error: Exception) -> str:
     # Not its message: that may quote anything, a secret as well.
     place = traceback.extract_tb(error.__traceback__)[-1]
     at = f"{place.filename.replace(chr(92), '/').rpartition('/')[2]}:{place.lineno}"
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return (
-        f"this is a bug in grantflow: {type(error).__name__} at {at} (Python {python}); "
-        "please report this line to its authors, with the output of grantflow --version"
+    return CommandError(
+        f"this is a bug in grantflow: {type(error).__name__} at {at} (Python {python})",
+        "please report this line, with the output of grantflow --version",
     )
 
 
-def _word(problem: Expired | Failed) -> str:
-    if isinstance(problem, Expired):
-        return "expired"
-    match problem.error:
-        case Denied():
-            return "access_denied"
-        case Refused(code):
-            return code
-        case InvalidResponse():
-            return "unusable_answer"
-        case Unreachable():
-            return "unreachable"
-        case Cancelled():
-            return "cancelled"
-        case other:
-            assert_never(other)
+def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
+    """Return the advice about an unknown word: a suggestion, else ``otherwise``.
+
+    >>> nearest("stauts", ["status", "list"], "see --help")
+    "did you mean 'status'?"
+    >>> nearest("xyz", ["status", "list"], "see --help")
+    'see --help'
+    """
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, list(known), cutoff=0.6)
+    return f"did you mean {' or '.join(map(repr, found))}?" if found else otherwise
 
 
-def _hint(problem: Expired | Failed) -> str:
-    match problem:
-        case Expired(fault=None):
-            return "start again, and approve sooner"
-        case Expired():
-            return "try again later"
-        case Failed(error):
-            return _advice(error)
+_SHORT = 6
+_LONGEST = 64
+_WORD = r"(?:[A-Z]?[a-z]{0,19}|[A-Z]{0,7})\d{0,4}"
+_PREFIXES = (
+    *("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_", "glpat-", "gloas-", "hf_", "npm_"),
+    *("pypi-", "sk-", "xoxb-", "xoxp-", "ya29.", "eyJ", "Bearer"),
+)
+"""Known token prefixes."""
+
+_REDACTED = "(not repeated: it looks like a secret, which is never an argument)"
 
 
-_AFTER_CODE: Final = {
-    "invalid_client": "check the client id, its secret and --client-auth",
-    "unauthorized_client": "allow this grant for the client in the provider's settings",
-    "unsupported_grant_type": "the provider does not offer this grant; see --grant",
-    "invalid_scope": "check --scope",
-    "invalid_target": "check --resource and --audience",
-    "invalid_grant": "sign in again with grantflow login",
-}
+def quoted(text: str) -> str:
+    """Return a word as a message repeats it, or what to say instead.
 
-_AFTER_FAULT: Final = {
-    "timeout": "try again later, or check the network and the proxy",
-    "refused": "check the address, the network and the proxy",
-    "tls": "for an authority of your own, set REQUESTS_CA_BUNDLE to its certificates",
-    "name": "check the address and the network",
-    "too_large": "check that the address is the provider's endpoint",
-    "http": "try again later",
-    "other": "check the address and the network",
-}
+    Names are plain words, of letters and perhaps a number at the end, with . _ - between them.
+
+    >>> quoted("wrok"), quoted("login.example.com-2")
+    ("'wrok'", "'login.example.com-2'")
+    >>> quoted("hunter2hunter2")
+    '(not repeated: it looks like a secret, which is never an argument)'
+    """
+    return repr(text) if _is_plain(text) else _REDACTED
 
 
-def _advice(error: Error) -> str:
-    match error:
-        case Denied():
-            return "start again if that was a mistake"
-        case Refused(code):
-            return _AFTER_CODE.get(code, "")
-        case InvalidResponse(problem) if "is not DPoP" in problem:
-            return "this server binds no tokens to a key; sign in without --dpop"
-        case InvalidResponse():
-            return "check that the address is the provider's own endpoint"
-        case Unreachable(fault):
-            if "CA certificate bundle" in fault.detail:
-                return "set REQUESTS_CA_BUNDLE to a file that is there, or unset it"
-            if "wrong version number" in fault.detail:  # OpenSSL's words for plain http
-                return "no https is spoken there: check the address and its port"
-            return _AFTER_FAULT[fault.kind]
-        case Cancelled():
-            return ""
-        case _:
-            assert_never(error)
+def _is_plain(text: str) -> bool:
+    if len(text) <= _SHORT:
+        return True
+    if len(text) > _LONGEST or text.startswith(_PREFIXES):
+        return False
+    return all(re.fullmatch(_WORD, each, re.ASCII) for each in re.split(r"[ ./_-]", text))

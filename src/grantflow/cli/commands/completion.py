@@ -8,18 +8,19 @@ from __future__ import annotations
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Final, Literal
+from typing import Final
 
 from grantflow import providers
-from grantflow.cli import overview
-from grantflow.cli.errors import CommandError
-from grantflow.cli.parser import Parser
+from grantflow.cli.context import Context
+from grantflow.cli.dispatch import COMMANDS
+from grantflow.cli.errors import CommandError, usage
+from grantflow.cli.parser import Parser, one_of
 
 
 class Options(Namespace):
     """What the command line says."""
 
-    shell: Literal["bash", "zsh", "tcsh"]
+    shell: str | None
 
 
 _EXAMPLES: Final = (
@@ -27,6 +28,8 @@ _EXAMPLES: Final = (
     'eval "$(grantflow completion zsh)"     # in ~/.zshrc, after compinit',
     "grantflow completion tcsh > ~/.grantflow.tcsh    # and source that in ~/.tcshrc",
 )
+
+_SHELLS: Final = ("bash", "zsh", "tcsh")
 
 _LISTED: Final = "grantflow list --names 2>/dev/null"
 
@@ -56,18 +59,22 @@ _PROFILES: Final[Mapping[str, str]] = {
 def parser() -> Parser:
     """Return the command's parser."""
     made = Parser("completion", "Print a script for a shell, to be read at its start.", _EXAMPLES)
-    made.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell that reads it")
+    made.add_argument(
+        "shell", metavar="SHELL", nargs="?", type=one_of(_SHELLS), help="bash, zsh or tcsh"
+    )
     return made
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], context: Context) -> int:  # noqa: ARG001
     """Run the command."""
     options = parser().read(argv, Options())
+    if options.shell is None:
+        raise usage("SHELL is missing", f"it is one of {', '.join(_SHELLS)}")
     try:
         import shtab
     except ImportError:
         raise CommandError(
-            "completion needs the shtab library: pip install 'grantflow[cli]'"
+            "completion needs the shtab library", "pip install 'grantflow[cli]'"
         ) from None
     functions = _FUNCTIONS.get(options.shell, "")
     # Not by answer(): a script is made of lines and tabs, and nothing foreign is in it.
@@ -80,7 +87,7 @@ def _whole(files: Mapping[str, object]) -> ArgumentParser:
     whole = ArgumentParser(prog="grantflow")
     whole.add_argument("--version", action="store_true", help="print the version")
     commands = whole.add_subparsers(metavar="COMMAND")
-    for name, what in overview.COMMANDS.items():
+    for name, what in COMMANDS.items():
         made: Parser = import_module(f"grantflow.cli.commands.{name}").parser()
         for action in made._actions:  # noqa: SLF001 - argparse shows them to nobody
             _complete(name, action, files)

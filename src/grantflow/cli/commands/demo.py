@@ -1,12 +1,11 @@
 """``grantflow demo``: a whole sign-in, from the server to the logout, in a few seconds.
 
-It keeps its token in a temporary folder: the user's own files are neither read nor written.
+It stores its token in a temporary directory: the user's own files are neither read nor written.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
@@ -17,13 +16,12 @@ from typing import Final, final
 
 from attrs import frozen
 
-from grantflow.cli import context as outside
-from grantflow.cli import format as words
-from grantflow.cli.errors import CommandError, ended
-from grantflow.cli.output import is_terminal, tell
+from grantflow.cli.context import Context
+from grantflow.cli.errors import CommandError
+from grantflow.cli.output import expiry, spoken, tell
 from grantflow.cli.parser import Parser
-from grantflow.cli.progress.prompt import Invite
-from grantflow.cli.progress.screen import screen
+from grantflow.cli.problems import ended
+from grantflow.cli.progress.prompt import best_screen
 from grantflow.core.acquisition.freshness import renewed
 from grantflow.core.client.client import Client
 from grantflow.core.client.identity import key_of
@@ -34,7 +32,7 @@ from grantflow.core.values.request import Request
 from grantflow.core.values.response import Fault, Response
 from grantflow.core.values.token import Token
 from grantflow.shell.blocking import run
-from grantflow.shell.ports import Clock, Transport
+from grantflow.shell.ports import Transport
 from grantflow.shell.stores import FileStore
 from grantflow.testing import Script, serve
 
@@ -48,52 +46,52 @@ _WATCHED: Final = timedelta(seconds=10)
 def parser() -> Parser:
     """Return the command's parser."""
     return Parser(
-        "demo", "Show a whole sign-in on this machine; nothing outside it is touched.", _EXAMPLES
+        "demo", "Run a complete sign-in on this machine; nothing else is touched.", _EXAMPLES
     )
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], context: Context) -> int:
     """Run the command."""
     parser().read(argv, Namespace())
-    patience = _WATCHED if is_terminal(sys.stdin) else _ALONE
+    wait = _WATCHED if context.terminal.asks() else _ALONE
     began = time.monotonic()
-    script = Script(interval=_INTERVAL, approve_after=patience)
+    script = Script(interval=_INTERVAL, approve_after=wait)
     with TemporaryDirectory(prefix="grantflow-demo-") as folder, serve(script) as server:
         client = Client(provider=server.provider, client_id="demo", scope="profile")
-        act = _Act(client, outside.transport(), outside.clock(), FileStore(Path(folder)))
-        tell("A whole sign-in, with an authorization server of its own on this machine.")
+        act = _Act(client, context, context.transport(), FileStore(Path(folder)))
+        tell("A complete sign-in, with an authorization server on this machine.")
         tell()
         _step(1, "server", f"it listens on {server.issuer}")
-        _step(2, "login", f"approve it yourself, or wait {words.spoken(patience)}")
+        _step(2, "login", f"approve it yourself, or wait {spoken(wait)}")
         tell()
-        token = act.signed_in()
+        token = act.sign_in()
         tell()
-        _step(3, "token", f"it came, and expires {words.expiry(token.expires_at, act.now)}")
-        _step(4, "call", act.called(token, expected=200))
-        token = act.refreshed(token)
-        _step(5, "refresh", "a new token came; the old refresh token is spent")
-        _step(6, "call", act.called(token, expected=200))
-        act.signed_out(token)
-        _step(7, "logout", "revoked at the server, forgotten here")
-        _step(8, "call", act.called(token, expected=401))
+        _step(3, "token", f"received, expires {expiry(token.expires_at, act.now)}")
+        _step(4, "call", act.call(token, expected=200))
+        token = act.refresh(token)
+        _step(5, "refresh", "refreshed; refresh token rotated")
+        _step(6, "call", act.call(token, expected=200))
+        act.sign_out(token)
+        _step(7, "logout", "revoked at the server, removed here")
+        _step(8, "call", act.call(token, expected=401))
     tell()
-    took = words.spoken(timedelta(seconds=time.monotonic() - began))
+    took = spoken(timedelta(seconds=time.monotonic() - began))
     tell(f"Done in {took}; nothing is left behind.")
     return 0
 
 
-def _step(number: int, what: str, told: str) -> None:
-    tell(f"{number}  {what:<8}  {told}")
+def _step(number: int, what: str, result: str) -> None:
+    tell(f"{number}  {what:<8}  {result}")
 
 
 @final
 @frozen
 class _Act:
-    """The parts of the play, each against the real server over HTTP."""
+    """The steps, each against the real server over HTTP."""
 
     client: Client
+    context: Context
     send: Transport
-    clock: Clock
     store: FileStore
 
     @property
@@ -104,39 +102,38 @@ class _Act:
     @property
     def now(self) -> datetime:
         """Return the wall time."""
-        return self.clock.now().wall
+        return self.context.clock.now().wall
 
-    def signed_in(self) -> Token:
+    def sign_in(self) -> Token:
         """Sign in by the device grant, with the link and the code on the screen."""
-        invite = Invite(browser=False, picture=False)
-        with screen(invite, self.clock) as view:
-            end = run(DeviceFlow(self.client), self.send, self.clock, view)
-        return self._kept(end)
+        with best_screen(self.context) as view:
+            end = run(DeviceFlow(self.client), self.send, self.context.clock, view)
+        return self._keep(end)
 
-    def refreshed(self, token: Token) -> Token:
-        """Trade the refresh token for a new token."""
+    def refresh(self, token: Token) -> Token:
+        """Use the refresh token for a new token."""
         if token.refresh_token is None:
-            raise _surprise("no refresh token came")
-        end = run(RefreshFlow(self.client, token.refresh_token), self.send, self.clock)
-        return renewed(token, self._kept(end))
+            raise _surprise("no refresh token was sent")
+        end = run(RefreshFlow(self.client, token.refresh_token), self.send, self.context.clock)
+        return renewed(token, self._keep(end))
 
-    def called(self, token: Token, *, expected: int) -> str:
-        """Call the protected resource, and return how that went."""
+    def call(self, token: Token, *, expected: int) -> str:
+        """Call the protected resource, and return the result."""
         where = self.client.provider.userinfo_endpoint or ""
         bearer = (("Authorization", token.authorization),)
-        reply = self._answered(Request(where, method="GET", headers=bearer), expected)
+        reply = self._ask(Request(where, method="GET", headers=bearer), expected)
         if reply.status == 200:
             return f"GET /userinfo: 200, you are {json.loads(reply.body)['sub']}"
-        return f"GET /userinfo: {reply.status}, this token is dead"
+        return f"GET /userinfo: {reply.status}, token rejected, as expected"
 
-    def signed_out(self, token: Token) -> None:
-        """Revoke the token at the server (RFC 7009), then forget it here."""
+    def sign_out(self, token: Token) -> None:
+        """Revoke the token at the server (RFC 7009), then remove it here."""
         where = self.client.provider.revocation_endpoint or ""
         revoked = token.refresh_token or token.access_token
-        self._answered(self.client.request(where, (("token", revoked),)), 200)
+        self._ask(self.client.request(where, (("token", revoked),)), 200)
         self.store.forget(self.key)
 
-    def _kept(self, end: Authorized | Expired | Failed) -> Token:
+    def _keep(self, end: Authorized | Expired | Failed) -> Token:
         match end:
             case Authorized(token):
                 self.store.save(self.key, token)
@@ -144,7 +141,7 @@ class _Act:
             case Expired() | Failed():
                 raise ended(end, where=self.client.provider.name)
 
-    def _answered(self, request: Request, expected: int) -> Response:
+    def _ask(self, request: Request, expected: int) -> Response:
         match self.send(request):
             case Response() as reply if reply.status == expected:
                 return reply
@@ -155,4 +152,4 @@ class _Act:
 
 
 def _surprise(what: str) -> CommandError:
-    return CommandError(f"the demo went wrong: {what}; is a proxy in between?")
+    return CommandError(f"the demo failed: {what}", "is a proxy in between?")

@@ -1,26 +1,31 @@
-"""``grantflow providers``: the providers that have a name, and all that is known of one."""
+"""``grantflow providers``: list the known providers, show one as TOML, or check a file of them."""
 
 from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, final
 
-from grantflow.cli.login import known
-from grantflow.cli.output import answer, tell
+from attrs import evolve
+
+from grantflow.cli.context import Context
+from grantflow.cli.errors import FAILED, usage
+from grantflow.cli.login import resolve
+from grantflow.cli.output import answer, columns, counted, tell, warn
 from grantflow.cli.parser import Parser
-from grantflow.cli.profiles.oddities import oddities
-from grantflow.cli.table import columns
+from grantflow.core.structure import unstructure
 from grantflow.providers import Catalog, Template, Variable, document_of
-from grantflow.providers.template import urls_of
-from grantflow.shell.provider_file import own_file
+from grantflow.shell.provider_file import check, own_file
 
 
+@final
 class Options(Namespace):
     """What the command line says."""
 
     name: str | None
+    file: str | None
     provider_file: str | None
     json: bool
 
@@ -41,8 +46,9 @@ _EXAMPLES: Final = (
     "grantflow providers",
     "grantflow providers entra",
     "grantflow providers our-github --provider-file mine.toml",
+    "grantflow providers check mine.toml",
     "",
-    "# mine.toml, or providers.toml in the folder of all files; its names win",
+    "# mine.toml, or providers.toml in the data directory; both override the built-in ones",
     *_OWN,
 )
 
@@ -51,21 +57,24 @@ _GRANTS: Final = {"device": "device", "client_credentials": "client credentials"
 
 def parser() -> Parser:
     """Return the command's parser."""
-    made = Parser(
-        "providers", "List the providers that have a name, or tell all of one.", _EXAMPLES
-    )
-    made.add_argument("name", metavar="NAME", nargs="?", help="tell all that is known of it")
+    made = Parser("providers", "List the known providers, or show one as TOML.", _EXAMPLES)
+    made.add_argument("name", metavar="NAME", nargs="?", help="show this one; check, with FILE")
+    made.add_argument("file", metavar="FILE", nargs="?", help="after check: a TOML file to check")
     made.add_argument(
-        "--provider-file", metavar="FILE", help="providers of your own in TOML; their names win"
+        "--provider-file",
+        metavar="FILE",
+        help="a TOML file with your own providers, which override the built-in ones",
     )
-    made.add_argument("--json", action="store_true", help="one JSON list, or one object with NAME")
+    made.add_argument("--json", action="store_true", help="print JSON: a list, or one object")
     return made
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], context: Context) -> int:  # noqa: ARG001
     """Run the command."""
     options = parser().read(argv, Options())
-    catalog = known.catalog(options.provider_file)
+    if options.file is not None:
+        return _check(options.name, options.file)
+    catalog = resolve.catalog(options.provider_file)
     if options.name is None:
         found = [catalog.template(name) for name in catalog.names()]
         if options.json:
@@ -74,20 +83,31 @@ def main(argv: Sequence[str]) -> int:
         for line in columns([_HEAD, *(_row(each, catalog) for each in found)]):
             answer(line)
         tell()
-        tell("A need in brackets has a usual value. All of one: grantflow providers NAME")
-        tell(f"Providers of your own are tables in {own_file()}")
+        tell("A value in brackets has a default. To show one as TOML: grantflow providers NAME")
+        tell(f"Your own providers are tables in {own_file()}")
         return 0
-    template = known.template(catalog, options.name)
+    template = resolve.template(catalog, options.name)
     if options.json:
         answer(json.dumps(_members(template, catalog)))
     else:
-        for line in _all_of(template, catalog):
+        for line in _described(template):
             answer(line)
     return 0
 
 
-def _is_own(template: Template, catalog: Catalog) -> bool:
-    return catalog.is_own(template.name)
+def _check(word: str | None, file: str) -> int:
+    if word != "check":
+        raise usage(
+            f"unexpected argument {file!r}", "to check a file: grantflow providers check FILE"
+        )
+    mistakes = check(Path(file))
+    for mistake in mistakes:
+        warn(mistake)
+    if not mistakes:
+        tell(f"{file} is valid.")
+        return 0
+    tell(f"{counted(len(mistakes), 'mistake')}.")
+    return FAILED
 
 
 def _members(template: Template, catalog: Catalog) -> dict[str, object]:
@@ -107,7 +127,7 @@ def _members(template: Template, catalog: Catalog) -> dict[str, object]:
             }
             for need in template.needs
         ],
-        "own": _is_own(template, catalog),
+        "own": catalog.is_own(template.name),
         "source": list(template.source),
         "verified": template.verified,
         "note": template.note,
@@ -115,74 +135,78 @@ def _members(template: Template, catalog: Catalog) -> dict[str, object]:
     }
 
 
-_HEAD: Final = ("NAME", "GRANTS", "NEEDS", "VERIFIED BY", "WHAT")
+_HEAD: Final = ("NAME", "GRANTS", "VALUES", "VERIFIED BY", "PROVIDER")
 
 
 def _row(template: Template, catalog: Catalog) -> tuple[str, ...]:
     needs = [need.name if need.default is None else f"[{need.name}]" for need in template.needs]
-    return (
-        template.name,
-        _grants(template),
-        " ".join(needs) or "-",
-        template.verified or "-",
-        _title(template, catalog),
-    )
-
-
-def _title(template: Template, catalog: Catalog) -> str:
-    return f"{template.title} (yours)" if _is_own(template, catalog) else template.title
+    title = f"{template.title} (yours)" if catalog.is_own(template.name) else template.title
+    verified = template.verified or "-"
+    return (template.name, _grants(template), " ".join(needs) or "-", verified, title)
 
 
 def _grants(template: Template) -> str:
     return ", ".join(_GRANTS[each] for each in template.grants) or "-"
 
 
-def _all_of(template: Template, catalog: Catalog) -> Iterator[str]:
-    provider = template.provider
-    yield _title(template, catalog)
+def _described(template: Template) -> Iterator[str]:
+    """Yield the provider as the TOML that a user could paste, and how to sign in."""
+    yield f"# {template.title}; grants: {_grants(template)}"
+    for need in template.needs:
+        yield f"# --set {need.name}=...: {_need(need)}"
+    yield from (f"# {line}" for line in _logins(template))
     yield ""
-    rows = [
-        ("name", template.name),
-        *(("also called", ", ".join(template.aliases)) for _ in template.aliases[:1]),
-        ("grants", _grants(template)),
-        *(("needs", _need(need)) for need in template.needs),
-        ("client proves itself by", ", ".join(provider.auth_methods) or "not known"),
-        ("verified by", template.verified or "nobody yet"),
-        *(("as told by", each) for each in template.source),
-        *(("note", template.note) for _ in (template.note,) if template.note),
-    ]
-    yield from _below(rows)
-    yield ""
-    yield "Endpoints:"
-    yield from _below(
-        (name.removesuffix("_endpoint").replace("_", " "), url)
-        for name, url in urls_of(provider)
-        if name.endswith("_endpoint") or name == "issuer"
-    )
-    odd = list(oddities(provider))
-    if odd:
-        yield ""
-        yield "What it does its own way:"
-        yield from (f"  {line}" for line in odd)
-    if template.grants:
-        yield ""
-        yield "Sign in:"
-        yield from (f"  {line}" for line in _logins(template))
+    yield from toml_of(template)
 
 
-def _below(rows: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"  {line}" for line in columns(list(rows))]
+def toml_of(template: Template) -> Iterator[str]:
+    """Yield a template as a table of TOML, a key a line."""
+    yield f"[{_key(template.name)}]"
+    about = unstructure(evolve(template, needs=()))
+    needs = {need.name: unstructure(need) for need in template.needs}
+    more = {
+        name: {key: value for key, value in said.items() if key != "name"}
+        for name, said in needs.items()
+    }
+    document = {
+        **{key: value for key, value in about.items() if key != "provider"},
+        **document_of(template.provider),
+    }
+    for key, value in document.items():
+        yield f"{_key(key)} = {_toml(value)}"
+    for name, said in more.items():
+        if said:
+            yield f"needs.{_key(name)} = {_toml(said)}"
+
+
+def _toml(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case Mapping():
+            return f"{{ {', '.join(f'{_key(str(key))} = {_toml(value[key])}' for key in value)} }}"
+        case list() | tuple():
+            return f"[{', '.join(map(_toml, value))}]"
+        case _:
+            return str(value)
+
+
+def _key(name: str) -> str:
+    bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return name if bare else json.dumps(name, ensure_ascii=False)
 
 
 def _need(need: Variable) -> str:
-    usual = "" if need.default is None else f" (by default {need.default or 'empty'})"
-    where = "" if need.environment is None else f", or what {need.environment} says"
+    usual = "" if need.default is None else f" (default: {need.default or 'empty'})"
+    where = "" if need.environment is None else f", or ${need.environment}"
     hint = "" if need.hint is None else f"; {need.hint}"
-    return f"{need.name}: {need.phrase}{usual}{where}{hint}"
+    return f"{need.phrase}{usual}{where}{hint}"
 
 
 def _logins(template: Template) -> Iterator[str]:
-    """Yield a line for each grant with all that it cannot do without."""
+    """Yield a line for each grant, with everything that it needs."""
     methods = template.provider.auth_methods
     for grant in template.grants:
         words = [
@@ -194,7 +218,7 @@ def _logins(template: Template) -> Iterator[str]:
                 if each.default is None
             ),
         ]
-        # Without an id, the command registers itself, or takes the one that the provider publishes.
+        # Without an id, the command registers itself, or uses the one that the provider publishes.
         if template.provider.registration_endpoint is None:
             if template.client_id is None:
                 words.append("--client-id ID")

@@ -20,9 +20,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, NoReturn
 
-from grantflow.cli.errors import CommandError, usage
+from grantflow.cli.context import Context
+from grantflow.cli.errors import CommandError, quoted, usage
 from grantflow.cli.parser import Parser
-from grantflow.cli.token.acquire import usable, without_its_key
+from grantflow.cli.token.acquire import valid_token, without_proof
 
 NOT_A_PROGRAM: Final = 126
 NOT_FOUND: Final = 127
@@ -48,9 +49,10 @@ _EXAMPLES: Final = (
 
 def parser() -> Parser:
     """Return the command's parser."""
-    made = Parser("run", "Run a command with a token that works now in its environment.", _EXAMPLES)
+    made = Parser("run", "Run a command with a valid token in its environment.", _EXAMPLES)
     made.usage = (
-        "grantflow run [-h] [--env NAME]... [--min-ttl S] [--no-input] [PROFILE] -- COMMAND..."
+        "grantflow run [-h] [--verbose] [--env NAME]... [--min-ttl S] [--no-input] [PROFILE]\n"
+        "                     -- COMMAND..."
     )
     made.add_profile()
     made.add_argument(
@@ -59,32 +61,37 @@ def parser() -> Parser:
         type=variable,
         action="append",
         default=[],
-        help=f"the variable that holds the token, may be repeated (by default {_VARIABLE})",
+        help=f"the variable that holds the token; may be repeated (default: {_VARIABLE})",
     )
-    made.add_wishes(
-        "renew a token that ends within S seconds: nobody renews it while the command runs"
+    made.add_demands(
+        "refresh a token that expires within S seconds: it is not refreshed while the command runs"
     )
     return made
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command; where it takes this process's place, this does not return."""
+def main(argv: Sequence[str], context: Context) -> int:
+    """Run the command; if it replaces this process, this does not return."""
     words = list(argv)
     place = words.index("--") if "--" in words else len(words)
-    options = parser().read(words[:place], Options())
     command = words[place + 1 :]
     if not command:
-        raise usage("the command comes after --, for example: grantflow run -- ./deploy.sh")
+        parser().read([each for each in words[:place] if each in ("-h", "--help")], Options())
+        raise usage("the command comes after --", "for example: grantflow run -- ./deploy.sh")
+    options = parser().read(words[:place], Options())
     program = _program(command[0])  # before a token is asked for
-    token = without_its_key(usable(options.profile, options.min_ttl, may_ask=not options.no_input))
-    held = dict.fromkeys(options.env or [_VARIABLE], token.access_token.reveal())
-    return _become(program, command, os.environ | held)
+    token = valid_token(
+        options.profile, context, least=options.min_ttl, prompts=not options.no_input
+    )
+    secret = without_proof(token).access_token.reveal()
+    # The client secret is grantflow's own: it does not reach the command.
+    rest = {n: text for n, text in context.environment.items() if n != "GRANTFLOW_CLIENT_SECRET"}
+    return _become(program, command, rest | dict.fromkeys(options.env or [_VARIABLE], secret))
 
 
 def variable(text: str) -> str:
     """Read the name of a variable, as POSIX shells take it."""
     if not (text.isascii() and text.isidentifier()):
-        raise ArgumentTypeError(f"the name of a variable is needed, not {text!r}")
+        raise ArgumentTypeError(f"the name of a variable is needed, not {quoted(text)}")
     return text
 
 
@@ -94,9 +101,9 @@ def _program(name: str) -> str:
         return found
     path = Path(name)
     if path.name != name and path.exists():
-        what = "is a folder" if path.is_dir() else "is not executable"
-        raise CommandError(f"cannot run {name}: it {what}", NOT_A_PROGRAM)
-    raise CommandError(f"cannot run {name!r}: command not found", NOT_FOUND)
+        what = "is a directory" if path.is_dir() else "is not executable"
+        raise CommandError(f"cannot run {name}: it {what}", code=NOT_A_PROGRAM)
+    raise CommandError(f"cannot run {name!r}: command not found", code=NOT_FOUND)
 
 
 def _become(program: str, command: list[str], environment: Mapping[str, str]) -> int:
@@ -107,7 +114,7 @@ def _become(program: str, command: list[str], environment: Mapping[str, str]) ->
         return _replaced(program, command, environment)
     except OSError as error:
         problem = error.strerror or error
-        raise CommandError(f"cannot run {command[0]}: {problem}", NOT_A_PROGRAM) from None
+        raise CommandError(f"cannot run {command[0]}: {problem}", code=NOT_A_PROGRAM) from None
 
 
 if sys.platform == "win32":

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from grantflow.cli.context import Context
 from grantflow.cli.errors import CommandError
-from grantflow.cli.format import spoken
-from grantflow.cli.output import tell
+from grantflow.cli.output import spoken, tell
 from grantflow.cli.parser import Parser, port, span
 from grantflow.testing import Script, serve
 
@@ -32,27 +32,28 @@ def parser() -> Parser:
     made = Parser(
         "serve", "Run a scripted authorization server on this machine, until Ctrl-C.", _EXAMPLES
     )
-    made.add_argument("--port", metavar="N", type=port, default=0, help="by default any free one")
+    made.add_argument(
+        "--port", metavar="N", type=port, default=0, help="the port (default: any free one)"
+    )
     made.add_argument(
         "--approve-after",
         metavar="S",
         type=span,
-        help="approve every sign-in after S seconds, as if a person had done it",
+        help="approve every sign-in after S seconds, as a person would",
     )
     return made
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command, until it is interrupted."""
+def main(argv: Sequence[str], context: Context) -> int:  # noqa: ARG001
+    """Run the command until it is interrupted."""
     options = parser().read(argv, Options())
     script = Script(interval=_INTERVAL, approve_after=options.approve_after)
     try:
         server = serve(script, port=options.port)
     except OSError as error:
         problem = error.strerror or error
-        raise CommandError(
-            f"cannot listen on port {options.port}: {problem}; choose another --port"
-        ) from None
+        said = f"cannot listen on port {options.port}: {problem}"
+        raise CommandError(said, "choose another --port") from None
     with server:
         for line in _lines(server.issuer, options.approve_after):
             tell(line)
@@ -68,12 +69,12 @@ def _lines(issuer: str, approve_after: timedelta | None) -> tuple[str, ...]:
         else f"every sign-in is approved after {spoken(approve_after)}"
     )
     return (
-        "A scripted authorization server is running; any client is welcome, nothing is stored.",
+        "A scripted authorization server is running. It accepts any client and stores nothing.",
         f"  issuer         {issuer}",
         f"  approval page  {issuer}/activate",
         "",
         f"Sign in from another terminal; {approval}:",
         f"  grantflow login --issuer {issuer} --client-id demo",
         "",
-        "Ctrl-C ends it.",
+        "Press Ctrl-C to stop it.",
     )

@@ -1,24 +1,26 @@
-"""``grantflow status``: who is signed in, where, and for how long."""
+"""``grantflow status``: who is signed in, where, and until when."""
 
 from __future__ import annotations
 
 import json
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, final
 
+from grantflow.cli.context import Context
 from grantflow.cli.errors import CommandError
-from grantflow.cli.output import answer, tell
+from grantflow.cli.login import pending
+from grantflow.cli.output import answer, warn
 from grantflow.cli.parser import Parser
 from grantflow.cli.profiles import profiles
-from grantflow.cli.profiles.login_command import login_command
-from grantflow.cli.profiles.profiles import Profile
-from grantflow.cli.profiles.status import Standing, standing, standing_without
-from grantflow.cli.token.acquire import given_to
-from grantflow.cli.token.external_token import variable
+from grantflow.cli.profiles.profile import Profile
+from grantflow.cli.profiles.status import Status, status_of, status_without
+from grantflow.cli.token.acquire import token_of_environment
+from grantflow.shell.environment import token_variable
 from grantflow.shell.ports import StoreError
 
 
+@final
 class Options(Namespace):
     """What the command line says."""
 
@@ -32,46 +34,52 @@ _EXAMPLES: Final = ("grantflow status", "grantflow status work --json")
 def parser() -> Parser:
     """Return the command's parser."""
     made = Parser(
-        "status", "Say who is signed in, and for how long; exit with 1 if nobody is.", _EXAMPLES
+        "status", "Show who is signed in, and until when; exit 1 if nobody is.", _EXAMPLES
     )
     made.add_profile()
-    made.add_argument("--json", action="store_true", help="one JSON object")
+    made.add_argument("--json", action="store_true", help="print one JSON object")
     return made
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], context: Context) -> int:
     """Run the command."""
     options = parser().read(argv, Options())
-    found = _found(options.profile)
+    found = _found(options.profile, context)
     if found.environment is not None and found.profile.name:
-        tell(f"grantflow: the token in {found.environment} outranks this profile")
+        warn(f"the token in {found.environment} overrides this profile")
     if options.json:
         answer(json.dumps(found.members()))
     else:
         for line in _lines(found):
             answer(line)
         if not found.signed_in:
-            tell(f"grantflow: not signed in; run: {login_command(found.profile)}")
+            from grantflow.cli.login.flags import login_command
+
+            warn(f"not signed in; run: {login_command(found.profile)}")
     return 0 if found.signed_in else 1
 
 
-def _found(name: str | None) -> Standing:
-    """Return how a profile stands; without one, what ``grantflow token`` would print."""
-    given, asked = given_to(name), variable(name or profiles.default_name())
+def _found(name: str | None, context: Context) -> Status:
+    """Return the status of a profile; without one, of what ``grantflow token`` would print."""
+    given = token_of_environment(name)
+    asked = token_variable(name or profiles.default_name())
     try:
         known = profiles.load()
-        return standing(known.named(name), known.default)
+        return status_of(known.named(name, pending.names), known.default, context)
     except (CommandError, StoreError) as error:
         if given is None or asked is None:
             raise
         if name is not None:
-            tell(f"grantflow: {error}")
-        return standing_without(given, asked)
+            warn(str(error))
+        return status_without(given, asked, context)
 
 
-def _lines(found: Standing) -> list[str]:
+def _lines(found: Status) -> list[str]:
     profile = found.profile
-    ends = {"expires": found.expires, "renews itself": "yes" if found.refreshable else "no"}
+    ends = {
+        "expires" if not found.expired else "expired": found.expires,
+        "refreshed automatically": "yes" if found.refreshable else "no",
+    }
     if not profile.name:
         return _table({"token": f"from {found.environment}, in the environment", **ends})
     rows = {
@@ -81,6 +89,7 @@ def _lines(found: Standing) -> list[str]:
         "grant": profile.grant,
         "scope": found.scope,
         **({"bound to": "a key of this machine (DPoP)"} if profile.dpop else {}),
+        **({"stored in": profile.store} if profile.store != "file" else {}),
         **ends,
     }
     return _table(rows)

@@ -1,55 +1,57 @@
-"""The provider's servers: can they be reached, are they who they say, and what time is it there."""
+"""The provider's servers: are they reachable, are they who they claim to be, is the clock right."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final, final
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from attrs import frozen
-
-from grantflow.cli import context as outside
-from grantflow.cli.doctor.finding import Finding
-from grantflow.cli.doctor.surroundings import without_password
-from grantflow.cli.errors import ended
-from grantflow.cli.format import place, spoken
-from grantflow.cli.profiles.profiles import Profile
+from grantflow.cli.context import Context
+from grantflow.cli.doctor import Finding
+from grantflow.cli.doctor.environment import without_password
+from grantflow.cli.output import place, spoken
+from grantflow.cli.problems import ended
+from grantflow.cli.profiles.profile import Profile
 from grantflow.core.client.provider import is_loopback, origin_of
 from grantflow.core.flows.states import Failed
 from grantflow.core.values.errors import Unreachable
 from grantflow.core.values.parsing import http_date, number
 from grantflow.core.values.request import Request
-from grantflow.core.values.response import Fault, Response
-from grantflow.shell.ports import Clock, Transport
+from grantflow.core.values.response import Fault, Reply, Response
 
-PATIENCE: Final = timedelta(seconds=10)
+_LIMIT: Final = timedelta(seconds=10)
 _TOLERATED: Final = timedelta(minutes=1)
-"""A clock that is wrong by more makes assertions invalid and tokens look fresh or stale."""
+"""A clock that is off by more makes assertions invalid, and tokens look valid or expired."""
 
 
-@final
-@frozen(kw_only=True)
-class Call:
-    """One request and its reply; ``at`` is this machine's time half way through it."""
+def check_network(profiles: Sequence[Profile], context: Context) -> Iterator[Finding]:
+    """Ask each of the profiles' servers, once and without a secret."""
+    for profile in profiles:
+        if not any(_endpoints(profile)):
+            message = f"{profile.name} has no server, so none was asked"
+            yield Finding("network", "note", message)
+    send, clock = context.transport(_LIMIT), context.clock
+    for url in _addresses(profiles):
+        before = clock.now().wall
+        reply = send(Request(url, method="GET"))
+        at = before + (clock.now().wall - before) / 2
+        origin = place(origin_of(url) or url)
+        yield from check_reply(origin, reply, proxy_of(url))
+        yield from check_clock(origin, reply, at)
 
-    origin: str
-    reply: Response | Fault
-    at: datetime
-    proxy: str | None = None
 
-
-def addresses(profiles: Iterable[Profile]) -> list[str]:
-    """Return one address for each origin that the profiles talk to."""
+def _addresses(profiles: Iterable[Profile]) -> list[str]:
+    """Return one URL per origin."""
     firsts: dict[str, str] = {}
-    for url in (url for profile in profiles for url in _ends(profile)):
+    for url in (url for profile in profiles for url in _endpoints(profile)):
         if url is not None and (origin := origin_of(url)) is not None:
             firsts.setdefault(origin, url)
     return list(firsts.values())
 
 
-def _ends(profile: Profile) -> tuple[str | None, ...]:
+def _endpoints(profile: Profile) -> tuple[str | None, ...]:
     return (
         profile.token_endpoint,
         profile.device_authorization_endpoint,
@@ -58,16 +60,8 @@ def _ends(profile: Profile) -> tuple[str | None, ...]:
     )
 
 
-def called(url: str, send: Transport, clock: Clock) -> Call:
-    """Ask an endpoint for nothing: a GET without a secret, which it may well refuse."""
-    before = clock.now().wall
-    reply = send(Request(url, method="GET"))
-    at = before + (clock.now().wall - before) / 2
-    return Call(origin=place(origin_of(url) or url), reply=reply, at=at, proxy=proxy_of(url))
-
-
 def proxy_of(url: str) -> str | None:
-    """Return the proxy of the environment for a URL, if there is one."""
+    """Return the proxy that a request to ``url`` goes through, without its credentials."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if is_loopback(host) or proxy_bypass(host):
@@ -77,54 +71,44 @@ def proxy_of(url: str) -> str | None:
     return None if proxy is None else without_password(proxy)
 
 
-def reach_judged(call: Call) -> Finding:
-    """Judge whether a server was reached; any answer of HTTP will do."""
-    through = "" if call.proxy is None else f" (through the proxy {call.proxy})"
-    match call.reply:
+def check_reply(origin: str, reply: Reply, proxy: str | None = None) -> Iterator[Finding]:
+    """Check whether a server was reached; any HTTP response will do."""
+    through = "" if proxy is None else f" (through the proxy {proxy})"
+    match reply:
         case Response(status=407):
-            said = f"the proxy {call.proxy or ''} wants a name and a password"
-            return Finding("network", "problem", said, "put them into HTTPS_PROXY")
+            message = f"the proxy {proxy or ''} requires credentials"
+            yield Finding("network", "problem", message, _CREDENTIALS)
         case Response(status=status) if status >= 500:
-            said = f"{call.origin} answers, but has trouble: HTTP {status}{through}"
-            return Finding("network", "note", said, "try again later")
+            message = f"{origin} returns a server error: HTTP {status}{through}"
+            yield Finding("network", "note", message, "try again later")
         case Response(status=status):
-            said = f"{call.origin} answers (HTTP {status}){through}"
-            return Finding("network", "ok", said)
+            message = f"{origin} responds (HTTP {status}){through}"
+            yield Finding("network", "ok", message)
         case Fault() as fault:
-            said, _, advice = str(ended(Failed(Unreachable(fault, 1)))).partition("; ")
-            if call.proxy is not None and fault.kind != "tls":
-                advice = f"check the proxy {call.proxy}, or unset it (HTTPS_PROXY, NO_PROXY)"
+            error = ended(Failed(Unreachable(fault, 1)))
+            advice = error.advice
+            if proxy is not None and fault.kind != "tls":
+                advice = f"check the proxy {proxy}, or unset it (HTTPS_PROXY, NO_PROXY)"
             check = "tls" if fault.kind == "tls" else "network"
-            return Finding(check, "problem", f"{call.origin}: {said}{through}", advice)
+            yield Finding(check, "problem", f"{origin}: {error.problem}{through}", advice)
 
 
-def clock_judged(call: Call) -> Finding | None:
-    """Judge this machine's clock by the server's; nothing is said where the server tells no time.
+_CREDENTIALS: Final = "put name and password into HTTPS_PROXY: http://NAME:PASSWORD@HOST:PORT"
 
-    A cached answer is as old as its ``Age`` says (RFC 9111 section 5.1).
+
+def check_clock(origin: str, reply: Reply, at: datetime) -> Iterator[Finding]:
+    """Check this machine's clock against the server's; nothing if its response has no date.
+
+    A cached response is as old as its ``Age`` says (RFC 9111 section 5.1).
     """
-    if isinstance(call.reply, Fault):
-        return None
-    sent = http_date(call.reply.header("date") or "", call.at)
-    if sent is None:
-        return None
-    age = timedelta(seconds=min(max(number(call.reply.header("age")) or 0, 0), 1e9))
-    ahead = call.at - sent - age
+    sent = None if isinstance(reply, Fault) else http_date(reply.header("date") or "", at)
+    if sent is None or isinstance(reply, Fault):
+        return
+    age = timedelta(seconds=min(max(number(reply.header("age")) or 0, 0), 1e9))
+    ahead = at - sent - age
     if abs(ahead) < _TOLERATED:
-        return Finding("clock", "ok", f"it agrees with {call.origin}")
+        yield Finding("clock", "ok", f"clock in sync with {origin}")
+        return
     where = "ahead of" if ahead > timedelta() else "behind"
-    said = f"this machine's clock is {spoken(abs(ahead))} {where} that of {call.origin}"
-    return Finding("clock", "problem", said, "set it, for example: timedatectl set-ntp true")
-
-
-def findings(profiles: Sequence[Profile]) -> Iterator[Finding]:
-    """Ask each of the profiles' servers, once."""
-    urls = addresses(profiles)
-    for profile in profiles:
-        if not any(_ends(profile)):
-            yield Finding("network", "note", f"{profile.name} names no server, so none was asked")
-    send, clock = outside.transport(PATIENCE), outside.clock()
-    for call in [called(url, send, clock) for url in urls]:
-        yield reach_judged(call)
-        if (finding := clock_judged(call)) is not None:
-            yield finding
+    message = f"this machine's clock is {spoken(abs(ahead))} {where} that of {origin}"
+    yield Finding("clock", "problem", message, "set it, for example: timedatectl set-ntp true")

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from grantflow.cli.doctor.finding import Finding
+from grantflow.cli.context import Context
+from grantflow.cli.doctor import Finding
 from grantflow.cli.errors import CommandError
-from grantflow.cli.login import dpop_key as proofs
-from grantflow.cli.profiles import profiles
-from grantflow.cli.profiles.client import AUTH_NAMES, key_of_profile
-from grantflow.cli.profiles.login_command import login_command
-from grantflow.cli.profiles.profiles import Profile, Profiles
-from grantflow.cli.profiles.provider import remembered as remembered_provider
-from grantflow.cli.profiles.status import Standing
+from grantflow.cli.login.flags import login_command
+from grantflow.cli.profiles import dpop_key, profiles
+from grantflow.cli.profiles.client import WITH_SECRET, key_of_profile, remembered
+from grantflow.cli.profiles.profile import Profile
+from grantflow.cli.profiles.profiles import Profiles
+from grantflow.cli.profiles.status import Status
+from grantflow.core.client.authentication import METHODS
 from grantflow.core.values.token import Token
+from grantflow.shell.environment import home
+from grantflow.shell.ports import StoreError
 from grantflow.shell.stores.token_document import TokenDocument, name_of, read_document
 
 
-def remembered() -> Profiles | str:
-    """Read the profiles as they are; what is wrong with the file, where something is."""
+def profiles_as_they_are() -> Profiles | str:
+    """Read the profiles without a change; text is what is wrong with the file."""
     try:
         return profiles.parsed(profiles.path().read_bytes())
     except FileNotFoundError:
@@ -30,8 +32,8 @@ def remembered() -> Profiles | str:
         return str(error)
 
 
-def profiles_judged(found: Profiles | str) -> Iterator[Finding]:
-    """Judge the file of the profiles, and each profile in it."""
+def check_profiles(found: Profiles | str) -> Iterator[Finding]:
+    """Check the file of the profiles, and each profile in it."""
     path = profiles.path()
     if isinstance(found, str):
         advice = "repair it, or sign in again: the next use moves a damaged file aside"
@@ -41,101 +43,107 @@ def profiles_judged(found: Profiles | str) -> Iterator[Finding]:
     usable = 0
     for name in names:
         try:
-            _read(found.named(name))
+            profile = found.named(name)
+            key_of_profile(profile)
+            if profile.grant != "given":
+                remembered(profile)
         except CommandError as error:
-            said, _, advice = str(error).partition("; ")
-            yield Finding("profiles", "problem", said, advice)
+            yield Finding("profiles", "problem", error.problem, error.advice)
         else:
             usable += 1
     if not names:
-        yield Finding("profiles", "note", "nobody has signed in here yet", "grantflow login --help")
+        yield Finding("profiles", "note", "no profiles yet", "grantflow login --help")
     elif usable == len(names):
         yield Finding("profiles", "ok", f"{usable} remembered: {', '.join(names)}")
     if names and found.default not in names:
-        said = "none of them is the default one, so one has to be named at each use"
-        yield Finding("profiles", "note", said, "choose one: grantflow default NAME")
+        message = "there is no default profile"
+        yield Finding("profiles", "note", message, "set it with grantflow default NAME")
 
 
-def _read(profile: Profile) -> None:
-    """Read all that a use would; ``CommandError`` where that is not possible."""
-    key_of_profile(profile)
-    if profile.grant != "given":
-        remembered_provider(profile)
-
-
-def stored(home: Path, profile: Profile) -> Token | None:
-    """Read a profile's token as it is; what is damaged is told by its file's finding."""
+def check_profile(profile: Profile, context: Context, *, default: bool) -> Iterator[Finding]:
+    """Check the sign-in of one profile, and what its client authenticates with."""
     try:
-        data = (home / "tokens" / f"{name_of(key_of_profile(profile))}.json").read_bytes()
+        token = _stored(profile, context)
+    except CommandError:
+        return  # check_profiles reports it
+    except StoreError as error:
+        yield Finding("sign-in", "problem", f"{profile.name}: {error}", "sign in again")
+        return
+    yield check_sign_in(Status(profile, token, context.clock.now().wall, default))
+    yield from check_secret(
+        profile, in_environment="GRANTFLOW_CLIENT_SECRET" in context.environment
+    )
+    yield from check_key(profile)
+
+
+def _stored(profile: Profile, context: Context) -> Token | None:
+    """Read a profile's token as it is; a damaged file is reported by its own check."""
+    if profile.store != "file":
+        return context.store(profile.store).read(key_of_profile(profile))
+    try:
+        data = (home() / "tokens" / f"{name_of(key_of_profile(profile))}.json").read_bytes()
         found = read_document(data)
     except (OSError, ValueError):
         return None
     return found.token if isinstance(found, TokenDocument) else None
 
 
-def standing_judged(each: Standing) -> Finding:
-    """Judge whether ``grantflow token`` would give a token without asking anybody."""
-    name = each.profile.name
-    if each.token is None and each.refreshable:
-        return Finding("sign-in", "ok", f"{name}: no token yet, the first use asks for one")
-    if not each.signed_in:
-        why = "there is no token" if each.token is None else "the token has ended"
-        return Finding("sign-in", "problem", f"{name}: {why}", login_command(each.profile))
-    end = "ended" if each.ended else "ends"
-    renews = ", and renews itself" if each.refreshable else ""
-    said = (
-        "when the token ends is not known"
-        if each.expires == "unknown"
-        else f"the token {end} {each.expires}"
-    )
-    return Finding("sign-in", "ok", f"{name}: {said}{renews}")
+def check_sign_in(status: Status) -> Finding:
+    """Check whether ``grantflow token`` would print a token without a prompt."""
+    name = status.profile.name
+    if status.token is None and status.refreshable:
+        return Finding("sign-in", "ok", f"{name}: no token yet; it is requested at the first use")
+    if not status.signed_in:
+        why = "there is no token" if status.token is None else "the token has expired"
+        return Finding("sign-in", "problem", f"{name}: {why}", login_command(status.profile))
+    renews = ", and is refreshed automatically" if status.refreshable else ""
+    if status.expires == "unknown":
+        message = "the token's expiry is unknown"
+    else:
+        message = f"the token {'expired' if status.expired else 'expires'} {status.expires}"
+    return Finding("sign-in", "ok", f"{name}: {message}{renews}")
 
 
-def secret_judged(profile: Profile, missing: str | None, *, in_environment: bool) -> Finding | None:
-    """Judge what the client proves itself with; nothing is said where it needs nothing.
+def check_secret(profile: Profile, *, in_environment: bool) -> Iterator[Finding]:
+    """Check what the client authenticates with; nothing if it needs nothing."""
 
-    ``missing`` says why the file that the profile names cannot be read.
-    """
-    file = proof_file(profile)
+    def problem(message: str, advice: str) -> Finding:
+        return Finding("secret", "problem", f"{profile.name}: {message}", advice)
+
+    file = profile.proof_file
+    missing = None if file is None else _unreadable(file)
     if missing is not None:
-        said = f"{profile.name}: cannot read {file}: {missing}"
-        return Finding("secret", "problem", said, "put it back, or sign in again with another one")
-    if profile.client_auth == "none" or profile.grant == "given":
-        return None
-    if profile.client_auth not in AUTH_NAMES:
-        said = f"{profile.name}: the client authentication {profile.client_auth!r} is not known"
-        return Finding("secret", "problem", said, "update grantflow, or sign in again")
-    if file is None and not in_environment:
-        said = f"{profile.name} needs its client secret"
-        advice = "set GRANTFLOW_CLIENT_SECRET, or sign in again with --client-secret-file FILE"
-        return Finding("secret", "problem", said, advice)
-    where = "GRANTFLOW_CLIENT_SECRET" if file is None else file
-    return Finding("secret", "ok", f"{profile.name}: it is in {where}")
+        message = f"cannot read {file}: {missing}"
+        yield problem(message, "restore it, or sign in again with another one")
+    elif profile.client_auth == "none" or profile.grant == "given" or profile.registration:
+        return
+    elif profile.client_auth not in METHODS:
+        message = f"the client authentication {profile.client_auth!r} is unknown"
+        yield problem(message, "update grantflow, or sign in again")
+    elif profile.client_secret_command is not None:
+        yield Finding("secret", "ok", f"{profile.name}: it is printed by a command")
+    elif file is not None:
+        yield Finding("secret", "ok", f"{profile.name}: it is in {file}")
+    elif in_environment:
+        yield Finding("secret", "ok", f"{profile.name}: it is in GRANTFLOW_CLIENT_SECRET")
+    else:
+        flag = "--client-secret-file" if profile.client_auth in WITH_SECRET else "--client-key-file"
+        advice = f"set GRANTFLOW_CLIENT_SECRET, or sign in again with {flag} FILE"
+        yield problem("its client secret is missing", advice)
 
 
-def key_judged(profile: Profile) -> Finding | None:
-    """Judge the key that the tokens are bound to; nothing is said where they are not."""
-    if not profile.dpop:
-        return None
-    error = proofs.key_problem(profile)
-    if error is None:
-        return Finding("key", "ok", f"{profile.name}: the key of its tokens is there")
-    said, _, advice = str(error).rpartition("; ")
-    return Finding("key", "problem", said, advice)
-
-
-def proof_file(profile: Profile) -> str | None:
-    """Return the file with which a profile's client proves itself, if it has one."""
-    named = (profile.client_secret_file, profile.client_key_file, profile.client_assertion_file)
-    return next((file for file in named if file is not None), None)
-
-
-def unreadable(file: str | None) -> str | None:
-    """Say why a file cannot be read, if it is named and cannot."""
-    if file is None:
-        return None
+def _unreadable(file: str) -> str | None:
     try:
         with open(file, "rb"):
             return None
     except OSError as error:
         return error.strerror or str(error)
+
+
+def check_key(profile: Profile) -> Iterator[Finding]:
+    """Check the key that the tokens are bound to; nothing if they are not bound."""
+    error = dpop_key.key_problem(profile)
+    if error is not None:
+        yield Finding("key", "problem", error.problem, error.advice)
+    elif profile.dpop:
+        yield Finding("key", "ok", f"{profile.name}: the key of its tokens is present")

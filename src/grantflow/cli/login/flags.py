@@ -1,40 +1,42 @@
-"""The command line of ``grantflow login``: what may be said, and what contradicts itself."""
+"""The flags of ``grantflow login``, one row each.
+
+From the table come the parser and its help, the checks of what excludes or needs what, the profile
+that remembers a flag, and the command line that signs in again. A new flag is a row here; one that
+is remembered has a field of ``Profile``, any other one a line in ``Options``.
+"""
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
+import attrs
+
+from grantflow.cli.context import STORES
 from grantflow.cli.errors import CommandError, usage
-from grantflow.cli.parser import Parser, pair, positive_span, setting
-from grantflow.cli.profiles.client import ASSERTION, AUTH_NAMES, STDIN, WITH_KEY, WITH_SECRET
-from grantflow.cli.profiles.profiles import Profile
+from grantflow.cli.parser import Parser, add_choice, pair, positive_span, setting
+from grantflow.cli.profiles.profile import Profile
+from grantflow.cli.profiles.secrets import STDIN
+from grantflow.core.client.authentication import METHODS
+
+if TYPE_CHECKING:
+    from argparse import _ActionsContainer
+
+Reader: TypeAlias = Callable[[str], object]
 
 
+@final
 class Options(Namespace):
-    """What the command line says."""
+    """The flags that a profile does not remember.
 
-    provider: str | None
-    set: list[tuple[str, str]]
-    provider_file: str | None
-    issuer: str | None
-    device_endpoint: str | None
-    token_endpoint: str | None
-    revocation_endpoint: str | None
-    client_id: str | None
-    client_auth: str | None
-    client_secret_file: str | None
-    client_key_file: str | None
-    client_assertion_file: str | None
+    ``wanted`` is the profile as the other flags tell it, ``said`` the names of all that were given.
+    """
+
     dpop: bool
-    scope: list[str]
-    audience: str | None
-    resource: list[str]
-    param: list[tuple[str, str]]
-    grant: Literal["device", "client_credentials"]
     token_stdin: bool
     start: bool
     finish: bool
@@ -44,7 +46,360 @@ class Options(Namespace):
     no_qr: bool
     json: bool
     timeout: timedelta | None
+    said: frozenset[str]
+    wanted: Profile
 
+
+@final
+@attrs.frozen(kw_only=True)
+class Flag:
+    """One flag.
+
+    ``field`` is the profile's field that remembers it, ``keep`` makes its value of the words (one
+    word, or all of them with ``many``), and ``say`` makes the words again, none where the profile
+    does not need the flag. ``excludes`` names flags, or ``FLAG VALUE``, with the reason; ``needs``
+    names one of which it says more. ``waits`` marks what ``--finish`` takes as well.
+    """
+
+    name: str
+    help: str
+    group: str
+    metavar: str | None = None
+    read: Reader | None = None
+    choices: tuple[str, ...] = ()
+    many: bool = False
+    default: object = None
+    field: str = ""
+    keep: Callable[[object], object] = lambda value: value
+    say: Callable[[Profile], tuple[str, ...]] | None = None
+    excludes: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    needs: str = ""
+    waits: bool = False
+
+    @property
+    def dest(self) -> str:
+        """Return the name of its option."""
+        return self.name.lstrip("-").replace("-", "_").lower()
+
+    @property
+    def is_switch(self) -> bool:
+        """Return whether it takes no value."""
+        return self.metavar is None and not self.choices
+
+    def add_to(self, group: _ActionsContainer) -> None:
+        """Add it to a parser."""
+        if self.is_switch:
+            group.add_argument(self.name, action="store_true", help=self.help)
+        elif not self.name.startswith("-"):
+            group.add_argument(self.dest, metavar=self.metavar, nargs="?", help=self.help)
+        elif self.choices:
+            add_choice(
+                group,
+                self.name,
+                self.choices,
+                metavar=self.metavar,
+                default=None if self.default is None else str(self.default),
+                help=self.help,
+            )
+        else:
+            group.add_argument(
+                self.name,
+                metavar=self.metavar,
+                type=self.read or str,
+                action="append" if self.many else "store",
+                default=[] if self.many else None,
+                help=self.help,
+            )
+
+    def words(self, profile: Profile) -> Iterator[str]:
+        """Yield what the command line said, as far as the profile remembers it."""
+        if self.say is not None:
+            yield from self.say(profile)
+            return
+        value: object = getattr(profile, self.field)
+        for each in value if isinstance(value, tuple) else (value,):
+            if each is not None:
+                yield from (self.name, "=".join(each) if isinstance(each, tuple) else str(each))
+
+
+def _all(values: object) -> tuple[object, ...]:
+    return tuple(values) if isinstance(values, list) else ()
+
+
+def _each_word(values: object) -> tuple[str, ...]:
+    return tuple(word for each in _all(values) for word in str(each).split())
+
+
+def _by_name(profile: Profile) -> bool:
+    return profile.provider is not None
+
+
+def _endpoint(name: str, of: str) -> Callable[[Profile], tuple[str, ...]]:
+    """Return the words of an endpoint, which a provider's name or an issuer says already."""
+
+    def say(profile: Profile) -> tuple[str, ...]:
+        url: str | None = getattr(profile, of)
+        known = url is None or _by_name(profile) or (of != "issuer" and profile.issuer is not None)
+        return () if known or url is None else (name, url)
+
+    return say
+
+
+def _client_auth(profile: Profile) -> tuple[str, ...]:
+    offered = profile.spelling.get("auth_methods")
+    expected = profile.provider is None or not isinstance(offered, tuple) or "none" in offered
+    usual = profile.client_auth == "none" and expected
+    return () if usual or profile.registration else ("--client-auth", profile.client_auth)
+
+
+_BY_NAME: Final = "the provider's name says where it is"
+_METADATA: Final = "give the issuer or endpoints"
+_ONE_PROOF: Final = "a client authenticates in one way"
+_NO_PROMPT: Final = "there is no sign-in to wait for"
+_WHERE: Final = "where (a provider by name, an issuer, or endpoints)"
+_WHO: Final = "who"
+_WHAT: Final = "what"
+_WHEN: Final = "when (one program shows the code, another one waits)"
+_HOW: Final = "how"
+
+FLAGS: Final = (
+    Flag(
+        name="PROVIDER",
+        metavar="PROVIDER",
+        group=_WHERE,
+        help="a provider's name, one that grantflow providers lists",
+        field="provider",
+        say=lambda profile: () if profile.provider is None else (profile.provider,),
+        excludes={
+            "--issuer": _BY_NAME,
+            "--device-endpoint": _BY_NAME,
+            "--token-endpoint": _BY_NAME,
+            "--revocation-endpoint": _BY_NAME,
+        },
+    ),
+    Flag(
+        name="--provider-file",
+        metavar="FILE",
+        group=_WHERE,
+        help="a TOML file with your own providers, which override the built-in ones",
+        field="provider_file",
+        needs="PROVIDER",
+    ),
+    Flag(
+        name="--set",
+        metavar="NAME=VALUE",
+        group=_WHERE,
+        help="a value that PROVIDER needs, such as tenant=common",
+        read=setting,
+        many=True,
+        field="values",
+        keep=_all,
+        needs="PROVIDER",
+    ),
+    Flag(
+        name="--issuer",
+        metavar="URL",
+        group=_WHERE,
+        help="the issuer URL; endpoints are discovered from its metadata",
+        field="issuer",
+        say=_endpoint("--issuer", "issuer"),
+        excludes={
+            "--device-endpoint": _METADATA,
+            "--token-endpoint": _METADATA,
+            "--revocation-endpoint": _METADATA,
+        },
+    ),
+    Flag(
+        name="--device-endpoint",
+        metavar="URL",
+        group=_WHERE,
+        help="the device authorization endpoint (RFC 8628)",
+        field="device_authorization_endpoint",
+        say=_endpoint("--device-endpoint", "device_authorization_endpoint"),
+    ),
+    Flag(
+        name="--token-endpoint",
+        metavar="URL",
+        group=_WHERE,
+        help="the token endpoint; sufficient for client_credentials",
+        field="token_endpoint",
+        say=_endpoint("--token-endpoint", "token_endpoint"),
+    ),
+    Flag(
+        name="--revocation-endpoint",
+        metavar="URL",
+        group=_WHERE,
+        help="the revocation endpoint (RFC 7009), used by logout",
+        field="revocation_endpoint",
+        say=_endpoint("--revocation-endpoint", "revocation_endpoint"),
+    ),
+    Flag(
+        name="--client-id",
+        metavar="ID",
+        group=_WHO,
+        help="the client id, as registered with the provider",
+        field="client_id",
+        say=lambda each: (
+            () if each.registration or not each.client_id else ("--client-id", each.client_id)
+        ),
+    ),
+    Flag(
+        name="--client-auth",
+        metavar="METHOD",
+        group=_WHO,
+        help=f"the client authentication method: {', '.join(METHODS)} (default: what the server "
+        "supports)",
+        choices=METHODS,
+        field="client_auth",
+        keep=lambda value: value or "none",
+        say=_client_auth,
+    ),
+    Flag(
+        name="--client-secret-file",
+        metavar="FILE",
+        group=_WHO,
+        help="a file with the client secret, read at each use; - is stdin (default: "
+        "$GRANTFLOW_CLIENT_SECRET)",
+        field="client_secret_file",
+        excludes={
+            "--client-secret-command": _ONE_PROOF,
+            "--client-key-file": _ONE_PROOF,
+            "--client-assertion-file": _ONE_PROOF,
+        },
+        waits=True,
+    ),
+    Flag(
+        name="--client-secret-command",
+        metavar="COMMAND",
+        group=_WHO,
+        help="a command that prints the client secret, run at each use without a shell",
+        field="client_secret_command",
+        excludes={"--client-key-file": _ONE_PROOF, "--client-assertion-file": _ONE_PROOF},
+    ),
+    Flag(
+        name="--client-key-file",
+        metavar="FILE",
+        group=_WHO,
+        help="a private key (private_key_jwt), or certificate and key (tls_client_auth), in PEM",
+        field="client_key_file",
+        excludes={"--client-assertion-file": _ONE_PROOF},
+    ),
+    Flag(
+        name="--client-assertion-file",
+        metavar="FILE",
+        group=_WHO,
+        help="an assertion signed elsewhere, such as a platform's token file; read at each use",
+        field="client_assertion_file",
+    ),
+    Flag(
+        name="--dpop",
+        group=_WHO,
+        help="bind the tokens to a key of this machine, created on first use (RFC 9449)",
+        say=lambda profile: ("--dpop",) if profile.dpop else (),
+        excludes={"--token-stdin": "that token exists already"},
+    ),
+    Flag(
+        name="--grant",
+        metavar="GRANT",
+        group=_WHAT,
+        help="the grant type: device (a person approves, the default) or client_credentials",
+        choices=("device", "client_credentials"),
+        default="device",
+        field="grant",
+        say=lambda each: () if each.grant == "device" else ("--grant", each.grant),
+    ),
+    Flag(
+        name="--scope",
+        metavar="S",
+        group=_WHAT,
+        help="a scope to request; may be repeated",
+        many=True,
+        field="scope",
+        keep=_each_word,
+    ),
+    Flag(
+        name="--audience",
+        metavar="A",
+        group=_WHAT,
+        help="the API audience (provider-specific)",
+        field="audience",
+    ),
+    Flag(
+        name="--resource",
+        metavar="URL",
+        group=_WHAT,
+        help="the API that the token is for (RFC 8707); may be repeated",
+        many=True,
+        field="resource",
+        keep=_all,
+    ),
+    Flag(
+        name="--param",
+        metavar="K=V",
+        group=_WHAT,
+        help="another parameter of the first request; may be repeated",
+        read=pair,
+        many=True,
+        field="param",
+        keep=_all,
+    ),
+    Flag(
+        name="--token-stdin",
+        group=_WHAT,
+        help="store the token on stdin, unless PROVIDER refuses it",
+    ),
+    Flag(
+        name="--start",
+        group=_WHEN,
+        help="print the link and the code as JSON, and do not wait",
+        excludes={
+            "--finish": "they are for two processes",
+            "--token-stdin": _NO_PROMPT,
+            "--grant client_credentials": _NO_PROMPT,
+        },
+    ),
+    Flag(
+        name="--finish",
+        group=_WHEN,
+        help="wait for what was started; --profile is needed only if several are pending",
+        waits=True,
+    ),
+    Flag(
+        name="--replace",
+        group=_WHEN,
+        help="replace a profile of another client, or with --finish one that signed in meanwhile",
+        waits=True,
+    ),
+    Flag(
+        name="--profile",
+        metavar="NAME",
+        group=_HOW,
+        help="the profile's name (default: the provider's name or the server's host)",
+        say=lambda profile: ("--profile", profile.name),
+        waits=True,
+    ),
+    Flag(
+        name="--store",
+        metavar="STORE",
+        group=_HOW,
+        help="where to store the token: file (the default) or keyring",
+        choices=STORES,
+        default="file",
+        field="store",
+        say=lambda each: () if each.store == "file" else ("--store", each.store),
+    ),
+    Flag(name="--no-browser", group=_HOW, help="do not open the link in a browser", waits=True),
+    Flag(name="--no-qr", group=_HOW, help="do not show the link as a QR code", waits=True),
+    Flag(name="--json", group=_HOW, help="print events for programs, one a line", waits=True),
+    Flag(
+        name="--timeout",
+        metavar="S",
+        group=_HOW,
+        help="give up after S seconds (or 5m, 2h)",
+        read=positive_span,
+        waits=True,
+    ),
+)
 
 _EXAMPLES: Final = (
     "grantflow login github --client-id my-app --scope repo",
@@ -62,246 +417,67 @@ _EXAMPLES: Final = (
 def parser() -> Parser:
     """Return the command's parser."""
     made = Parser("login", "Sign in, store the token, and remember how it was done.", _EXAMPLES)
-    where = made.add_argument_group("where (a provider by name, an issuer, or its endpoints)")
-    where.add_argument(
-        "provider", metavar="PROVIDER", nargs="?", help="a name that grantflow providers lists"
-    )
-    where.add_argument(
-        "--set",
-        metavar="NAME=VALUE",
-        type=setting,
-        action="append",
-        default=[],
-        help="a value that PROVIDER needs, such as tenant=common",
-    )
-    where.add_argument(
-        "--provider-file", metavar="FILE", help="providers of your own in TOML; their names win"
-    )
-    where.add_argument("--issuer", metavar="URL", help="the rest is in its metadata")
-    where.add_argument("--device-endpoint", metavar="URL", help="where a device code is asked for")
-    where.add_argument("--token-endpoint", metavar="URL", help="enough for client_credentials")
-    where.add_argument("--revocation-endpoint", metavar="URL", help="to end a token (RFC 7009)")
-    who = made.add_argument_group("who")
-    who.add_argument("--client-id", metavar="ID", help="as registered with the provider")
-    who.add_argument(
-        "--client-auth",
-        metavar="METHOD",
-        choices=AUTH_NAMES,
-        help=f"one of {', '.join(AUTH_NAMES)}; by default what the server takes",
-    )
-    who.add_argument(
-        "--client-secret-file",
-        metavar="FILE",
-        help="read at each use; - is standard input (by default GRANTFLOW_CLIENT_SECRET)",
-    )
-    who.add_argument(
-        "--client-key-file",
-        metavar="FILE",
-        help="a private key (private_key_jwt), or certificate and key (tls_client_auth), in PEM",
-    )
-    who.add_argument(
-        "--client-assertion-file",
-        metavar="FILE",
-        help="an assertion that somebody else signs, read at each use (a platform's token file)",
-    )
-    who.add_argument(
-        "--dpop",
-        action="store_true",
-        help="bind the tokens to a key of this machine, made at the first use (RFC 9449)",
-    )
-    what = made.add_argument_group("what")
-    what.add_argument(
-        "--grant",
-        choices=("device", "client_credentials"),
-        default="device",
-        help="a person approves (device, the default), or the machine signs itself in",
-    )
-    what.add_argument("--scope", metavar="S", action="append", default=[], help="may be repeated")
-    what.add_argument("--audience", metavar="A", help="whom the token is for, at some providers")
-    what.add_argument(
-        "--resource", metavar="R", action="append", default=[], help="may be repeated"
-    )
-    what.add_argument(
-        "--param", metavar="K=V", type=pair, action="append", default=[], help="a further parameter"
-    )
-    what.add_argument(
-        "--token-stdin",
-        action="store_true",
-        help="store the token given on standard input, unless PROVIDER refuses it",
-    )
-    when = made.add_argument_group("when (a program shows the code, and another one waits)")
-    when.add_argument(
-        "--start", action="store_true", help="print the link and the code as JSON, and do not wait"
-    )
-    when.add_argument(
-        "--finish",
-        action="store_true",
-        help="wait for what was started; it needs --profile only where several were",
-    )
-    when.add_argument(
-        "--replace",
-        action="store_true",
-        help="with --finish: also where its profile was signed in after the start",
-    )
-    how = made.add_argument_group("how")
-    how.add_argument(
-        "--profile", metavar="NAME", help="by default the provider's name or the server's host"
-    )
-    how.add_argument("--no-browser", action="store_true", help="do not open the link here")
-    how.add_argument("--no-qr", action="store_true", help="do not draw the link")
-    how.add_argument("--json", action="store_true", help="events for programs, one a line")
-    how.add_argument("--timeout", metavar="S", type=positive_span, help="give up after S seconds")
+    for name in dict.fromkeys(each.group for each in FLAGS):
+        group = made.add_argument_group(name)
+        for flag in FLAGS:
+            if flag.group == name:
+                flag.add_to(group)
     return made
 
 
-def check(options: Options) -> None:
-    """Refuse what contradicts itself or is not enough, before anybody is asked."""
-    _check_where(options)
-    named = options.provider is not None and options.client_id is None  # it may have one of its own
-    if not named and not (options.client_id or "").strip():
-        raise no_client()
-    _check_proof(options)
+def read(argv: list[str]) -> Options:
+    """Read the command line; what contradicts itself is a usage error."""
+    options = parser().read(argv, Options())
+    said = [flag for flag in FLAGS if _is_said(options, flag)]
+    _check(options, said)
+    kept = {flag.field: flag.keep(getattr(options, flag.dest)) for flag in FLAGS if flag.field}
+    options.said = frozenset(flag.name for flag in said)
+    options.wanted = Profile(**kept)  # type: ignore[arg-type]
+    return options
 
 
-def _check_proof(options: Options) -> None:
-    """Refuse a file that would not be used: whoever gives one thinks that it is."""
-    given = [flag for flag, (file, _) in _proofs(options).items() if file is not None]
-    if len(given) > 1:
-        raise usage(f"{given[0]} and {given[1]} contradict each other: a client has one proof")
-    auth = options.client_auth
-    if given and auth is not None and auth not in _proofs(options)[given[0]][1]:
-        raise usage(f"--client-auth {auth} and {given[0]} contradict each other")
+def _is_said(options: Options, flag: Flag) -> bool:
+    return getattr(options, flag.dest) not in (None, False, [], flag.default)
 
 
-def proof_flag(options: Options) -> str | None:
-    """Return the flag of a file with which the client proves itself, if one is given."""
-    return next((flag for flag, (file, _) in _proofs(options).items() if file is not None), None)
+def _check(options: Options, said: list[Flag]) -> None:
+    """Refuse what excludes each other, and what needs another flag."""
+    names = {flag.name for flag in said}
+    words = names | {f"{flag.name} {getattr(options, flag.dest)}" for flag in said if flag.choices}
+    if "--finish" in names and "--start" not in names:
+        extra = next((flag.name for flag in said if not flag.waits), None)
+        if extra is not None:
+            raise usage(f"--finish and {extra} exclude each other: --start has said everything")
+    for flag in said:
+        for other, reason in flag.excludes.items():
+            if other in words:
+                raise usage(f"{flag.name} and {other} exclude each other: {reason}")
+        if flag.needs and flag.needs not in names:
+            raise usage(f"{flag.name} is about a {flag.needs}, and none is named")
 
 
-def _proofs(options: Options) -> Mapping[str, tuple[str | None, Collection[str]]]:
-    """Return each flag of such a file with what it says, and what the file is good for."""
-    return {
-        "--client-secret-file": (options.client_secret_file, WITH_SECRET),
-        "--client-key-file": (options.client_key_file, WITH_KEY),
-        "--client-assertion-file": (options.client_assertion_file, (ASSERTION,)),
+def with_absolute_files(profile: Profile) -> Profile:
+    """Return the profile as it is stored: its files are found from anywhere, stdin is none."""
+    files = {
+        flag.field: _absolute(getattr(profile, flag.field))
+        for flag in FLAGS
+        if flag.field and flag.metavar == "FILE"
     }
-
-
-def no_client() -> CommandError:
-    """Return what to say where nobody said who asks."""
-    return usage("--client-id is missing; the provider gave one when the app was registered")
-
-
-def check_when(options: Options) -> None:
-    """Refuse what contradicts ``--start`` or ``--finish``."""
-    if options.start and options.finish:
-        raise usage("--start and --finish contradict each other: the one is before the other")
-    if options.start and options.token_stdin:
-        raise usage("--start and --token-stdin contradict each other: nobody is asked")
-    if options.dpop and options.token_stdin:
-        raise usage("--dpop and --token-stdin contradict each other: that token is made already")
-    if options.start and options.grant != "device":
-        raise usage(f"--start and --grant {options.grant} contradict each other: nobody is asked")
-    if options.replace and not options.finish:
-        raise usage(
-            "--replace is for --finish; any other sign-in replaces its profile's former one"
-        )
-    if options.finish:
-        said = next((name for name in vars(options) if _is_said(options, name)), None)
-        if said is not None:
-            flag = "PROVIDER" if said == "provider" else f"--{said.replace('_', '-')}"
-            raise usage(f"--finish and {flag} contradict each other: --start has said it all")
-
-
-_WHILE_WAITING: Final = frozenset(
-    {
-        "finish",
-        "replace",
-        "profile",
-        "client_secret_file",
-        "no_browser",
-        "no_qr",
-        "json",
-        "timeout",
-    }
-)
-
-
-def _is_said(options: Options, name: str) -> bool:
-    unsaid: tuple[object, ...] = (None, False, [], "device")
-    return name not in _WHILE_WAITING and getattr(options, name) not in unsaid
-
-
-def check_provider(options: Options) -> None:
-    """Refuse what contradicts the name of a provider, or says more of one that is not named."""
-    places = {
-        "--issuer": options.issuer,
-        "--device-endpoint": options.device_endpoint,
-        "--token-endpoint": options.token_endpoint,
-        "--revocation-endpoint": options.revocation_endpoint,
-    }
-    given = [flag for flag, value in places.items() if value is not None]
-    if options.provider is None:
-        more = {"--set": bool(options.set), "--provider-file": options.provider_file is not None}
-        flag = next((flag for flag, is_given in more.items() if is_given), None)
-        if flag is not None:
-            raise usage(f"{flag} is about a PROVIDER, and none is named")
-    elif "://" in options.provider:
-        raise usage(f"{options.provider!r} is no provider's name; for an address, use --issuer")
-    elif given:
-        raise usage(
-            f"{options.provider} and {given[0]} contradict each other: "
-            "a provider's name says where it is"
-        )
-
-
-def _check_where(options: Options) -> None:
-    check_provider(options)
-    ends = {
-        "--device-endpoint": options.device_endpoint,
-        "--token-endpoint": options.token_endpoint,
-        "--revocation-endpoint": options.revocation_endpoint,
-    }
-    given = [flag for flag, value in ends.items() if value is not None]
-    if options.issuer is not None and given:
-        raise usage(f"--issuer and {given[0]} contradict each other; give the issuer or endpoints")
-    if options.issuer is not None or options.provider is not None:
-        return
-    if not given:
-        raise usage(
-            "where to sign in? Name a PROVIDER (grantflow providers lists them), or give "
-            "--issuer URL, or --device-endpoint URL and --token-endpoint URL"
-        )
-    if options.token_endpoint is None:
-        raise usage("--token-endpoint is missing; the token comes from there")
-    if options.device_endpoint is None and options.grant == "device":
-        raise usage(
-            "--device-endpoint is missing; without a person, use --grant client_credentials"
-        )
-
-
-def wanted(options: Options) -> Profile:
-    """Return the profile as far as the command line tells it."""
-    secret = None if options.client_secret_file == STDIN else options.client_secret_file
-    return Profile(
-        grant=options.grant,
-        provider=options.provider,
-        provider_file=_absolute(options.provider_file),
-        values=tuple(options.set),
-        issuer=options.issuer,
-        token_endpoint=options.token_endpoint,
-        device_authorization_endpoint=options.device_endpoint,
-        revocation_endpoint=options.revocation_endpoint,
-        client_id=options.client_id,
-        client_secret_file=_absolute(secret),
-        client_key_file=_absolute(options.client_key_file),
-        client_assertion_file=_absolute(options.client_assertion_file),
-        scope=tuple(word for each in options.scope for word in each.split()),
-        audience=options.audience,
-        resource=tuple(options.resource),
-        param=tuple(options.param),
-    )
+    return attrs.evolve(profile, **files)  # type: ignore[arg-type]
 
 
 def _absolute(file: str | None) -> str | None:
-    return None if file is None else str(Path(file).absolute())
+    return None if file in (None, STDIN) else str(Path(file or "").absolute())
+
+
+def login_command(profile: Profile) -> str:
+    """Return the command line that signs in again as this profile."""
+    if profile.grant == "given":
+        return shlex.join(("grantflow", "login", "--token-stdin", "--profile", profile.name))
+    words = (word for flag in FLAGS if flag.field or flag.say for word in flag.words(profile))
+    return shlex.join(("grantflow", "login", *words))
+
+
+def no_client() -> CommandError:
+    """Return the error of a sign-in without a client id."""
+    return usage("--client-id is missing", "the provider shows it where the app is registered")

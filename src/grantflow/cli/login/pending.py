@@ -1,10 +1,10 @@
-"""Sign-ins that were started and wait for another process to finish them, one for each profile.
+"""Sign-ins that were started and wait for another process to finish them, one per profile.
 
 Rules:
 
-1. What is kept here fetches the token once the person has approved: it lies in a file of its
-   owner's alone, and is removed when the sign-in has ended.
-2. A file is rewritten after every answer, so whoever goes on with it is never too early.
+1. What is stored here fetches the token once the person has approved: it is in a private file, and
+   is removed when the sign-in has ended.
+2. A file is rewritten after every answer, so the next process does not poll too early.
 3. One process at a time finishes a sign-in: it holds the file's lock.
 """
 
@@ -20,12 +20,10 @@ from typing import Final, final
 
 from attrs import frozen
 
-from grantflow.cli.errors import CommandError, usage
-from grantflow.cli.output import tell
-from grantflow.cli.parser import nearest
-from grantflow.cli.profiles import profiles
-from grantflow.cli.profiles.profiles import Profile
-from grantflow.cli.redact import quoted
+from grantflow.cli.errors import CommandError, nearest, quoted, usage
+from grantflow.cli.output import warn
+from grantflow.cli.profiles import profile as documents
+from grantflow.cli.profiles.profile import Profile
 from grantflow.core.values.json import Members, plain
 from grantflow.core.values.parsing import moment_of, text_of
 from grantflow.core.values.secret import Secret
@@ -34,10 +32,10 @@ from grantflow.shell.stores.private_file import NotAFileError, PrivateFile, expl
 
 VERSION: Final = 1
 
-# Not the bare name of the profile: Windows has names that no file may have.
+# Not the bare name of the profile: Windows reserves some names.
 _BEGIN: Final = "login-"
 _END: Final = ".json"
-_MISSING: Final = "something is missing in it"
+_START_AGAIN: Final = "start one with grantflow login --start"
 
 
 @final
@@ -46,7 +44,7 @@ class Start:
     """A sign-in that waits.
 
     ``run`` is what ``dump_run`` made, of no use after ``expires_at``; ``entropy`` is what some
-    flows were made of. ``named`` says that somebody chose the name of the profile.
+    flows were made of. ``named`` says that the person chose the profile's name.
     """
 
     profile: Profile
@@ -58,7 +56,7 @@ class Start:
 
 
 def write(start: Start) -> None:
-    """Keep a sign-in, in the place of what its profile started before."""
+    """Store a sign-in; it replaces what its profile started before."""
     document = {
         "version": VERSION,
         "profile": start.profile.document(),
@@ -80,27 +78,33 @@ def read(name: str) -> Start:
     except NotAFileError as error:
         raise damaged(name, f"it is {error}") from None
     if data is None:
-        raise _none(name, [])
+        raise _missing(name, [])
+    found = _read(name, data)
+    if isinstance(found, str):
+        raise damaged(name, found)
+    return found
+
+
+def _read(name: str, data: bytes) -> Start | str:
     try:
         document: object = json.loads(data)
         found = Members(document) if isinstance(document, dict) else None
     except (ValueError, RecursionError):
         found = None
     if found is None:
-        raise damaged(name, "it is not JSON, or no object")
+        return "it is not a JSON object"
     if found.get("version") != VERSION:
-        raise damaged(name, "another version of grantflow wrote it")
-    told_of, run = found.get("profile"), found.get("run")
+        return "another version of grantflow wrote it"
+    described, run = found.get("profile"), found.get("run")
     entropy = text_of(found.get("entropy"))
     began, ends = moment_of(found.get("started_at")), moment_of(found.get("expires_at"))
-    if not isinstance(told_of, Members) or not isinstance(run, Members):
-        raise damaged(name, _MISSING)
+    if not isinstance(described, Members) or not isinstance(run, Members):
+        return "it is incomplete"
     if entropy is None or began is None or ends is None:
-        raise damaged(name, _MISSING)
-    try:
-        profile = profiles.profile_of(name, plain(told_of))
-    except CommandError:
-        raise damaged(name, "its profile is not usable") from None
+        return "it is incomplete"
+    profile = documents.read(name, plain(described))
+    if isinstance(profile, str):
+        return f"its profile is not usable: {profile}"
     return Start(
         profile=profile,
         named=found.get("named") is True,
@@ -112,31 +116,31 @@ def read(name: str) -> Start:
 
 
 def remove(name: str) -> None:
-    """Forget the sign-in of a profile."""
+    """Drop the sign-in of a profile."""
     file = PrivateFile(_path(name))
     with file.locked():
         file.remove(with_lock=True)
 
 
 def sweep(now: datetime) -> None:
-    """Forget the sign-ins whose codes have ended; nobody can finish them."""
+    """Drop the sign-ins whose codes have expired."""
     for name in names():
         try:
-            ended = read(name).expires_at <= now
+            expired = read(name).expires_at <= now
         except CommandError:
-            continue  # somebody may want to look at it
-        if ended:
+            continue  # it stays for inspection
+        if expired:
             remove(name)
 
 
-def alive(now: datetime) -> list[Start]:
-    """Return the sign-ins that can still be finished; what is wrong with the others is told."""
+def valid(now: datetime) -> list[Start]:
+    """Return the sign-ins that can still be finished; warn about those that cannot be read."""
     found: list[Start] = []
     for name in names():
         try:
             found.append(read(name))
         except CommandError as error:
-            tell(f"grantflow: {error}")
+            warn(str(error))
     return [each for each in found if now < each.expires_at]
 
 
@@ -146,13 +150,13 @@ def finishing(name: str) -> str:
 
 
 def drop(name: str) -> None:
-    """Forget the sign-in of a profile, unless a process is about to finish it."""
+    """Drop the sign-in of a profile, unless a process is finishing it."""
     with held(name):
         remove(name)
 
 
 def names() -> list[str]:
-    """Return the profiles that have started a sign-in, in order."""
+    """Return the profiles that have started a sign-in, sorted."""
     with explained(f"cannot list {_folder()}"):
         try:
             files = os.listdir(_folder())
@@ -162,26 +166,27 @@ def names() -> list[str]:
     return sorted(each.removeprefix(_BEGIN).removesuffix(_END) for each in found)
 
 
-def chosen(asked: str | None, now: datetime) -> str:
-    """Return whose sign-in to finish: the one asked for, else the only one that waits."""
+def choose(asked: str | None, now: datetime) -> str:
+    """Return whose sign-in to finish: the one asked for, else the only pending one."""
     known = names()
     if asked is not None:
         if asked not in known:
-            raise _none(asked, known)
+            raise _missing(asked, known)
         return asked
     if not known:
-        raise CommandError("no sign-in was started here; start one with grantflow login --start")
-    alive = known if len(known) == 1 else [name for name in known if _is_alive(name, now)]
-    if len(alive) != 1:
-        raise usage(f"which sign-in? Add --profile with one of: {', '.join(alive or known)}")
-    return alive[0]
+        raise CommandError("no sign-in was started", _START_AGAIN)
+    found = known if len(known) == 1 else [name for name in known if _is_valid(name, now)]
+    if len(found) != 1:
+        rest = ", ".join(found or known)
+        raise usage("several sign-ins are pending", f"add --profile with one of: {rest}")
+    return found[0]
 
 
 @contextmanager
 def held(name: str) -> Iterator[None]:
     """Keep every other process from finishing this sign-in; ``CommandError`` if one does."""
     path = _path(name)
-    # Not the lock of the file: that is taken by whoever writes or removes it meanwhile.
+    # Not the lock of the file: that is taken by whatever writes or removes it meanwhile.
     finishing = PrivateFile(path, lock_of=path.with_name(f"{path.name}.finishing"))
     with finishing.locked(wait=False) as alone:
         if not alone:
@@ -190,24 +195,24 @@ def held(name: str) -> Iterator[None]:
 
 
 def damaged(name: str, problem: str) -> CommandError:
-    """Return the error of a sign-in that cannot be gone on with."""
+    """Return the error of a sign-in that cannot be resumed."""
     return CommandError(
-        f"the started sign-in of {name} cannot be finished: {problem} ({_path(name)}); "
+        f"the started sign-in of {name} cannot be resumed: {problem} ({_path(name)})",
         "start again with grantflow login --start",
-        word="damaged",
+        kind="damaged",
     )
 
 
-def _is_alive(name: str, now: datetime) -> bool:
+def _is_valid(name: str, now: datetime) -> bool:
     try:
         return now < read(name).expires_at
     except CommandError:
         return False
 
 
-def _none(name: str, known: list[str]) -> CommandError:
-    rest = nearest(name, known, "start one with grantflow login --start")
-    return usage(f"no sign-in of {quoted(name)} was started here{rest}")
+def _missing(name: str, known: list[str]) -> CommandError:
+    advice = nearest(name, known, _START_AGAIN)
+    return usage(f"no sign-in of {quoted(name)} was started", advice)
 
 
 def _folder() -> Path:

@@ -1,94 +1,158 @@
-"""Where to sign in: a provider with a name, an issuer and its metadata, or endpoints."""
+"""Where to sign in: a provider by name, an issuer and its metadata, or endpoints."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, fields
 
-from grantflow.cli.errors import CommandError, ended, usage
+from grantflow.cli.context import Context
+from grantflow.cli.errors import CommandError, nearest, quoted, usage
 from grantflow.cli.login.flags import no_client
-from grantflow.cli.output import tell
-from grantflow.cli.profiles.profiles import Profile
-from grantflow.cli.profiles.provider import plain_provider, remembering
+from grantflow.cli.output import warn
+from grantflow.cli.problems import ended
+from grantflow.cli.profiles.client import plain_provider, remembering
+from grantflow.cli.profiles.profile import Profile
 from grantflow.core.client.provider import Provider, origin_of
 from grantflow.core.flows.states import Failed
 from grantflow.core.values.errors import InvalidResponse, Unreachable
+from grantflow.core.values.result import either
+from grantflow.core.values.validators import ArgumentError
 from grantflow.shell.discovery import discover
 from grantflow.shell.ports import Transport
 
 if TYPE_CHECKING:
-    from grantflow.providers import Template
+    from grantflow.providers import Catalog, Template, Variable
 
 
-def located(wanted: Profile, send: Transport) -> tuple[Profile, Provider]:
+def located(wanted: Profile, send: Transport, context: Context) -> tuple[Profile, Provider]:
     """Return the profile with all of its provider, which the command line only names."""
     if wanted.provider is not None:
-        return _by_name(wanted, wanted.provider)
+        return _by_name(wanted, wanted.provider, context)
     if wanted.issuer is not None:
         provider = _discovered(wanted.issuer, send)
-        _tell_other_origins(wanted.issuer, provider)
+        _report_other_origins(wanted.issuer, provider)
     else:
         try:
             provider = plain_provider(wanted)
-        except ValueError as error:
+        except ArgumentError as error:
             raise flagged(error) from None
     return remembering(wanted, provider), provider
 
 
-def named(wanted: Profile) -> tuple[Profile, Provider | None]:
-    """Return the profile with the name of its provider as it is known; nobody is asked.
+def named(wanted: Profile, context: Context) -> tuple[Profile, Provider | None]:
+    """Return the profile with its provider's own name, without a request.
 
-    The provider comes along if it says whose a token is.
+    The provider comes along if it has a userinfo endpoint.
     """
     if wanted.provider is None:
         return wanted, None
-    from grantflow.cli.login import known
-
-    template = _template(wanted, wanted.provider)
-    values = known.with_environment(template, wanted.values)
-    profile = evolve(wanted, provider=template.name, values=values)
-    if template.provider.userinfo_endpoint is None:
-        return profile, None  # what else it needs to know is not needed here
-    return profile, known.filled(template, values)
+    found = _template(wanted, wanted.provider)
+    values = with_environment(found, wanted.values, context)
+    profile = evolve(wanted, provider=found.name, values=values)
+    if found.provider.userinfo_endpoint is None:
+        return profile, None  # its other values are not needed here
+    return profile, filled(found, values)
 
 
-def _by_name(wanted: Profile, name: str) -> tuple[Profile, Provider]:
-    from grantflow.cli.login import known
-
-    template = _template(wanted, name)
-    if wanted.grant == "device" and "device" not in template.grants:
-        raise usage(
-            f"{template.name} offers no device grant; without a person, "
-            "use --grant client_credentials"
-        )
-    values = known.with_environment(template, wanted.values)
-    provider = known.filled(template, values)
-    client_id = wanted.client_id or template.client_id_with(dict(values))
-    registers = template.provider.registration_endpoint is not None and wanted.grant == "device"
+def _by_name(wanted: Profile, name: str, context: Context) -> tuple[Profile, Provider]:
+    found = _template(wanted, name)
+    if wanted.grant == "device" and "device" not in found.grants:
+        raise usage(f"{found.name} has no device grant", "use --grant client_credentials")
+    values = with_environment(found, wanted.values, context)
+    provider = filled(found, values)
+    client_id = wanted.client_id or found.client_id_with(dict(values))
+    registers = found.provider.registration_endpoint is not None and wanted.grant == "device"
     if client_id is None and not registers:
         raise no_client()
-    found = evolve(wanted, provider=template.name, client_id=client_id, values=values)
-    return remembering(found, provider), provider
+    profile = evolve(wanted, provider=found.name, client_id=client_id, values=values)
+    return remembering(profile, provider), provider
 
 
 def _template(wanted: Profile, name: str) -> Template:
-    # Loaded here: the table of providers is not small.
-    from grantflow.cli.login import known
+    return template(catalog(wanted.provider_file), name)
 
-    return known.template(known.catalog(wanted.provider_file), name)
+
+def catalog(file: str | None) -> Catalog:
+    """Return the providers of ``file``, of the user's own file, then the built-in ones."""
+    # Loaded here: the table of providers is not small.
+    from grantflow.providers import KNOWN, Catalog
+    from grantflow.shell.provider_file import extended_by, with_own_file
+
+    found = with_own_file(KNOWN)
+    if file is not None:
+        found = found.bind(lambda own: extended_by(own, Path(file)))
+    match either(found):
+        case Catalog() as known:
+            for each in known.mistakes:
+                warn(str(each))
+            return known
+        case problem:
+            raise usage(str(problem))
+
+
+def template(known: Catalog, name: str) -> Template:
+    """Return the template of a name."""
+    wrong = [str(each) for each in known.mistakes if each.place[:1] == (name,)]
+    if wrong:
+        raise usage(wrong[0])
+    try:
+        return known.template(name)
+    except LookupError:
+        advice = nearest(name.lower(), known.names(), "grantflow providers lists them")
+        raise usage(f"unknown provider {quoted(name)}", advice) from None
+
+
+def with_environment(
+    template: Template, values: tuple[tuple[str, str], ...], context: Context
+) -> tuple[tuple[str, str], ...]:
+    """Return the values of ``--set``, and those that the provider's own variables hold."""
+    given = {name for name, _ in values}
+    found = [
+        (need.name, _checked(need, need.environment, text))
+        for need in template.needs
+        if need.environment is not None and need.name not in given
+        if (text := context.environment.get(need.environment, "").strip())
+    ]
+    return (*values, *found)
+
+
+def _checked(need: Variable, variable: str, text: str) -> str:
+    try:
+        return need.checked(text.removeprefix("https://").rstrip("/"))
+    except ArgumentError as error:
+        raise usage(f"{variable}: {error.problem}") from None
+
+
+def filled(template: Template, values: Iterable[tuple[str, str]]) -> Provider:
+    """Return the provider with the values of ``--set``."""
+    chosen: dict[str, str] = {}
+    for name, value in values:
+        if name in chosen:
+            raise usage(f"--set {name} is given twice")
+        chosen[name] = value
+    needs = {need.name: need for need in template.needs}
+    missing = [name for name in needs if needs[name].default is None and name not in chosen]
+    if missing and needs.keys() >= chosen.keys():
+        flags = " ".join(f"--set {name}={name.upper()}" for name in missing)
+        raise usage(f"{template.name} needs its {' and '.join(missing)}", f"add {flags}")
+    try:
+        return template.filled(chosen)
+    except ValueError as error:
+        raise usage(f"--set {error}") from None
 
 
 def _discovered(issuer: str, send: Transport) -> Provider:
     try:
         found = discover(issuer, send)
-    except ValueError as error:
+    except ArgumentError as error:
         raise flagged(error) from None
     match found:
         case Provider():
-            # Which one a client is registered with is not in the metadata; this is the usual one
-            # (RFC 7591 section 2), wherever it stands in the list.
+            # Which one a client is registered with is not in the metadata; this is the default
+            # (RFC 7591 section 2), wherever it is in the list.
             methods = sorted(found.auth_methods, key=lambda each: each != "client_secret_basic")
             return evolve(found, auth_methods=tuple(methods))
         case InvalidResponse():
@@ -98,17 +162,17 @@ def _discovered(issuer: str, send: Transport) -> Provider:
             raise ended(Failed(found), where=issuer)
 
 
-def _tell_other_origins(issuer: str, provider: Provider) -> None:
-    """Say where secrets will go, if that is not where the person pointed at."""
+def _report_other_origins(issuer: str, provider: Provider) -> None:
+    """Report where secrets will go, if that is not the issuer's own origin."""
     home = origin_of(issuer)
     elsewhere: dict[str, list[str]] = {}
     for what, url in _ends(provider):
         origin = origin_of(url)
         if origin is not None and origin != home:
             elsewhere.setdefault(origin, []).append(what)
-    for origin, named_there in elsewhere.items():
-        what = ", ".join(named_there)
-        tell(f"grantflow: {issuer} sends to another origin: {origin.removesuffix(':443')} ({what})")
+    for origin, endpoints in elsewhere.items():
+        what = ", ".join(endpoints)
+        warn(f"{issuer} uses another origin: {origin.removesuffix(':443')} ({what})")
 
 
 def _ends(provider: Provider) -> Iterator[tuple[str, str]]:
@@ -128,7 +192,6 @@ _FLAGS: Final = {
 }
 
 
-def flagged(error: ValueError) -> CommandError:
-    """Return the core's complaint about an argument, in the words of the command line."""
-    name, _, problem = str(error).partition(": ")
-    return usage(f"{_FLAGS.get(name, name)}: {problem}")
+def flagged(error: ArgumentError) -> CommandError:
+    """Return the library's complaint about an argument, in the words of the command line."""
+    return usage(f"{_FLAGS.get(error.argument, error.argument)}: {error.problem}")

@@ -1,30 +1,30 @@
-"""From a profile to a client that can prove itself, and to the place of its token.
+"""From a profile to its client, with its authentication and its provider.
 
 Rules:
 
-1. A secret comes from a file or standard input, else from the environment. It is read at each
-   use; only the file's path is remembered.
-2. The profile's own file outranks ``GRANTFLOW_CLIENT_SECRET``, which may belong to another one.
+1. All of the provider is remembered, wherever it came from: renewing and revoking need neither its
+   metadata nor the user's file again, and an update of grantflow changes nothing under a token.
+2. The profile's own secret outranks ``GRANTFLOW_CLIENT_SECRET``, which may be another client's.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
-from grantflow.cli.errors import usage
-from grantflow.cli.login import dpop_key as proofs
-from grantflow.cli.output import is_terminal
-from grantflow.cli.profiles.login_command import login_command
-from grantflow.cli.profiles.profiles import Profile
-from grantflow.cli.profiles.provider import plain_provider, remembered
-from grantflow.cli.redact import quoted
+from attrs import evolve
+
+from grantflow.cli.context import Context
+from grantflow.cli.errors import CommandError, usage
+from grantflow.cli.profiles import dpop_key
+from grantflow.cli.profiles.profile import Profile
+from grantflow.cli.profiles.secrets import client_secret, read
+from grantflow.core.acquisition.freshness import alive
 from grantflow.core.client.authentication import (
+    METHODS,
     ClientAssertion,
     ClientAuthentication,
     ClientSecretBasic,
@@ -39,8 +39,10 @@ from grantflow.core.client.client import Client
 from grantflow.core.client.dpop import DPoP
 from grantflow.core.client.identity import key_of
 from grantflow.core.client.provider import Provider
+from grantflow.core.values.json import Members
 from grantflow.core.values.secret import Secret
-from grantflow.shell.environment import client_secret_given
+
+VERSION: Final = 1
 
 WITH_SECRET: Final[Mapping[str, Callable[[Secret], ClientAuthentication]]] = {
     "client_secret_basic": ClientSecretBasic,
@@ -49,92 +51,83 @@ WITH_SECRET: Final[Mapping[str, Callable[[Secret], ClientAuthentication]]] = {
     "client_secret_jwt": ClientSecretJwt,
     "client_secret_headers": ClientSecretHeaders,
 }
-WITH_KEY: Final = ("private_key_jwt", "tls_client_auth")
-ASSERTION: Final = "client_assertion"
-"""An assertion that somebody else signs, in a file (RFC 7521); no registered name."""
+_WITH_KEY: Final = ("private_key_jwt", "tls_client_auth")
 _ALGORITHMS: Final = ("ES256", "RS256", "EdDSA", "ES384", "ES512")
-"""Tried in this order: what a key is for, is written in it."""
-
-AUTH_NAMES: Final = ("none", *WITH_SECRET, *WITH_KEY, ASSERTION)
-
-STDIN: Final = "-"
-_LARGEST_SECRET: Final = 64 * 1024
+"""Tried in this order: the key itself says which one fits."""
 _PUBLIC: Final = Public()
 
+_BESIDE: Final = (
+    "issuer",
+    "token_endpoint",
+    "device_authorization_endpoint",
+    "revocation_endpoint",
+)
+"""The fields of the provider that a profile has beside its ``spelling``."""
 
-def auth_decided(
-    asked: str | None,
-    offered: tuple[str, ...],
-    *,
-    has_secret: bool,
-    has_key: bool = False,
-    has_assertion: bool = False,
-) -> str:
-    """Return the name of the authentication: the one asked for, else what the server takes.
 
-    ``offered`` are the server's, best first.
+def method_for(asked: str | None, offered: tuple[str, ...], profile: Profile, secret: bool) -> str:
+    """Return the client authentication method: the one asked for, else what the server takes.
 
-    >>> auth_decided(None, ("none", "client_secret_post"), has_secret=True)
+    ``offered`` are the server's, best first; ``secret`` says whether the client has one.
+
+    >>> method_for(None, ("none", "client_secret_post"), Profile(), True)
     'client_secret_post'
-    >>> auth_decided(None, (), has_secret=True), auth_decided(None, (), has_secret=False)
+    >>> method_for(None, (), Profile(), True), method_for(None, (), Profile(), False)
     ('client_secret_basic', 'none')
     """
     if asked is not None:
         return asked
-    if has_assertion:
-        return ASSERTION
-    if has_key:
+    if profile.client_assertion_file is not None:
+        return "client_assertion"
+    if profile.client_key_file is not None:
         return "private_key_jwt"
-    if not has_secret:
+    if not secret:
         return "none"
     return next((each for each in offered if each in WITH_SECRET), "client_secret_basic")
 
 
-def authentication(
-    name: str,
-    secret: Secret | None,
-    key_file: str | None = None,
-    assertion_file: str | None = None,
-) -> ClientAuthentication:
-    """Return the authentication that ``name``, one of ``AUTH_NAMES``, stands for."""
-    if name == "none":
+def authentication(method: str, profile: Profile, secret: Secret | None) -> ClientAuthentication:
+    """Return the authentication that a method, one of ``METHODS``, stands for."""
+    if method == "none":
         return _PUBLIC
-    if name in WITH_KEY:
-        return _by_key(name, key_file)
-    if name == ASSERTION:
-        return _by_assertion(assertion_file)
+    if method in _WITH_KEY:
+        return _by_key(method, profile.client_key_file)
+    if method == "client_assertion":
+        return _by_assertion(profile.client_assertion_file)
     if secret is None:
+        name = f"profile {profile.name}: " if profile.name else ""
         raise usage(
-            f"{name} needs the client's secret: use --client-secret-file FILE, "
-            "or set GRANTFLOW_CLIENT_SECRET"
+            f"{name}{method} needs the client's secret",
+            "use --client-secret-file FILE, or set GRANTFLOW_CLIENT_SECRET",
         )
-    return WITH_SECRET[name](secret)
+    if method not in WITH_SECRET:
+        raise usage(f"the client authentication {method} is not supported by the command")
+    return WITH_SECRET[method](secret)
 
 
 def _by_assertion(file: str | None) -> ClientAssertion:
     if file is None:
-        raise usage(f"{ASSERTION} needs the assertion: use --client-assertion-file FILE")
+        raise usage("client_assertion needs the assertion", "use --client-assertion-file FILE")
     from grantflow.shell.secret_sources import SecretError, from_file
 
     source = from_file(file)
     try:
         source()
     except SecretError as error:
-        raise usage(f"{error}; check --client-assertion-file") from None
+        raise usage(str(error), "check --client-assertion-file") from None
     return ClientAssertion(source)
 
 
-def _by_key(name: str, file: str | None) -> ClientAuthentication:
+def _by_key(method: str, file: str | None) -> ClientAuthentication:
     if file is None:
-        raise usage(f"{name} needs the client's key: use --client-key-file FILE")
+        raise usage(f"{method} needs the client's key", "use --client-key-file FILE")
     try:
-        text = _read(Path(file))
+        text = read(Path(file))
     except (OSError, UnicodeDecodeError) as error:
         problem = (error.strerror or error) if isinstance(error, OSError) else "it is not text"
-        raise usage(
-            f"cannot read the key file {file}: {problem}; check --client-key-file"
-        ) from None
-    if name == "tls_client_auth":
+        said = f"cannot read the key file {file}: {problem}"
+        raise usage(said, "check --client-key-file") from None
+    if method == "tls_client_auth":
         return MutualTls(file)  # certificate and key in one file, as curl takes them
     return _signing_with(Secret(text), file)
 
@@ -151,59 +144,7 @@ def _signing_with(key: Secret, file: str) -> PrivateKeyJwt:
         except ImportError as error:
             raise usage(str(error)) from None
         return proof
-    raise usage(f"the key file {file} holds no private key in PEM or JWK that can sign")
-
-
-def secret_of(file: str | None) -> Secret | None:
-    """Return the client's secret from ``file`` (``-`` is standard input) or the environment."""
-    if file is None:
-        return client_secret_given()
-    where = "standard input" if file == STDIN else f"the secret file {_named(file)}"
-    try:
-        text = standard_input("Client secret") if file == STDIN else _read(Path(file))
-    except OSError as error:
-        problem = error.strerror or error
-        raise usage(f"cannot read {where}: {problem}; check --client-secret-file") from None
-    except UnicodeDecodeError:
-        raise usage(f"{where} is not UTF-8 text") from None
-    secret = text.rstrip("\r\n")
-    if not secret.strip():
-        raise usage(f"{where} is empty; it should hold the client's secret")
-    return Secret(secret)
-
-
-def _named(file: str) -> str:
-    """Return a path as a message names it: what is no file may be the secret itself."""
-    folder = os.path.dirname(file)
-    known = os.path.exists(file) or (folder and os.path.isdir(folder))
-    return file if known else quoted(file)
-
-
-def standard_input(what: str) -> str:
-    """Return all of standard input; at a terminal, ask for ``what`` without showing it."""
-    if sys.stdin is None:
-        raise OSError("it is closed")
-    if not is_terminal(sys.stdin):
-        return _whole(sys.stdin)
-    from getpass import getpass
-
-    try:
-        return getpass(f"{what}: ")
-    except EOFError:
-        return ""
-
-
-def _read(path: Path) -> str:
-    with path.open(encoding="utf-8", newline="") as file:
-        return _whole(file)
-
-
-def _whole(file: TextIO) -> str:
-    # Half a secret would be refused somewhere else, where nobody knows why.
-    text = file.read(_LARGEST_SECRET + 1)
-    if len(text) > _LARGEST_SECRET:
-        raise OSError(f"it holds more than {_LARGEST_SECRET} characters")
-    return text
+    raise usage(f"the key file {file} does not hold a private key in PEM or JWK that can sign")
 
 
 def client_of(
@@ -222,36 +163,45 @@ def client_of(
     )
 
 
-def proven_client_of(profile: Profile) -> Client:
-    """Return the client of a profile with its proof, for a request."""
-    proof = _proof_of(profile)
-    dpop = proofs.key_of(profile)
-    return _usable(profile, remembered(profile), proof, lambda _: dpop)
+class ClientExpiredError(CommandError):
+    """The registered client of a profile expired: a person has to sign in again."""
 
 
-def _proof_of(profile: Profile) -> ClientAuthentication:
+def authenticated_client(profile: Profile, context: Context) -> Client:
+    """Return the client of a profile with its authentication, for a request."""
+    proof = _proof_of(profile, context)
+    try:
+        return client_of(profile, remembered(profile), proof, dpop_key.key_of(profile))
+    except ValueError as error:
+        raise _unusable(profile, str(error)) from None
+
+
+def _proof_of(profile: Profile, context: Context) -> ClientAuthentication:
     if profile.registration is not None:
-        from grantflow.cli.login.register import proof_of
-
-        return proof_of(profile, profile.registration, login_command(profile))
-    if profile.client_auth == "none":
-        return _PUBLIC
-    if profile.client_auth not in AUTH_NAMES:
+        return _registered_proof(profile, profile.registration, context)
+    if profile.client_auth not in METHODS:
         raise usage(
             f"profile {profile.name!r} uses the client authentication {profile.client_auth!r}, "
-            "which this grantflow does not know; update it, or sign in again with --client-auth"
+            "which this grantflow does not know",
+            "update it, or sign in again with --client-auth",
         )
-    if profile.client_auth in WITH_KEY:
-        return _by_key(profile.client_auth, profile.client_key_file)
-    if profile.client_auth == ASSERTION:
-        return _by_assertion(profile.client_assertion_file)
-    secret = secret_of(profile.client_secret_file)
-    if secret is None:
-        raise usage(
-            f"profile {profile.name!r} needs its client secret: set GRANTFLOW_CLIENT_SECRET, "
-            "or sign in again with --client-secret-file FILE"
+    needs = profile.client_auth in WITH_SECRET
+    secret = client_secret(profile, context) if needs else None
+    return authentication(profile.client_auth, profile, secret)
+
+
+def _registered_proof(profile: Profile, key: str, context: Context) -> ClientAuthentication:
+    """Return the authentication of a client that the command registered (RFC 7591)."""
+    from grantflow.core.flows.registration import registered_client
+
+    token = context.store(profile.store).read(key)
+    known = token is not None and token.extra.get("client_id") == profile.client_id
+    if token is None or not known or not alive(token, context.clock.now().wall):
+        raise ClientExpiredError(
+            f"the registered client of profile {profile.name!r} has expired", kind="login_required"
         )
-    return authentication(profile.client_auth, secret)
+    unnamed = Client(provider=plain_provider(profile), client_id=profile.client_id or "")
+    return registered_client(unnamed, token).authentication
 
 
 def key_of_profile(profile: Profile) -> str:
@@ -261,17 +211,69 @@ def key_of_profile(profile: Profile) -> str:
     if profile.grant == "given":
         # Not a plain hash like the others, so the two never meet.
         return f"given-{sha256(profile.name.encode()).hexdigest()}"
-    client = _usable(profile, remembered(profile), _PUBLIC, proofs.named_key)
+    try:
+        client = client_of(profile, remembered(profile), _PUBLIC, _public_key(profile))
+    except ValueError as error:
+        raise _unusable(profile, str(error)) from None
     return key_of(client, profile.grant, profile.name)
 
 
-def _usable(
-    profile: Profile,
-    provider: Provider | None,
-    proof: ClientAuthentication,
-    dpop: Callable[[Profile], DPoP | None],
-) -> Client:
-    try:
-        return client_of(profile, provider or plain_provider(profile), proof, dpop(profile))
-    except ValueError as error:
-        raise usage(f"profile {profile.name!r} is not usable: {error}; sign in again") from None
+def _public_key(profile: Profile) -> DPoP | None:
+    """Return the key of a profile for its name only: it cannot sign."""
+    if not profile.dpop:
+        return None
+    members = dict(profile.dpop)
+    alg, thumbprint = members.pop("alg", None), members.pop("jkt", None)
+    if not isinstance(alg, str) or not isinstance(thumbprint, str):
+        raise ValueError("dpop: alg and jkt are needed beside the public key")
+    return DPoP(key=_cannot_sign, public=Members(members), alg=alg, thumbprint=thumbprint)
+
+
+def _cannot_sign(_: bytes) -> bytes:
+    raise NotImplementedError
+
+
+def remembering(profile: Profile, provider: Provider) -> Profile:
+    """Return the profile with all of the provider in it."""
+    from grantflow.providers import document_of
+
+    rest = {name: said for name, said in document_of(provider).items() if name not in _BESIDE}
+    return evolve(
+        profile,
+        issuer=provider.issuer,
+        token_endpoint=provider.token_endpoint,
+        device_authorization_endpoint=provider.device_authorization_endpoint,
+        revocation_endpoint=provider.revocation_endpoint,
+        spelling=Members({"version": VERSION, **rest} if rest else {}),
+    )
+
+
+def remembered(profile: Profile) -> Provider:
+    """Return the provider that a profile remembers."""
+    if not profile.spelling:
+        return plain_provider(profile)
+    from grantflow.providers import provider_from
+
+    if profile.spelling.get("version") != VERSION:
+        raise _unusable(profile, "it was written by another version of grantflow")
+    rest = {name: said for name, said in profile.spelling.items() if name != "version"}
+    beside = {name: url for name in _BESIDE if (url := getattr(profile, name)) is not None}
+    found = provider_from(profile.place or "", {**rest, **beside})
+    if isinstance(found, Provider):
+        return found
+    raise _unusable(profile, f"its provider's {found[0].key}: {found[0].problem}")
+
+
+def plain_provider(profile: Profile) -> Provider:
+    """Return the provider that endpoints alone describe; ``ValueError`` names a wrong one."""
+    return Provider(
+        name=profile.place or "",
+        issuer=profile.issuer,
+        token_endpoint=profile.token_endpoint or "",
+        device_authorization_endpoint=profile.device_authorization_endpoint,
+        revocation_endpoint=profile.revocation_endpoint,
+    )
+
+
+def _unusable(profile: Profile, problem: str) -> CommandError:
+    return usage(f"profile {profile.name!r} is not usable: {problem}", "sign in again")

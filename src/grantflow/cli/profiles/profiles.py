@@ -1,4 +1,4 @@
-"""What is remembered of each sign-in: all that renewing and revoking need, and never a secret.
+"""The file of the profiles.
 
 Rules:
 
@@ -11,28 +11,23 @@ from __future__ import annotations
 
 import json
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, final
+from typing import Final, final
 from urllib.parse import urlsplit
 
-from attrs import asdict, evolve, field, fields, frozen
+from attrs import evolve, field, frozen
 
-from grantflow.cli.errors import FAILED, PERSON_NEEDED, CommandError, usage
-from grantflow.cli.parser import nearest
-from grantflow.cli.redact import quoted
-from grantflow.core.values.json import Json, Members, plain
-from grantflow.core.values.parsing import text_of, words
+from grantflow.cli.errors import FAILED, CommandError, login_required, nearest, quoted, usage
+from grantflow.cli.profiles import profile as document
+from grantflow.cli.profiles.profile import Profile
 from grantflow.shell.environment import home
 from grantflow.shell.stores.private_file import PrivateFile
 
 VERSION: Final = 1
 
-Grant: TypeAlias = Literal["device", "client_credentials", "given"]
-"""How the token came: the two grants, or by hand (``--token-stdin``)."""
-
 DAMAGED: Final = "damaged"
-"""The ``word`` of the error that ``load`` raises after it moved a damaged file aside."""
+"""The ``kind`` of the error that ``load`` raises after it moved a damaged file aside."""
 
 _FILE: Final = "profiles.json"
 _LETTERS: Final = frozenset(string.ascii_letters + string.digits + "._-")
@@ -40,127 +35,89 @@ _LONGEST_NAME: Final = 100
 
 
 @final
-@frozen(kw_only=True)
-class Profile:
-    """One sign-in as it is remembered.
-
-    ``param`` are the further parameters of ``--param``. ``provider`` was named, with ``values``
-    for its gaps, and perhaps found in ``provider_file``; all three are only for saying so again.
-    ``spelling`` is the rest of what the provider is, besides the endpoints here: a versioned
-    document (``grantflow.providers.document_of``), read only where something is to be sent.
-    ``registration`` is where the client is stored that was registered for it (``registering``).
-    ``dpop`` is the public key that its tokens are bound to, ``dpop_key_file`` the name of the file
-    with the private one (``proofs``). ``token_key`` is the key of its token in the store, and so
-    the name of its file. ``signed_in_at`` is when a person, or a secret, last did (ISO 8601); a
-    renewal does not count.
-    """
-
-    name: str = ""
-    grant: Grant = "device"
-    provider: str | None = None
-    provider_file: str | None = None
-    values: tuple[tuple[str, str], ...] = ()
-    spelling: Members = field(factory=Members)
-    issuer: str | None = None
-    token_endpoint: str | None = None
-    device_authorization_endpoint: str | None = None
-    revocation_endpoint: str | None = None
-    client_id: str | None = None
-    client_auth: str = "none"
-    client_secret_file: str | None = None
-    client_key_file: str | None = None
-    client_assertion_file: str | None = None
-    scope: tuple[str, ...] = ()
-    audience: str | None = None
-    resource: tuple[str, ...] = ()
-    param: tuple[tuple[str, str], ...] = ()
-    registration: str | None = None
-    dpop: Members = field(factory=Members)
-    dpop_key_file: str | None = None
-    token_key: str | None = None
-    signed_in_at: str | None = None
-
-    @property
-    def server(self) -> str | None:
-        """Return where this profile signs in, in the words of whoever made it."""
-        return self.issuer or self.token_endpoint
-
-    @property
-    def place(self) -> str | None:
-        """Return what a person calls it: the provider's name, else where it is."""
-        return self.provider or self.server
-
-    def document(self) -> dict[str, object]:
-        """Return the JSON members; what is not set is left out."""
-        members: dict[str, object] = asdict(self, recurse=False)
-        return {
-            name: plain(value) if isinstance(value, Members) else value
-            for name, value in members.items()
-            if name != "name" and value is not None and value not in ((), Members())
-        }
-
-
-_MEMBERS: Final = frozenset(each.name for each in fields(Profile))
-
-
-@final
 @frozen
 class Profiles:
-    """The whole file: documents as they were read, in the order of the sign-ins."""
+    """The whole file: documents as they were read, in the order of the sign-ins.
+
+    ``chosen`` says that the default profile was chosen by ``grantflow default``.
+    """
 
     default: str | None = None
     documents: Mapping[str, object] = field(factory=dict[str, object])
     rest: Mapping[str, object] = field(factory=dict[str, object])
+    chosen: bool = False
 
-    def chosen(self, name: str | None) -> str:
-        """Return the name itself if there is such a profile, the default one without a name."""
-        if name is None:
+    def name(self, asked: str | None, pending: Callable[[], Iterable[str]] = tuple) -> str:
+        """Return the name if there is such a profile, without one the default profile's.
+
+        ``pending`` are the profiles whose sign-in was started and is not finished.
+        """
+        if asked is None:
             return self._default()
-        if name not in self.documents:
-            _check_started(name)
-            rest = nearest(name, self.documents, "grantflow list shows what there is")
-            raise usage(f"unknown profile {quoted(name)}{rest}")
-        return name
+        if asked in self.documents:
+            return asked
+        if asked in pending():
+            raise login_required(
+                f"the sign-in of {asked} was started and waits for approval",
+                f"finish it with grantflow login --finish --profile {asked}",
+            )
+        advice = nearest(asked, self.documents, "grantflow list shows the profiles")
+        raise CommandError(
+            f"no profile {quoted(asked)} in {home()}", advice, kind="unknown_profile"
+        )
 
-    def named(self, name: str | None) -> Profile:
-        """Return one profile, the default one without a name."""
-        found = self.chosen(name)
-        return profile_of(found, self.documents[found])
+    def named(self, asked: str | None, pending: Callable[[], Iterable[str]] = tuple) -> Profile:
+        """Return a profile, without a name the default one."""
+        name = self.name(asked, pending)
+        found = document.read(name, self.documents[name])
+        if isinstance(found, Profile):
+            return found
+        raise CommandError(
+            f"profile {name!r} in {path()} is not usable: {found}",
+            f"remove it with grantflow logout {name}, and sign in again",
+        )
 
     def with_(self, profile: Profile) -> Profiles:
-        """Return the profiles after a sign-in: this one is the last, and the default."""
+        """Return the profiles after a sign-in: this one is the last.
+
+        It is the default one as well, unless another one was chosen.
+        """
         before = self.documents.get(profile.name)
         known = before if isinstance(before, dict) else {}
-        unknown = {name: value for name, value in known.items() if name not in _MEMBERS}
+        unknown = {name: value for name, value in known.items() if name not in document.MEMBERS}
         others = {name: each for name, each in self.documents.items() if name != profile.name}
         made = {**others, profile.name: {**unknown, **profile.document()}}
-        return evolve(self, default=profile.name, documents=made)
+        stays = self.chosen and self.default in others
+        return evolve(self, default=self.default if stays else profile.name, documents=made)
 
     def without(self, name: str) -> Profiles:
-        """Return the profiles without one; no other one becomes the default unasked."""
+        """Return the profiles without one; no other one becomes the default."""
         left = {each: document for each, document in self.documents.items() if each != name}
-        return evolve(self, default=None if self.default == name else self.default, documents=left)
+        if self.default != name:
+            return evolve(self, documents=left)
+        return evolve(self, default=None, chosen=False, documents=left)
 
     def name_for(self, profile: Profile) -> str:
-        """Return a name for a new profile, numbered where it is taken.
+        """Return a name for a new profile, numbered if it is taken.
 
         It is the provider's, else its server's host.
         """
         try:
             host = profile.provider or urlsplit(profile.server or "").netloc
-        except ValueError:  # whoever uses the address complains about it
+        except ValueError:  # reported when the address is used
             host = ""
         clean = "".join(each if each in _LETTERS else "-" for each in host).strip("-.")
         base = clean[: _LONGEST_NAME - 4] or "default"
         name, count = base, 1
-        while name in self.documents and not self._same(name, profile):
+        while name in self.documents and not self.is_same(name, profile):
             count += 1
             name = f"{base}-{count}"
         return name
 
-    def _same(self, name: str, profile: Profile) -> bool:
+    def is_same(self, name: str, profile: Profile) -> bool:
+        """Return whether a profile is one of the same client at the same server."""
         try:
-            return _ask(self.named(name)) == _ask(profile)
+            return _identity(self.named(name)) == _identity(profile)
         except CommandError:
             return False
 
@@ -169,36 +126,24 @@ class Profiles:
             return self.default
         if self.documents:
             raise usage(
-                f"which profile? Name one of: {', '.join(self.documents)}; "
-                "grantflow default NAME chooses one for good"
+                "there is no default profile",
+                f"pass one of {', '.join(self.documents)}, or set it with grantflow default NAME",
             )
         raise nobody()
 
 
-def _check_started(name: str) -> None:
-    """Say what is missing where there is no profile yet, but a sign-in that will make one."""
-    from grantflow.cli.login import pending as starts
-
-    if name in starts.names():
-        raise CommandError(
-            f"the sign-in of {name} was started and waits for a person; "
-            f"go on with {starts.finishing(name)}",
-            PERSON_NEEDED,
-            word="login_required",
-        )
-
-
 def nobody(code: int = FAILED) -> CommandError:
-    """Return the error of a command that needs a profile where there is none."""
+    """Return the error of a command that needs a profile if there is none."""
     return CommandError(
-        "nobody has signed in here yet; sign in with grantflow login --issuer URL --client-id ID",
-        code,
-        word="login_required",
+        f"no profiles in {home()}",
+        "sign in with grantflow login --issuer URL --client-id ID",
+        code=code,
+        kind="login_required",
     )
 
 
-def _ask(profile: Profile) -> tuple[object, ...]:
-    """Return what makes two sign-ins the same; a wider scope is no other profile."""
+def _identity(profile: Profile) -> tuple[object, ...]:
+    """Return what makes two sign-ins the same; a wider scope is not another profile."""
     return (
         profile.server,
         profile.registration or profile.client_id,
@@ -212,7 +157,7 @@ def checked_name(name: str) -> str:
     """Return a profile's name, if it is one."""
     if not name or len(name) > _LONGEST_NAME or not set(name) <= _LETTERS or name[0] == "-":
         raise usage(
-            f"a profile's name is made of letters, digits and . _ - and does not begin with -, "
+            "a profile's name is made of letters, digits and . _ - and does not begin with -, "
             f"unlike {quoted(name)}"
         )
     return name
@@ -236,20 +181,20 @@ def load() -> Profiles:
         except ValueError as damage:
             aside = file.move_aside(None)
             raise CommandError(
-                f"{path()} was damaged ({damage}) and is now {aside.name}; "
+                f"{path()} was damaged ({damage}) and is now {aside.name}",
                 "repair it there, or sign in again with grantflow login",
-                word=DAMAGED,
+                kind=DAMAGED,
             ) from damage
 
 
-def add(profile: Profile) -> None:
-    """Remember a sign-in in the file."""
-    _change(lambda found: found.with_(profile))
+def add(profile: Profile) -> Profiles:
+    """Remember a sign-in in the file; return the profiles."""
+    return _change(lambda found: found.with_(profile))
 
 
 def choose(name: str) -> None:
-    """Make a profile the default one, in the file."""
-    _change(lambda found: evolve(found, default=found.chosen(name)))
+    """Set the default profile in the file."""
+    _change(lambda found: evolve(found, default=found.name(name), chosen=True))
 
 
 def remove(name: str) -> None:
@@ -257,26 +202,28 @@ def remove(name: str) -> None:
     _change(lambda found: found.without(name))
 
 
-def _change(edit: Callable[[Profiles], Profiles]) -> None:
+def _change(edit: Callable[[Profiles], Profiles]) -> Profiles:
     """Replace the file by what ``edit`` makes of it, under its lock."""
     file = PrivateFile(path())
     with file.locked():
         try:
             found = _read()
         except ValueError:
-            raise CommandError(f"{path()} was damaged meanwhile; try again") from None
+            raise CommandError(f"{path()} was damaged meanwhile", "try again") from None
         changed = edit(found)
-        document = {
+        members = {
             **changed.rest,
             "version": VERSION,
             "default": changed.default,
+            **({"default_chosen": True} if changed.chosen else {}),
             "profiles": dict(changed.documents),
         }
-        file.write(json.dumps(document, indent=1).encode())
+        file.write(json.dumps(members, indent=1).encode())
+    return changed
 
 
 def default_name() -> str | None:
-    """Return the default profile's name, and nothing where the file does not tell."""
+    """Return the default profile's name, ``None`` if the file does not say."""
     try:
         return _read().default
     except (OSError, ValueError, CommandError):
@@ -284,86 +231,28 @@ def default_name() -> str | None:
 
 
 def _read() -> Profiles:
-    """Return what the file says; ``ValueError`` where it is damaged."""
+    """Return what the file says; ``ValueError`` if it is damaged."""
     text = PrivateFile(path()).read()
     return Profiles() if text is None else parsed(text)
 
 
+_OWN: Final = ("version", "default", "default_chosen", "profiles")
+
+
 def parsed(text: bytes) -> Profiles:
-    """Return what the text of the file says; ``ValueError`` where it is damaged."""
+    """Return what the text of the file says; ``ValueError`` if it is damaged."""
     try:
         found: object = json.loads(text)
     except (ValueError, RecursionError):
         raise ValueError("it is not JSON") from None
     if not isinstance(found, dict):
-        raise ValueError("it holds no JSON object")
-    version, default, documents = (found.get(n) for n in ("version", "default", "profiles"))
+        raise ValueError("it is not a JSON object")
+    version, default, chosen, documents = (found.get(name) for name in _OWN)
     if isinstance(version, int) and version > VERSION:
-        raise CommandError(f"{path()} was written by a newer grantflow; update this one")
+        raise CommandError(f"{path()} was written by a newer grantflow", "update this one")
     if version != VERSION or not isinstance(documents, dict):
-        raise ValueError("it holds no profiles")
-    rest = {n: value for n, value in found.items() if n not in ("version", "default", "profiles")}
-    return Profiles(default if isinstance(default, str) else None, documents, rest)
-
-
-_NEEDED: Final = ("token_endpoint", "client_id")
-
-
-def profile_of(name: str, document: object) -> Profile:
-    """Return a profile as it was written; ``CommandError`` where it is not usable."""
-    try:
-        found = Members(document if isinstance(document, dict) else {})
-    except ValueError:
-        found = Members()
-    grant = _grant(found)
-    missing = [each for each in _NEEDED if text_of(found.get(each)) is None]
-    if grant is None or (missing and grant != "given"):
-        problem = f"{missing[0]} is missing" if missing else "its grant is not known"
-        raise CommandError(
-            f"profile {name!r} in {path()} is not usable: {problem}; "
-            f"remove it with grantflow logout {name}, and sign in again"
-        )
-    return Profile(
-        name=name,
-        grant=grant,
-        provider=text_of(found.get("provider")),
-        provider_file=text_of(found.get("provider_file")),
-        values=_pairs(found.get("values")),
-        spelling=_members(found.get("spelling")),
-        issuer=text_of(found.get("issuer")),
-        token_endpoint=text_of(found.get("token_endpoint")),
-        device_authorization_endpoint=text_of(found.get("device_authorization_endpoint")),
-        revocation_endpoint=text_of(found.get("revocation_endpoint")),
-        client_id=text_of(found.get("client_id")),
-        client_auth=text_of(found.get("client_auth")) or "none",
-        client_secret_file=text_of(found.get("client_secret_file")),
-        client_key_file=text_of(found.get("client_key_file")),
-        client_assertion_file=text_of(found.get("client_assertion_file")),
-        scope=words(found.get("scope")) or (),
-        audience=text_of(found.get("audience")),
-        resource=words(found.get("resource")) or (),
-        param=_pairs(found.get("param")),
-        registration=text_of(found.get("registration")),
-        dpop=_members(found.get("dpop")),
-        dpop_key_file=text_of(found.get("dpop_key_file")),
-        token_key=text_of(found.get("token_key")),
-        signed_in_at=text_of(found.get("signed_in_at")),
+        raise ValueError("it has no profiles")
+    rest = {name: value for name, value in found.items() if name not in _OWN}
+    return Profiles(
+        default if isinstance(default, str) else None, documents, rest, chosen=chosen is True
     )
-
-
-def _grant(found: Members) -> Grant | None:
-    match found.get("grant"):
-        case "device" | "client_credentials" | "given" as grant:
-            return grant
-        case _:
-            return None
-
-
-def _members(value: Json) -> Members:
-    return value if isinstance(value, Members) else Members()
-
-
-def _pairs(value: Json) -> tuple[tuple[str, str], ...]:
-    rows = value if isinstance(value, tuple) else ()
-    pairs = [words(row) or () for row in rows if isinstance(row, tuple)]
-    return tuple((pair[0], pair[1]) for pair in pairs if len(pair) == 2)

@@ -1,4 +1,4 @@
-"""How a profile stands: who is signed in where, and for how long. Never a token."""
+"""The status of a profile: who is signed in where, and until when. Never a token."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import final
 
 from attrs import frozen
 
-from grantflow.cli import context as outside
-from grantflow.cli import format as words
+from grantflow.cli.context import Context
+from grantflow.cli.output import expiry
 from grantflow.cli.profiles.client import key_of_profile
-from grantflow.cli.profiles.profiles import Profile
-from grantflow.cli.token.external_token import variable
+from grantflow.cli.profiles.profile import Profile
 from grantflow.core.acquisition.freshness import Freshness, freshness
 from grantflow.core.values.token import Token
+from grantflow.shell.environment import token_variable
 
 
 @final
 @frozen
-class Standing:
+class Status:
     """A profile, its stored token if there is one, and the time at which it is looked at.
 
-    ``environment`` is the variable that holds a token which outranks all of that.
+    ``environment`` is the variable that holds a token which overrides all of that.
     """
 
     profile: Profile
@@ -32,35 +32,35 @@ class Standing:
 
     @property
     def refreshable(self) -> bool:
-        """Tell whether the token can be renewed without a person."""
+        """Return whether the token can be renewed without a person."""
         if self.profile.grant == "client_credentials":
             return True
         return self.token is not None and self.token.refresh_token is not None
 
     @property
-    def ended(self) -> bool:
-        """Tell whether the stored token is of no more use by itself."""
+    def expired(self) -> bool:
+        """Return whether the stored token is no longer usable by itself."""
         return self.token is not None and freshness(self.token, self.now) is Freshness.STALE
 
     @property
     def signed_in(self) -> bool:
-        """Tell whether ``grantflow token`` has a token to give without a person."""
-        stored = self.token is not None and (self.refreshable or not self.ended)
+        """Return whether ``grantflow token`` prints a token without a person."""
+        stored = self.token is not None and (self.refreshable or not self.expired)
         return stored or self.environment is not None
 
     @property
     def scope(self) -> str:
-        """Return what was granted, else what is asked for."""
+        """Return what was granted, else what is requested."""
         granted = () if self.token is None else self.token.scope
         return " ".join(granted or self.profile.scope)
 
     @property
     def expires(self) -> str:
-        """Return when the token ends, in words."""
-        return "no token" if self.token is None else words.expiry(self.token.expires_at, self.now)
+        """Return when the token expires, in words."""
+        return "no token" if self.token is None else expiry(self.token.expires_at, self.now)
 
     def members(self) -> dict[str, str | bool | None]:
-        """Return what ``--json`` tells."""
+        """Return what ``--json`` prints."""
         ends = None if self.token is None else self.token.expires_at
         return {
             "profile": self.profile.name or None,
@@ -72,6 +72,7 @@ class Standing:
             "client_id": self.profile.client_id,
             "grant": self.profile.grant,
             "scope": self.scope,
+            "store": self.profile.store,
             "expires_at": None if ends is None else ends.isoformat(),
             "expires": self.expires,
             "refreshable": self.refreshable,
@@ -80,13 +81,14 @@ class Standing:
         }
 
 
-def standing(profile: Profile, default: str | None) -> Standing:
-    """Return how a profile stands now."""
-    token = outside.store().read(key_of_profile(profile))
-    now = outside.clock().now().wall
-    return Standing(profile, token, now, profile.name == default, variable(profile.name))
+def status_of(profile: Profile, default: str | None, context: Context) -> Status:
+    """Return the status of a profile now."""
+    token = context.store(profile.store).read(key_of_profile(profile))
+    now = context.clock.now().wall
+    return Status(profile, token, now, profile.name == default, token_variable(profile.name))
 
 
-def standing_without(token: Token, environment: str) -> Standing:
-    """Return how matters stand where there is no profile but a token in the environment."""
-    return Standing(Profile(grant="given"), token, outside.clock().now().wall, False, environment)
+def status_without(token: Token, environment: str, context: Context) -> Status:
+    """Return the status if there is no profile, but a token in the environment."""
+    now = context.clock.now().wall
+    return Status(Profile(grant="given"), token, now, default=False, environment=environment)

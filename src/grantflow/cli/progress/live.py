@@ -1,4 +1,4 @@
-"""One line that lives while a sign-in runs: the code, the time left, what is waited for."""
+"""One line that is redrawn while a sign-in runs: the code, the time left, what is waited for."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from grantflow.cli.output import has_bold
-from grantflow.cli.progress.prompt import Invite
-from grantflow.cli.progress.screen import AnyState, Screen
+from grantflow.cli.progress.screen import AnyState, Prompt, Screen
 from grantflow.core.values.text import escaped
 from grantflow.core.values.token import DeviceAuthorization
 from grantflow.shell.ports import Clock
@@ -23,16 +22,16 @@ from grantflow.shell.ports import Clock
 class Live(Screen):
     """A ``Screen`` on a terminal; its line is gone when the run is over."""
 
-    def __init__(self, invite: Invite, clock: Clock) -> None:
+    def __init__(self, prompt: Prompt, clock: Clock) -> None:
         super().__init__(clock)
-        self._invite = invite
+        self._prompt = prompt
         self._state: AnyState | None = None
         self._console = Console(file=sys.stderr, highlight=False)
         self._plain = not self._console.encoding.startswith("utf")
         self._strong = "bold" if has_bold(sys.stderr) else ""
         self._spinner = Spinner("line" if self._plain else "dots")
         self._line = live.Live(
-            get_renderable=self._drawn,
+            get_renderable=self._draw,
             console=self._console,
             refresh_per_second=8,
             transient=True,
@@ -43,33 +42,34 @@ class Live(Screen):
         """Remove the line."""
         self._line.stop()
 
-    def issued(self, code: DeviceAuthorization) -> None:
-        """Invite, with no line in the way."""
+    def prompt(self, code: DeviceAuthorization) -> None:
+        """Prompt, with no line in the way."""
         self._line.stop()
-        self._invite(code)
+        self._prompt(code)
 
-    def shown(self, state: AnyState) -> None:
-        """Let the line show it: it draws itself, as the time goes by."""
+    def show(self, state: AnyState, *, is_new: bool) -> None:  # noqa: ARG002
+        """Let the line show it: it redraws itself as time passes."""
         self._state = state
-        if self.waiting(state) is not None:
+        if self.describe(state) is not None:
             self._line.start(refresh=True)
 
-    def _drawn(self) -> Text:
+    def _draw(self) -> Text:
         parts: list[str | tuple[str, str]] = [self._frame(), " "]
         if self.code is not None:
             if self.code.user_code:
                 parts += ["code ", (escaped(self.code.user_code), self._strong), "  "]
-            parts.append(f"{_clocked(self.until(self.code.expires_at))} left  ")
-        if self._state is not None:
-            parts.append(self.waiting(self._state) or "")
-        # One line, however narrow the terminal is; what matters most comes first.
+            parts.append(f"{_clock(self.until(self.code.expires_at))} left  ")
+        wait = None if self._state is None else self.describe(self._state)
+        if wait is not None:
+            parts.append(wait.words)
+        # One line, however narrow the terminal is; the most important comes first.
         return Text.assemble(*parts, no_wrap=True, overflow="crop" if self._plain else "ellipsis")
 
     def _frame(self) -> str:
         return str(self._spinner.render(self._console.get_time()))
 
 
-def _clocked(span: timedelta) -> str:
+def _clock(span: timedelta) -> str:
     """Return a span as a clock shows it."""
     minutes, seconds = divmod(int(span.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)

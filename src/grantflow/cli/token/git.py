@@ -4,27 +4,43 @@ Rules:
 
 1. A token goes to the hosts that ``--host`` names, else to the origin of the profile's own server,
    and to no other; over https, or to this machine.
-2. What is not for us is left to git's other helpers, without a word unless GIT_TRACE is set.
+2. What is not for this helper is left to git's other ones, silently unless GIT_TRACE is set.
 3. A token that a host refused is renewed once, and then not given to that host again for a while.
-4. git's word removes no sign-in: a 401 may have many reasons, and only a person brings it back.
+4. git's ``erase`` removes no sign-in: a 401 may have many reasons, and only a person restores it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import final
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Final, final
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from grantflow.cli.errors import usage
+from grantflow.cli.context import Context
+from grantflow.cli.errors import CommandError, usage
+from grantflow.cli.login.flags import login_command
+from grantflow.cli.output import place, warn
+from grantflow.cli.profiles import profiles
+from grantflow.cli.profiles.client import key_of_profile
+from grantflow.cli.profiles.profile import Profile
+from grantflow.cli.token import formats, rejected_tokens
+from grantflow.cli.token.acquire import members_of, renewed, token_of_environment, valid_token
 from grantflow.core.client.provider import endpoint_problem, origin_of
 from grantflow.core.values.secret import Secret
+from grantflow.core.values.token import Token
+
+_BY_HAND: Final = (
+    "git runs it after: git config --global "
+    "credential.https://HOST.helper '!grantflow token PROFILE --format git-credential'"
+)
 
 
 @final
 @frozen
-class Asked:
+class Question:
     """What git asks about: where (``None``: nowhere safe), and what it knows of the credential."""
 
     origin: str | None
@@ -32,17 +48,42 @@ class Asked:
     password: Secret | None = None
 
 
-def asked(lines: Iterable[str]) -> Asked:
-    """Read git's question; what this version of git says beyond is ignored.
+def answered(
+    operation: str | None,
+    name: str | None,
+    hosts: Sequence[str],
+    least: timedelta,
+    context: Context,
+) -> list[str]:
+    """Return the lines that answer git; a question for another helper is not an error."""
+    if operation is None or context.terminal.asks():
+        raise usage("--format git-credential is for git", _BY_HAND)
+    question = read([] if sys.stdin is None else sys.stdin.read().splitlines())
+    if operation not in ("get", "erase"):
+        return []
+    if question.origin is None:
+        return _left("git names no host that is reached over https, or on this machine", context)
+    case = _case(name, hosts, question.origin, context)
+    if isinstance(case, str):
+        return _left(case, context)
+    if operation == "get":
+        wish = formats.Wish(user=question.username or formats.USER)
+        return formats.lines("git-credential", members_of(case.token(least)), wish)
+    case.refuse(question.password)
+    return []
 
-    >>> asked(["protocol=https", "host=git.example:8443", "wwwauth[]=Basic", ""]).origin
+
+def read(lines: Iterable[str]) -> Question:
+    """Read git's question; what a newer git adds is ignored.
+
+    >>> read(["protocol=https", "host=git.example:8443", "wwwauth[]=Basic", ""]).origin
     'https://git.example:8443'
-    >>> asked(["protocol=http", "host=git.example"]).origin
+    >>> read(["protocol=http", "host=git.example"]).origin
     """
     found: Mapping[str, str] = dict(_pairs(lines))
     origin = _origin(found.get("protocol", ""), found.get("host", ""))
     password = found.get("password")
-    return Asked(origin, found.get("username"), None if password is None else Secret(password))
+    return Question(origin, found.get("username"), None if password is None else Secret(password))
 
 
 def _pairs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -79,3 +120,84 @@ def _named(host: str) -> Iterator[str]:
     plain = _origin("http", host)
     if plain is not None:  # this machine
         yield plain
+
+
+def _left(why: str, context: Context) -> list[str]:
+    """Leave a question to git's other helpers; with GIT_TRACE, say why."""
+    if context.environment.get("GIT_TRACE", "0").lower() not in ("", "0", "false"):
+        warn(f"no token: {why}")
+    return []
+
+
+@final
+@frozen
+class _Case:
+    """A question for this helper: where to, and whose token (a profile's, or the environment's)."""
+
+    origin: str
+    owner: Profile | Token
+    context: Context
+
+    def token(self, least: timedelta) -> Token:
+        """Return the token, unless it was refused there recently."""
+        token = self.owner
+        if isinstance(token, Profile):
+            token = valid_token(token.name, self.context, least=least, prompts=False)
+        if self._recent().has(token):
+            raise self._error()
+        return token
+
+    def refuse(self, password: Secret | None) -> None:
+        """Remember that the token was refused, and renew it if that was not just tried."""
+        token = self.owner
+        if isinstance(token, Profile):
+            stored = self.context.store(token.store).read(key_of_profile(token))
+            if stored is None:
+                return
+            token = stored
+        if password is not None and password != token.access_token:
+            return  # another one has replaced it already
+        before = self._recent()
+        now = self.context.clock.now().wall
+        rejected_tokens.remember(before.profile, self.origin, token, now)
+        again = None
+        if isinstance(self.owner, Profile) and not before.tokens:
+            again = renewed(self.owner, token, self.context)
+        warn(str(self._error(renewed=again is not None)))
+
+    def _recent(self) -> rejected_tokens.Rejections:
+        name = self.owner.name if isinstance(self.owner, Profile) else "$GRANTFLOW_TOKEN"
+        return rejected_tokens.recent(name, self.origin, self.context.clock.now().wall)
+
+    def _error(self, *, renewed: bool = False) -> CommandError:
+        profile = self.owner if isinstance(self.owner, Profile) else None
+        owner = "GRANTFLOW_TOKEN" if profile is None else f"profile {profile.name}"
+        if renewed:
+            advice = "it was renewed, try again"
+        elif profile is None:
+            advice = "set another one"
+        else:
+            advice = f"check its permissions there, or sign in again: {login_command(profile)}"
+        return CommandError(f"{place(self.origin)} refused the token of {owner}", advice)
+
+
+def _case(name: str | None, hosts: Sequence[str], origin: str, context: Context) -> _Case | str:
+    given = token_of_environment(name)
+    try:
+        profile = profiles.load().named(name)
+    except CommandError:
+        if given is None:
+            raise
+        profile = None
+    allowed = origins(hosts, None if profile is None else profile.server)
+    if not allowed:
+        raise usage("no host is known that this token may go to", "name it with --host HOST")
+    owner = profile if given is None else given
+    if owner is not None and origin in allowed:
+        return _Case(origin, owner, context)
+    named = "GRANTFLOW_TOKEN" if profile is None else f"profile {profile.name}"
+    there = " and ".join(sorted(place(each) for each in allowed))
+    return (
+        f"the token of {named} goes to {there}, and git asks for {place(origin)}; "
+        "--host names others"
+    )

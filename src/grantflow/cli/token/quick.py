@@ -19,6 +19,7 @@ import time
 
 from grantflow.cli.profiles import GRANTS
 from grantflow.cli.token import formats
+from grantflow.shell.checksum import NAME, checksum
 from grantflow.shell.environment import data_folder
 
 TYPE_CHECKING = False
@@ -147,6 +148,9 @@ def _token(folder: str, profile: dict[str, object], until: float) -> dict[str, o
     found = _document(os.path.join(folder, "tokens", f"{key}.json"))
     if found is None or not _is_flat(found):
         return None
+    said = found.pop(NAME, None)
+    if said is not None and said != checksum(found):
+        return None
     needed = [found.get("access_token"), found.get("token_type", "Bearer")]
     others = [found[each] for each in ("refresh_token", "id_token") if each in found]
     scope = found.get("scope", ["-"])
@@ -200,7 +204,7 @@ def _for_git(
     """Answer git's question (``token.git``), if it is about the one place of this profile."""
     if sys.stdin is None or sys.stdin.isatty():
         return None
-    if os.path.lexists(os.path.join(folder, "refusals.json")):
+    if os.path.lexists(os.path.join(folder, "rejected.json")):
         return None
     text = sys.stdin.read()
     question: dict[str, str] = {}

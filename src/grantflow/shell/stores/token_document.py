@@ -11,9 +11,8 @@ Rules:
 from __future__ import annotations
 
 import json
-from binascii import crc32
 from collections.abc import Mapping
-from typing import Final, final
+from typing import final
 from urllib.parse import quote, unquote
 
 from attrs import field, frozen
@@ -22,8 +21,7 @@ from grantflow.core.codec import MEMBERS, VERSION, dump_token, load_token
 from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.result import either
 from grantflow.core.values.token import Token
-
-_CHECKSUM: Final = "crc32"
+from grantflow.shell import checksum
 
 
 @final
@@ -63,8 +61,8 @@ def read_document(data: bytes | str) -> TokenDocument | NewerDocument:
     version = found.get("version")
     if isinstance(version, int) and version > VERSION:
         return NewerDocument(version)
-    said = found.pop(_CHECKSUM, None)
-    if said is not None and said != _checksum(found):
+    said = found.pop(checksum.NAME, None)
+    if said is not None and said != checksum.checksum(found):
         raise ValueError("stored token: it is damaged (its checksum does not fit)")
     match either(load_token(found)):
         case Token() as token:
@@ -81,7 +79,7 @@ def write_document(document: TokenDocument, *, indent: int | None = None) -> str
     {"later": true, "version": 1, "access_token": "at", "token_type": "Bearer", "crc32": 3108204406}
     """
     members = {**document.rest, **dump_token(document.token)}
-    return json.dumps({**members, _CHECKSUM: _checksum(members)}, indent=indent)
+    return json.dumps({**members, checksum.NAME: checksum.checksum(members)}, indent=indent)
 
 
 def _object(data: bytes | str) -> dict[str, object]:
@@ -96,10 +94,6 @@ def _object(data: bytes | str) -> dict[str, object]:
     if not isinstance(found, dict):
         raise ValueError("stored token: it is no JSON object")
     return found
-
-
-def _checksum(members: Mapping[str, object]) -> int:
-    return crc32(json.dumps(members, sort_keys=True, separators=(",", ":")).encode())
 
 
 def name_of(key: str) -> str:
