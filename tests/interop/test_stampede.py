@@ -95,6 +95,7 @@ def test_processes_refresh_once_and_the_grant_lives(slow: RealServer, tmp_path: 
             "issuer": provider.issuer,
             "token_endpoint": provider.token_endpoint,
             "device_authorization_endpoint": provider.device_authorization_endpoint,
+            "pkce_supported": provider.pkce_supported,
         },
         "client_id": client.client_id,
         "scope": list(client.scope),

@@ -381,6 +381,7 @@ def test_processes(server: Running, cell: Cell, person: Person, tmp_path: Path) 
             "token_endpoint": provider.token_endpoint,
             "device_authorization_endpoint": provider.device_authorization_endpoint,
             "send_client_id": provider.send_client_id,
+            "pkce_supported": provider.pkce_supported,
         },
         "client_id": client.client_id,
         "secret": server.clients["device-basic"].client_secret,
