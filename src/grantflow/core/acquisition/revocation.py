@@ -49,14 +49,18 @@ def revoked(
     """Read the answer to a revocation: 200 also says that the token was not known (section 2.2).
 
     ``invalid_token`` says the same. It is no error of RFC 7009, and Keycloak sends it, with 200,
-    for an access token that ended with its refresh token.
+    for an access token that ended with its refresh token. ``unsupported_token_type`` for an access
+    token leaves nothing to ask for either: a server need not revoke those (section 2.2.1).
     """
-    return success(request, provider, reply, now).map(lambda _: None).lash(_gone)
+    found = success(request, provider, reply, now).map(lambda _: None)
+    return found.lash(lambda failed: _gone(failed, dict(request.form).get("token_type_hint")))
 
 
-def _gone(failed: Failed) -> Result[None, Failed]:
+def _gone(failed: Failed, hint: str | Secret | None) -> Result[None, Failed]:
     match failed.error:
         case Refused(code="invalid_token", status=200 | 400):
+            return Success(None)
+        case Refused(code="unsupported_token_type") if hint == "access_token":
             return Success(None)
         case _:
             return Failure(failed)
