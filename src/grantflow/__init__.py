@@ -24,6 +24,7 @@ _HOMES = {
         " TokenIssued Unanswered"
     ),
     "core.flows.flow": "Flow Run begin outcome",
+    "core.flows.grant": "GrantFlow JwtBearerFlow TokenExchangeFlow",
     "core.flows.pacing": "Backoff",
     "core.flows.refresh": "RefreshFlow",
     "core.flows.registration": "RegistrationFlow",

@@ -32,6 +32,9 @@ from grantflow.core.flows.flow import Flow as Flow
 from grantflow.core.flows.flow import Run as Run
 from grantflow.core.flows.flow import begin as begin
 from grantflow.core.flows.flow import outcome as outcome
+from grantflow.core.flows.grant import GrantFlow as GrantFlow
+from grantflow.core.flows.grant import JwtBearerFlow as JwtBearerFlow
+from grantflow.core.flows.grant import TokenExchangeFlow as TokenExchangeFlow
 from grantflow.core.flows.pacing import Backoff as Backoff
 from grantflow.core.flows.refresh import RefreshFlow as RefreshFlow
 from grantflow.core.flows.registration import RegistrationFlow as RegistrationFlow

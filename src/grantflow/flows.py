@@ -1,5 +1,6 @@
 """What flows and drivers of your own are made of."""
 
+from grantflow.core.client.client import token_request
 from grantflow.core.client.provider import endpoint_problem
 from grantflow.core.flows.events import Received, WrapperEvent
 from grantflow.core.flows.flow_for import flow_for
@@ -24,4 +25,5 @@ __all__ = [
     "phase",
     "read_device",
     "read_token",
+    "token_request",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, final, get_args
 
 from attrs import evolve, field, frozen
@@ -24,6 +24,7 @@ from grantflow.core.values.json import Members
 from grantflow.core.values.pairs import Pairs, as_pairs
 from grantflow.core.values.parsing import sendable
 from grantflow.core.values.request import Proof, Request
+from grantflow.core.values.secret import Secret
 from grantflow.core.values.validators import (
     ArgumentError,
     are,
@@ -235,6 +236,21 @@ class Client:
         audience = (("audience", wanted),) if wanted is not None else ()
         resource = tuple(("resource", each) for each in self.resource)
         return (*scope, *audience, *resource, *self.extra)
+
+
+def token_request(
+    client: Client, form: Pairs | Mapping[str, str | Secret], endpoint: str | None = None
+) -> Request:
+    """Return a token request of a client: authenticated, formatted, with a proof if it has a key.
+
+    ``endpoint`` is the provider's token endpoint by default.
+
+    >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    >>> token_request(Client(provider=acme, client_id="app"), {"grant_type": "urn:x"}).body()
+    b'grant_type=urn%3Ax&client_id=app'
+    """
+    provider = client.provider
+    return client.token_request(endpoint or provider.token_endpoint, as_pairs(form), provider.token)
 
 
 OWN: Final = ("client_id", "client_secret")

@@ -35,6 +35,7 @@ from grantflow.core.flows.two_step import Exchanging, TwoStepFlow
 from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.json import Json, Members, plain
 from grantflow.core.values.parsing import link, moment_of, number, sendable, text_of
+from grantflow.core.values.secret import Secret
 from grantflow.core.values.time import LONGEST, Instant, Moment
 from grantflow.core.values.token import DeviceAuthorization
 
@@ -173,7 +174,20 @@ def _ask(flow: Flow[object]) -> str:
         provider.device_authorization_endpoint or "",
         sha256(flow.entropy.reveal().encode()).hexdigest() if isinstance(flow, LinkFlow) else "",
     )
-    return sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
+    told = (*parts, *_form(flow))
+    return sha256("".join(f"{len(part)}:{part}" for part in told).encode()).hexdigest()
+
+
+def _form(flow: Flow[object]) -> tuple[str, ...]:
+    """Return the parameters that tell two token requests apart, and the names of fetched ones."""
+    given: object = getattr(flow, "parameters", ())
+    if not isinstance(given, tuple):
+        return ()
+    return tuple(
+        str(text.reveal() if isinstance(text, Secret) else text if isinstance(text, str) else "")
+        for pair in given
+        for text in pair
+    )
 
 
 def _client(flow: Flow[object]) -> Client:

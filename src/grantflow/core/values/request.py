@@ -25,6 +25,10 @@ from grantflow.core.values.secret import Secret
 Encoding: TypeAlias = Literal["form", "json", "query", "multipart"]
 
 
+Fetch: TypeAlias = Callable[[], Secret | str]
+"""Returns the value of a parameter; it is called at each send."""
+
+
 @final
 @frozen(kw_only=True)
 class Assertion:
@@ -86,6 +90,7 @@ class Request:
     ``timeout`` is the most that the exchange may take in all, connecting included, and
     ``new_connection`` asks for a connection opened for it: it must not be sent twice, and an idle
     connection may have been forgotten on the way.
+    ``fetched`` are parameters whose values are fetched for every send.
     ``segments`` are parts of the path behind ``url``, where a server wants a code there.
     ``hidden`` is not sent as it is, but a server may know it and repeat it.
 
@@ -109,6 +114,7 @@ class Request:
     new_connection: bool = field(default=False, kw_only=True)
     segments: tuple[str | Secret, ...] = field(default=(), kw_only=True)
     hidden: tuple[Secret, ...] = field(default=(), kw_only=True)
+    fetched: tuple[tuple[str, Fetch], ...] = field(default=(), kw_only=True, repr=False)
 
     def target(self) -> str:
         """Return the URL to send to: with the parameters, where they travel in the query."""
@@ -168,6 +174,9 @@ class Request:
         return self if self.certificate is None else evolve(self, certificate=None)
 
     def _refuse_unready(self) -> None:
+        if self.fetched:
+            name = self.fetched[0][0]
+            raise ValueError(f"{name}: fetch it first, with grantflow.signing.signed")
         if self.assertion is not None or self.proof is not None:
             name = "proof" if self.assertion is None else "assertion"
             raise ValueError(f"{name}: sign it first, with grantflow.signing.signed")

@@ -29,8 +29,9 @@ def signed(transport: Transport, clock: Readable | None = None) -> Transport:
 
 
 def wants_signature(request: Request) -> bool:
-    """Return whether an assertion or a proof has to be signed before the request is sent."""
-    return request.assertion is not None or request.proof is not None
+    """Return whether something has to be signed or fetched before the request is sent."""
+    unsigned = request.assertion is not None or request.proof is not None
+    return unsigned or bool(request.fetched)
 
 
 def raised(error: Exception) -> Fault:

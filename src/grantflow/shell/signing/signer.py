@@ -51,6 +51,14 @@ def check_key(dpop: DPoP) -> None:
     signing_key(dpop.key, dpop.alg)
 
 
+def _fetched(request: Request) -> Request:
+    """Return the request with the values of its fetched parameters."""
+    if not request.fetched:
+        return request
+    form = tuple((name, secret(source())) for name, source in request.fetched)
+    return evolve(request, form=(*request.form, *form), fetched=())
+
+
 @final
 class Signer:
     """Puts a fresh assertion and a fresh proof on a request that asks for them.
@@ -70,7 +78,11 @@ class Signer:
     def __call__(self, request: Request) -> Request | Fault:
         """Return the request with everything signed, or itself if nothing has to be."""
         try:
-            return self._proven(self._asserted(request))
+            fetched = _fetched(request)
+        except OSError as error:
+            return Fault("other", "no", f"a parameter could not be fetched: {error}"[:200])
+        try:
+            return self._proven(self._asserted(fetched))
         except OSError as error:
             return Fault("other", "no", f"the key could not sign: {error}"[:200])
 
