@@ -146,7 +146,7 @@ class Fleet:
             skew=skew,
             interactive=False,
         )
-        store.save(source.key, FIRST)
+        store.put(source.key, FIRST)
         source.token()
         self._call_at(source, self._town.at + SECOND * self._dice.random())
 
