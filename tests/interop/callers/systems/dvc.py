@@ -362,7 +362,11 @@ def a_poll_that_breaks(stage: Stage) -> object:
     return auth().get_access_token(hostname=stage.url)
 
 
-@plays()
+@plays(
+    result=Differs("A poll that is throttled", ["random-name", "isat_access_token"]),
+    raised=Differs("A poll that is throttled", None),
+    requests=Differs("A poll that is throttled", ["POST " + START, "POST " + POLL, "POST " + POLL]),
+)
 def a_poll_that_is_throttled(stage: Stage) -> object:
     slow = "Request was throttled. Expected available in 3 seconds."
     studio(stage, answer(429, {"detail": slow}, Retry_After="3"), TOKEN)
