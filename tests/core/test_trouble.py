@@ -285,6 +285,9 @@ def test_an_error_may_be_told_by_a_challenge_alone(status: int, challenge: str) 
 
 
 def test_a_challenge_without_an_error_says_nothing() -> None:
+    unfit = due(MACHINE).read(reply(404, b"", WWW_Authenticate='Bearer error="x"'), NOW)
+    assert isinstance(unfit, Rejected)
+    assert isinstance(unfit.error, InvalidResponse)
     event = due(MACHINE).read(reply(401, b"", WWW_Authenticate='Basic realm="x"'), NOW)
     assert isinstance(event, Rejected)
     assert isinstance(event.error, InvalidResponse)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from attrs import evolve
 
@@ -32,7 +34,14 @@ from grantflow import (
     begin,
     outcome,
 )
+from grantflow.core.client.provider import FlowName
+from grantflow.core.flows.dpop import Proving
 from grantflow.core.flows.events import Event
+from grantflow.core.flows.flow_for import SIGN_INS
+from grantflow.core.flows.states import postponed
+from grantflow.core.flows.two_step import Exchanging, exchanging
+from grantflow.core.values.json import Members
+from grantflow.flows import flow_for, phase
 from tests.support.samples import CLIENT, instant, moment, reply, seconds
 
 TOKEN = Token(access_token="at")
@@ -50,6 +59,27 @@ def test_a_run_is_a_value_that_is_told_what_happened() -> None:
     assert waiting.state.not_before == instant(9)
     assert waiting == begin(DeviceFlow(CLIENT), moment(3)).receive(due, reply(200, body), moment(4))
     assert waiting.apply(GaveUp(instant(5))).due == Failed(Cancelled())
+
+
+def test_the_flow_of_a_grant_is_the_one_that_the_provider_names() -> None:
+    pauses = Backoff(tries=2)
+    assert flow_for(CLIENT, backoff=pauses) == DeviceFlow(CLIENT, backoff=pauses)
+    assert flow_for(CLIENT, "client_credentials") == ClientCredentialsFlow(CLIENT)
+    short = flow_for(CLIENT, "client_credentials", budget=seconds(5))
+    assert short == ClientCredentialsFlow(CLIENT, budget=seconds(5))
+    assert set(SIGN_INS) == set(get_args(FlowName))
+
+
+def test_what_is_wrapped_is_found_postponed_and_told() -> None:
+    waiting = Pending(CODE, seconds(5), instant(5), faults=3)
+    second = Proving(Exchanging(waiting, Members({"code": "c"})), "n-1")
+    assert phase(second) is waiting
+    assert exchanging(second)
+    assert not exchanging(Proving(waiting, "n-1"))
+    assert not exchanging(waiting)
+    later = postponed(second, instant(9), faults=0)
+    assert phase(later) == Pending(CODE, seconds(5), instant(9))
+    assert exchanging(later)
 
 
 def test_outcome_is_the_token_or_the_reason() -> None:

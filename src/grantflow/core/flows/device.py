@@ -84,8 +84,6 @@ class DeviceFlow:
     >>> state = flow.step(state, SlowDownAsked(s(6)))
     >>> type(state).__name__, state.interval.seconds, state.not_before.seconds
     ('SlowDown', 10, 16)
-    >>> flow.step(state, CodeExpired(s(17)))
-    Expired(fault=None)
     """
 
     client: Client = field(validator=needs("device_authorization"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Final, TypeAlias, final
+from typing import Final, Protocol, TypeAlias, final
 
 from attrs import evolve, field, frozen
 
@@ -43,6 +43,19 @@ def _names_a_grant(_: object, __: object, value: Parameters) -> None:
         raise ArgumentError("form", "a grant_type is needed (RFC 6749 section 4.5)")
 
 
+class _Requests(Protocol):
+    """What a grant adds to the base: its parameters."""
+
+    @property
+    def client(self) -> Client: ...
+
+    @property
+    def parameters(self) -> Parameters: ...
+
+    @property
+    def may_repeat(self) -> bool: ...
+
+
 @frozen
 class _Grant:
     """One token request of a client; ``budget`` is the time for all attempts together."""
@@ -55,7 +68,7 @@ class _Grant:
         """Return the first state: the token is requested at once."""
         return token_request.start(now, self.budget)
 
-    def due(self, state: GrantState, /) -> Due:
+    def due(self: _Requests, state: GrantState, /) -> Due:
         """Return the request for a token, or the end."""
         client, asking = self.client, self.client.provider.token
         sent: Pairs = tuple((name, text) for name, text in self.parameters if not callable(text))
@@ -73,11 +86,6 @@ class _Grant:
     def step(self, state: GrantState, event: Received, /) -> GrantState:
         """Return the state after an event; final states absorb every event."""
         return token_request.step(state, event, self.backoff, repeatable=self.may_repeat)
-
-    @property
-    def parameters(self) -> Parameters:
-        """The parameters of the request, by their registered names."""
-        raise NotImplementedError
 
     @property
     def may_repeat(self) -> bool:

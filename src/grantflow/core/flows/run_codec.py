@@ -28,6 +28,7 @@ from grantflow.core.flows.device import DeviceFlow, Polling
 from grantflow.core.flows.dpop import DPoPFlow, Proving, usable
 from grantflow.core.flows.flow import Flow, Run, bound
 from grantflow.core.flows.flow_for import SignInFlow
+from grantflow.core.flows.grant import GrantFlow, JwtBearerFlow, TokenExchangeFlow
 from grantflow.core.flows.link import LinkFlow
 from grantflow.core.flows.pacing import SECOND, next_attempt
 from grantflow.core.flows.states import Expired, Pending, SlowDown, Started, Waiting, Wrapper
@@ -180,12 +181,11 @@ def _ask(flow: Flow[object]) -> str:
 
 def _form(flow: Flow[object]) -> tuple[str, ...]:
     """Return the parameters that tell two token requests apart, and the names of fetched ones."""
-    given: object = getattr(flow, "parameters", ())
-    if not isinstance(given, tuple):
+    if not isinstance(flow, (GrantFlow, TokenExchangeFlow, JwtBearerFlow)):
         return ()
     return tuple(
         str(text.reveal() if isinstance(text, Secret) else text if isinstance(text, str) else "")
-        for pair in given
+        for pair in flow.parameters
         for text in pair
     )
 

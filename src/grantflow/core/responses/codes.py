@@ -7,7 +7,7 @@ section 2, RFC 9449 section 5. Any other word is kept as it was sent, and is a r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias, assert_never
 
 Phase: TypeAlias = Literal["device", "poll", "token"]
 """What was requested: a code, the answer to a poll, or a token outright."""
@@ -86,3 +86,5 @@ def meaning(code: str, endpoint: Phase, status: int | None = None) -> Meaning:
             return row.poll
         case "token":
             return row.token
+        case _:
+            assert_never(endpoint)

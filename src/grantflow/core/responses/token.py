@@ -123,6 +123,8 @@ def _refusal(answer: Answer, refused: Refused, endpoint: Endpoint, now: Moment) 
             return Unanswered(now.mono, answer.fault(), now.roll)
         case "refused":
             return Rejected(now.mono, refused)
+        case never:
+            assert_never(never)
 
 
 def _success(
