@@ -201,12 +201,13 @@ def _steps(
 ) -> Iterator[tuple[Transition[P], Run[P]]]:
     due = run.due
     sent = due if isinstance(due, Send) else None
-    happens = list(events(now)) if sent is None else [("gave up", GaveUp(now))]
-    timed = [(now, *each) for each in happens]
+    gave_up: list[tuple[str, Received]] = [("gave up", GaveUp(now))]
+    happens = list(events(now)) if sent is None else gave_up
+    timed: list[tuple[Instant, str, Received]] = [(now, name, event) for name, event in happens]
     if sent is not None:
         for latency in LATENCIES:
             at = Instant(max(now, sent.not_before) + latency)
-            timed += [(at, *each) for each in events(at)]
+            timed += [(at, name, event) for name, event in events(at)]
     for at, name, event in timed:
         after = run.apply(event)
         yield (

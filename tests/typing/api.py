@@ -101,7 +101,7 @@ from grantflow.core.flows.states import Final
 from grantflow.core.values.errors import Error
 from grantflow.core.values.json import Members
 from grantflow.core.values.response import Reply
-from grantflow.flows import flow_for
+from grantflow.flows import Wrapper, flow_for
 from grantflow.integrations.httpx import TokenAuth as HttpxTokenAuth
 from grantflow.shell import aio
 from grantflow.shell.timer import Loop, TimerDriver
@@ -287,7 +287,8 @@ def flows(client: Client, now: Moment, span: timedelta) -> None:
 def runs(client: Client, now: Moment, reply: Response | Fault, event: Event) -> None:
     going = begin(DeviceFlow(client), now)
     assert_type(going, Run[DeviceState])
-    assert_type(going.state, DeviceState)
+    assert_type(going.state, DeviceState | Wrapper[DeviceState])
+    assert_type(going.phase, DeviceState)
     assert_type(going.flow, Flow[DeviceState])
     assert_type(going.due, Send | Authorized | Expired | Failed)
     assert_type(going.apply(event), Run[DeviceState])
