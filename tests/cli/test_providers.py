@@ -553,3 +553,24 @@ def test_a_provider_s_own_variable_names_its_host(name: str, variable: str) -> N
     given = (("host", "given.acme.example"),)
     assert with_environment(found, given, context) == given
     assert with_environment(found, (), Context(environment={variable: ""})) == ()
+
+
+def test_a_table_with_an_issuer_discovers_its_endpoints(stage: Stage) -> None:
+    own(stage, f'[acme]\nissuer = "{ISSUER}"\nscope = ["openid"]\n')
+    ran = stage.run("providers", "acme")
+    assert ran.code == 0
+    shown = tomllib.loads(ran.out)["acme"]
+    assert shown["issuer"] == ISSUER
+    assert "token_endpoint" not in shown
+    assert stage.run("login", "acme", "--client-id", "app").code == 0
+    profile = stage.profiles()["acme"]
+    assert profile["token_endpoint"] == f"{ISSUER}/token"
+    assert stage.run("token").code == 0
+    assert stage.run("logout").code == 0
+
+
+def test_what_is_printed_is_a_file(stage: Stage) -> None:
+    for name in ("github", "aws", "keycloak"):
+        path = stage.folder / "printed.toml"
+        path.write_text(stage.run("providers", name).out)
+        assert stage.run("providers", "check", str(path)).code == 0

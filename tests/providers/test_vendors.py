@@ -194,9 +194,10 @@ def stage(
 def printed(stage: Stage, name: str) -> list[str]:
     ran = stage.run("providers", name)
     assert ran.code == 0, ran.err
-    _, found, text = ran.out.partition("Sign in:\n")
+    lines = [line.strip().removeprefix("# ") for line in ran.out.splitlines()]
+    found = [line for line in lines if line.startswith("grantflow login ")]
     assert found, ran.out
-    return [line.strip() for line in text.splitlines() if line.strip().startswith("grantflow ")]
+    return found
 
 
 def filled(line: str, spec: Spec, folder: Path) -> Iterator[str]:

@@ -169,9 +169,11 @@ def toml_of(template: Template) -> Iterator[str]:
         for name, said in needs.items()
     }
     document = {
-        **{key: value for key, value in about.items() if key != "provider"},
+        **{key: value for key, value in about.items() if key not in ("provider", "discovers")},
         **document_of(template.provider),
     }
+    if template.discovers:
+        del document["token_endpoint"]
     for key, value in document.items():
         yield f"{_key(key)} = {_toml(value)}"
     for name, said in more.items():

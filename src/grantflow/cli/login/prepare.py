@@ -145,7 +145,8 @@ def _proof(
             f"{profile.provider} requires client authentication ({', '.join(offered)})",
             "use --client-secret-file FILE, or --client-auth none to try without",
         )
-    if unproven and profile.grant == "client_credentials":
+    # A provider that offers nothing else has a grant for public clients, such as Reddit.
+    if unproven and profile.grant == "client_credentials" and offered != ("none",):
         raise usage(
             "client_credentials needs client authentication",
             "use --client-secret-file FILE, --client-key-file FILE, or set GRANTFLOW_CLIENT_SECRET",

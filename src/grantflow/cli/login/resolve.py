@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def located(wanted: Profile, send: Transport, context: Context) -> tuple[Profile, Provider]:
     """Return the profile with all of its provider, which the command line only names."""
     if wanted.provider is not None:
-        return _by_name(wanted, wanted.provider, context)
+        return _by_name(wanted, wanted.provider, send, context)
     if wanted.issuer is not None:
         provider = _discovered(wanted.issuer, send)
         _report_other_origins(wanted.issuer, provider)
@@ -57,18 +57,34 @@ def named(wanted: Profile, context: Context) -> tuple[Profile, Provider | None]:
     return profile, filled(found, values)
 
 
-def _by_name(wanted: Profile, name: str, context: Context) -> tuple[Profile, Provider]:
+def _by_name(
+    wanted: Profile, name: str, send: Transport, context: Context
+) -> tuple[Profile, Provider]:
     found = _template(wanted, name)
     if wanted.grant == "device" and "device" not in found.grants:
         raise usage(f"{found.name} has no device grant", "use --grant client_credentials")
     values = with_environment(found, wanted.values, context)
-    provider = filled(found, values)
+    provider = _discovered_by(found, values, send) if found.discovers else filled(found, values)
     client_id = wanted.client_id or found.client_id_with(dict(values))
     registers = found.provider.registration_endpoint is not None and wanted.grant == "device"
     if client_id is None and not registers:
         raise no_client()
     profile = evolve(wanted, provider=found.name, client_id=client_id, values=values)
     return remembering(profile, provider), provider
+
+
+def _discovered_by(
+    template: Template, values: Iterable[tuple[str, str]], send: Transport
+) -> Provider:
+    """Return a provider whose endpoints are in the metadata of its issuer."""
+    chosen = _chosen(template, values)
+    try:
+        issuer = template.issuer(chosen)
+    except ValueError as error:
+        raise usage(f"--set {error}") from None
+    found = _discovered(issuer, send)
+    _report_other_origins(issuer, found)
+    return template.over(found, chosen)
 
 
 def _template(wanted: Profile, name: str) -> Template:
@@ -128,6 +144,14 @@ def _checked(need: Variable, variable: str, text: str) -> str:
 
 def filled(template: Template, values: Iterable[tuple[str, str]]) -> Provider:
     """Return the provider with the values of ``--set``."""
+    chosen = _chosen(template, values)
+    try:
+        return template.filled(chosen)
+    except ValueError as error:
+        raise usage(f"--set {error}") from None
+
+
+def _chosen(template: Template, values: Iterable[tuple[str, str]]) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for name, value in values:
         if name in chosen:
@@ -138,10 +162,7 @@ def filled(template: Template, values: Iterable[tuple[str, str]]) -> Provider:
     if missing and needs.keys() >= chosen.keys():
         flags = " ".join(f"--set {name}={name.upper()}" for name in missing)
         raise usage(f"{template.name} needs its {' and '.join(missing)}", f"add {flags}")
-    try:
-        return template.filled(chosen)
-    except ValueError as error:
-        raise usage(f"--set {error}") from None
+    return chosen
 
 
 def _discovered(issuer: str, send: Transport) -> Provider:
