@@ -19,9 +19,13 @@ from grantflow.core.values.errors import (
 
 def ended(problem: Expired | Failed, *, where: str = "", advice: str = "") -> CommandError:
     """Return the error of a sign-in that ended without a token; ``where`` is the endpoint."""
-    named = isinstance(problem, Failed) and isinstance(
-        problem.error, (InvalidResponse, Refused, Unreachable)
-    )
+    match problem:
+        case Failed(InvalidResponse() | Refused() | Unreachable()):
+            named = True
+        case Expired(fault=fault):
+            named = fault is not None
+        case _:
+            named = False
     place = f"{where}: " if where and named else ""
     said = advice or advice_on(problem)
     return CommandError(f"{place}{sentence(problem)}", said, kind=kind_of(problem))
