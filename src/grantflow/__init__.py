@@ -41,6 +41,7 @@ _HOMES = {
     "core.values.validators": "ArgumentError",
     "core.values.token": "DeviceAuthorization Token",
     "integrations.requests": "TokenAuth TokenSession",
+    "shell.auth.provider": "TokenProvider",
     "shell.blocking": "resume run",
     "shell.clock": "SystemClock",
     "shell.ports": "Clock Prompt Store StoreError Transport",

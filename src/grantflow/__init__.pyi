@@ -64,6 +64,7 @@ from grantflow.core.values.token import Token as Token
 from grantflow.core.values.validators import ArgumentError as ArgumentError
 from grantflow.integrations.requests import TokenAuth as TokenAuth
 from grantflow.integrations.requests import TokenSession as TokenSession
+from grantflow.shell.auth.provider import TokenProvider as TokenProvider
 from grantflow.shell.blocking import resume as resume
 from grantflow.shell.blocking import run as run
 from grantflow.shell.clock import SystemClock as SystemClock

@@ -93,7 +93,8 @@ def test_what_a_proxy_wants_is_told(
         place = url.removeprefix("http://")
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@{place}")
         reply = fault(own(Request(ELSEWHERE)))
-    assert (reply.kind, reply.reached) == ("refused", "no")
+    # A gateway that has trouble may get over it, so only the others end a sign-in at once.
+    assert (reply.kind, reply.reached) == ("refused" if words == "502" else "proxy", "no")
     assert words in reply.detail
     assert place in reply.detail
     assert "hunter2" not in reply.detail

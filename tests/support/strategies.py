@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from grantflow import Fault, Response
 from grantflow.testing import Outage, Script
 
-KINDS = ("timeout", "refused", "tls", "name", "too_large", "http", "other")
+KINDS = ("timeout", "refused", "proxy", "tls", "name", "too_large", "http", "other")
 CODES = (
     "authorization_pending",
     "slow_down",

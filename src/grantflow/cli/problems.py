@@ -75,6 +75,7 @@ _AFTER_FAULT: Final = {
     "refused": "check the address, the network and the proxy",
     "tls": "for a private certificate authority, set REQUESTS_CA_BUNDLE to its certificates",
     "name": "check the address and the network",
+    "proxy": "check the proxy that HTTPS_PROXY names, or name the host in NO_PROXY",
     "too_large": "check that the address is the provider's endpoint",
     "http": "try again later",
     "other": "check the address and the network",

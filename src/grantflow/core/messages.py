@@ -114,6 +114,7 @@ _TROUBLE = {
     "refused": "no connection to the server",
     "tls": "the server's certificate was not accepted",
     "name": "the server's name could not be resolved",
+    "proxy": "the proxy refused",
     "too_large": "the server's answer was too large",
     "http": "server error",
     "other": "the connection failed",

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Iterable
 from contextvars import ContextVar
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Final, cast, final
+from typing import Final, cast, final
 
 from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 from aiohttp.payload import BytesPayload
@@ -26,13 +26,9 @@ from grantflow.core.values.token import Token
 from grantflow.shell.auth.after_401 import Answer, Exchange, OnChallenge, renewed
 from grantflow.shell.auth.dpop_header import HEADER, NONCE, Proofs
 from grantflow.shell.auth.header import Origins, Spelling
-from grantflow.shell.auth.provider import AsyncTokenProvider, Known, TokenProvider, token_in
+from grantflow.shell.auth.provider import AsyncTokenProvider, Known, TokenProvider
 from grantflow.shell.http.aiohttp import AiohttpTransport
 from grantflow.shell.sources.base import GrantError
-
-if TYPE_CHECKING:
-    from grantflow.shell.aio.source import AsyncTokenSource
-    from grantflow.shell.sources.blocking import TokenSource
 
 __all__ = ["AiohttpTransport", "token_middleware"]
 
@@ -41,7 +37,7 @@ _STRAYED: Final[ContextVar[URL | None]] = ContextVar("grantflow-strayed", defaul
 
 
 def token_middleware(
-    source: TokenSource | AsyncTokenSource | TokenProvider | AsyncTokenProvider,
+    source: TokenProvider | AsyncTokenProvider,
     origins: Iterable[str] | None = None,
     *,
     header: str = "Authorization",
@@ -115,7 +111,7 @@ class _Middleware:
         if not self._awaits:
             return await asyncio.to_thread(renewed, self._source.renew, rejected)
         try:
-            return token_in(await cast("AsyncTokenProvider", self._source).renew(rejected))
+            return await cast("AsyncTokenProvider", self._source).renew(rejected)
         except GrantError:
             return None
 

@@ -37,16 +37,13 @@ from grantflow.core.values.token import Token
 from grantflow.shell.auth.after_401 import Answer, Call, Exchange, OnChallenge, renewed
 from grantflow.shell.auth.dpop_header import HEADER, NONCE, Proofs
 from grantflow.shell.auth.header import Origins, Spelling
-from grantflow.shell.auth.provider import AsyncTokenProvider, Known, TokenProvider, token_in
+from grantflow.shell.auth.provider import AsyncTokenProvider, Known, TokenProvider
 from grantflow.shell.http.httpx import AsyncHttpxTransport, HttpxTransport
 from grantflow.shell.sources.base import GrantError
 
 if TYPE_CHECKING:
     import httpx
     import httpx2
-
-    from grantflow.shell.aio.source import AsyncTokenSource
-    from grantflow.shell.sources.blocking import TokenSource
 
     _Request: TypeAlias = httpx.Request
     _Flow: TypeAlias = Generator[httpx.Request, httpx.Response, None]
@@ -99,7 +96,7 @@ class TokenAuth(_Auth):
 
     def __init__(
         self,
-        source: TokenSource | AsyncTokenSource | TokenProvider | AsyncTokenProvider,
+        source: TokenProvider | AsyncTokenProvider,
         origins: Iterable[str] | None = None,
         *,
         header: str = "Authorization",
@@ -171,7 +168,7 @@ class TokenAuth(_Auth):
             renew = self._source.renew
             return await to_thread.run_sync(renewed, renew, rejected, abandon_on_cancel=True)
         try:
-            return token_in(await cast("AsyncTokenProvider", self._source).renew(rejected))
+            return await cast("AsyncTokenProvider", self._source).renew(rejected)
         except GrantError:
             return None
 

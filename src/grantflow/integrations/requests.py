@@ -31,7 +31,6 @@ from grantflow.shell.http.requests import RequestsTransport
 if TYPE_CHECKING:
     from grantflow.shell.auth.after_401 import Answer, Call, OnChallenge
     from grantflow.shell.auth.dpop_header import Proofs
-    from grantflow.shell.sources.blocking import TokenSource
 
 __all__ = ["RequestsTransport", "TokenAuth", "TokenSession"]
 
@@ -68,7 +67,7 @@ class TokenAuth(AuthBase):
 
     def __init__(
         self,
-        source: TokenSource | TokenProvider,
+        source: TokenProvider,
         origins: Iterable[str] | None = None,
         *,
         header: str = "Authorization",
@@ -115,7 +114,7 @@ class TokenSession(requests.Session):
 
     def __init__(
         self,
-        source: TokenSource | TokenProvider,
+        source: TokenProvider,
         origins: Iterable[str] | None = None,
         *,
         header: str = "Authorization",

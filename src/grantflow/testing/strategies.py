@@ -85,7 +85,9 @@ _walls = st.datetimes(
 )
 _rolls = st.floats(0, 1, exclude_max=True)
 _counts = st.integers(0, 20)
-_kinds = st.sampled_from(("timeout", "refused", "tls", "name", "too_large", "http", "other"))
+_kinds = st.sampled_from(
+    ("timeout", "refused", "proxy", "tls", "name", "too_large", "http", "other")
+)
 
 
 def spans(low: float = 0, high: float = 3600) -> SearchStrategy[timedelta]:

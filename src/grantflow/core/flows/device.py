@@ -140,7 +140,7 @@ class DeviceFlow:
                 return next_attempt(Pending(code, interval, at, deadline=state.deadline), interval)
             case Unanswered(at, fault, roll):
                 faults = state.faults + 1
-                if faults >= self.backoff.tries:
+                if faults >= self.backoff.tries or fault.kind == "proxy":
                     return Failed(Unreachable(fault, faults))
                 law = max(SECOND, fault.retry_after or SECOND)
                 if law > LONGEST_PAUSE:

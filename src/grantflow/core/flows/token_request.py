@@ -91,7 +91,8 @@ def attempted(
             return next_attempt(slower, wait, wait + longer * roll / 2, fault)
         case Unanswered(at, fault, roll):
             spent = fault.reached == "maybe" and not repeatable
-            if spent or faults >= backoff.tries:
+            # A proxy that refuses goes on refusing: no person waits, so it is told at once.
+            if spent or fault.kind == "proxy" or faults >= backoff.tries:
                 return Failed(Unreachable(fault, faults))
             wait = max(interval, fault.retry_after or interval)
             again = Pending(None, interval, at, faults, faults, state.deadline)

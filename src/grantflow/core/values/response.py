@@ -49,8 +49,12 @@ class Fault:
     ``retry_after`` is the wait that a ``Retry-After`` header asked for.
     """
 
-    kind: Literal["timeout", "refused", "tls", "name", "too_large", "http", "other"] = field(
-        validator=one_of("timeout", "refused", "tls", "name", "too_large", "http", "other")
+    kind: Literal["timeout", "refused", "proxy", "tls", "name", "too_large", "http", "other"] = (
+        field(
+            validator=one_of(
+                "timeout", "refused", "proxy", "tls", "name", "too_large", "http", "other"
+            )
+        )
     )
     reached: Literal["no", "maybe"] = field(validator=one_of("no", "maybe"))
     detail: str = ""

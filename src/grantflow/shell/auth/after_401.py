@@ -28,7 +28,7 @@ from grantflow.core.acquisition.unauthorized import (
     after_rejection,
 )
 from grantflow.core.values.token import Token
-from grantflow.shell.auth.provider import Known, TokenProvider, token_in
+from grantflow.shell.auth.provider import Known, TokenProvider
 from grantflow.shell.sources.base import GrantError
 
 _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))  # RFC 9110 section 9.2.1
@@ -163,6 +163,6 @@ class Call(Exchange):
 def renewed(renew: Callable[[Token], Token], rejected: Token) -> Token | None:
     """Return another token than a refused one; ``None`` leaves the caller with the answer."""
     try:
-        return token_in(renew(rejected))
+        return renew(rejected)
     except GrantError:
         return None

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, cast, final, runtime_chec
 from grantflow.core.values.token import Token
 
 if TYPE_CHECKING:
-    from returns.io import IOResult
-
     from grantflow.core.acquisition.unauthorized import TokenOrigin
     from grantflow.core.client.dpop import DPoP
-    from grantflow.core.flows.states import Problem
     from grantflow.shell.ports import Readable
 
 
@@ -97,12 +94,3 @@ class Known:
     def origin(self) -> TokenOrigin:
         """Return where the token came from; that of another provider may be renewed."""
         return getattr(self._provider, "origin", "stored")
-
-
-def token_in(found: Token | IOResult[Token, Problem]) -> Token | None:
-    """Return what a renewal brought."""
-    if isinstance(found, Token):
-        return found
-    from returns.unsafe import unsafe_perform_io
-
-    return unsafe_perform_io(found.value_or(None))

@@ -12,7 +12,7 @@ import ssl
 import threading
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from grantflow.core.client.provider import is_loopback
@@ -98,9 +98,10 @@ def proxy_fault(proxy: str | None, status: int | None = None, why: str = "") -> 
     where = "the proxy" if proxy is None else f"the proxy {place_of(proxy)}"
     if status == 407:
         advice = "put them into HTTPS_PROXY, as http://NAME:PASSWORD@HOST:PORT"
-        return Fault("refused", "no", f"{where} wants a name and a password (407): {advice}")
+        return Fault("proxy", "no", f"{where} wants a name and a password (407): {advice}")
     if status is not None:
-        return Fault("refused", "no", f"{where} refuses to connect: HTTP {status}")
+        kind: Literal["proxy", "refused"] = "proxy" if 400 <= status < 500 else "refused"
+        return Fault(kind, "no", f"{where} refuses to connect: HTTP {status}")
     return Fault("refused", "no", f"{where} did not connect{why and f': {why}'}")
 
 
@@ -166,7 +167,7 @@ class _UnusableError(Exception):
 
 def _key(bundle: str | None, certificate: Certificate | None) -> tuple[object, ...]:
     path = bundle or bundle_in_environment() or _default_bundle()
-    key: tuple[object, ...] = (path, *_stamp(path, "the authorities' certificates"))
+    key: tuple[object, ...] = (path, *_stamp(path, "the CA certificate bundle"))
     if certificate is None:
         return key
     for name in _files(certificate):
@@ -205,9 +206,9 @@ def _made(key: tuple[object, ...], certificate: Certificate | None) -> ssl.SSLCo
             cafile=None if folder else path, capath=path if folder else None
         )
     except ssl.SSLError:
-        return Fault("tls", "no", f"the authorities' certificates: {path}: none in PEM")
+        return Fault("tls", "no", f"the CA certificate bundle: {path}: none in PEM")
     except OSError as error:
-        return _unreadable("the authorities' certificates", path, error)
+        return _unreadable("the CA certificate bundle", path, error)
     if certificate is None:
         return context
     for name in _files(certificate):
