@@ -51,7 +51,7 @@ def install() -> None:
     if not PYTHON.exists():
         venv.create(HOME, with_pip=True)
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, *PEERS, f"{ROOT}[async]"], check=True)
+    subprocess.run([*pip, *PEERS, f"{ROOT}[async,aiohttp]"], check=True)
     subprocess.run([*pip, "--force-reinstall", "--no-deps", str(ROOT)], check=True)
 
 
