@@ -23,7 +23,8 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt as interrupt:
-        return _end(*getattr(interrupt, "told", ("interrupted", 130)))
+        told: tuple[str, int] = getattr(interrupt, "told", ("interrupted", 130))
+        return _end(*told)
     except BrokenPipeError:
         # The reader of our output is gone, and Python would report that again at exit.
         _abandon_output()

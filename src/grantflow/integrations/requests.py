@@ -143,8 +143,8 @@ class _Bearing:
     __slots__ = ("_known", "_proofs", "header", "text")
 
     def __init__(self, spelling: Spelling, known: Known) -> None:
-        self.header = spelling.header
-        self.text = spelling.text
+        self.header: str = spelling.header
+        self.text: Callable[[Token], str] = spelling.text
         self._known = known
         self._proofs: Proofs | None = None
 

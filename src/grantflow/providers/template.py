@@ -335,7 +335,10 @@ def kind_of(name: str, urls: Iterable[str], paths: Iterable[str]) -> Kind | None
             found.add("label")
         else:
             return None
-    return next((kind for kind in _STRICTEST_FIRST if kind in found), "text")
+    for kind in _STRICTEST_FIRST:
+        if kind in found:
+            return kind
+    return "text"
 
 
 def _host(url: str, hollow: Iterable[str]) -> str:

@@ -311,4 +311,5 @@ def register() -> None:
         st.register_type_strategy(kind, strategy)
     st.register_type_strategy(Pending, _as_written)
     st.register_type_strategy(SlowDown, _as_written)
-    st.register_type_strategy(Instant, instants())
+    # A NewType is a function, and may be registered all the same.
+    st.register_type_strategy(Instant, instants())  # pyright: ignore[reportArgumentType]

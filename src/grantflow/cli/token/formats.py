@@ -42,10 +42,10 @@ class Wish:
         user: str = USER,
         server: str = "",
     ) -> None:
-        self.member = member
-        self.version = version
-        self.user = user
-        self.server = server
+        self.member: str = member
+        self.version: str = version
+        self.user: str = user
+        self.server: str = server
 
 
 def lines(name: str, token: Members, wish: Wish | None = None) -> list[str]:

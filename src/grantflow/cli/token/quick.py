@@ -44,11 +44,12 @@ _WITH_VALUE = ("--format", "--min-ttl", "--host")
 
 def printed(argv: Sequence[str], now: float | None = None) -> bool:
     """Print the token that ``argv`` asks for, if that is quickly done; return whether it was."""
-    found = None if sys.stdout is None else answer(argv, time.time() if now is None else now)
-    if found is None:
+    stdout = sys.stdout
+    found = None if stdout is None else answer(argv, time.time() if now is None else now)
+    if stdout is None or found is None:
         return False
-    sys.stdout.write("".join(f"{line}\n" for line in found))
-    sys.stdout.flush()
+    stdout.write("".join(f"{line}\n" for line in found))
+    stdout.flush()
     return True
 
 

@@ -48,7 +48,7 @@ class AuthenticationRefusedError(AuthenticationFailedError, requests.HTTPError):
 
     def __init__(self, cause: GrantError, status: int) -> None:
         super().__init__(cause)
-        self.response = response_of(Response(status, {}, b""))
+        self.response: requests.Response | None = response_of(Response(status, {}, b""))
 
 
 class UnusableAnswerError(AuthenticationFailedError, UnreadableAnswer):

@@ -185,7 +185,7 @@ class HTTPBearerAuth(httpx.Auth):
     """A token on requests, whatever its kind, of ``httpx`` and of ``requests``."""
 
     def __init__(self, token: str | Secret) -> None:
-        self.secret = wrapped(token)
+        self.secret: Secret = wrapped(token)
         if self.secret == Secret(""):
             raise ValueError("token can't be empty")
 

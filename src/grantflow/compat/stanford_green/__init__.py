@@ -89,7 +89,7 @@ class ApiAccessTokenEndpoint:
             raise ValueError(f"endpoint_type: acs_api or oauth2 is needed, not {endpoint_type!r}")
         _limits(timeout)
         self.endpoint_type = endpoint_type
-        self.url = checked_url("url", url)
+        self.url: str = checked_url("url", url)
         self.client_id = client_id
         self.client_secret: Secret = client_secret
         self.exp_backoff = exp_backoff

@@ -124,9 +124,7 @@ def phase(state: S | Wrapper[S]) -> S:
     >>> phase(Wrapper(Wrapper(Expired())))
     Expired(fault=None)
     """
-    while isinstance(state, Wrapper):
-        state = state.inner
-    return state
+    return phase(state.inner) if isinstance(state, Wrapper) else state
 
 
 def postponed(state: S | Wrapper[S], at: Instant, *, faults: int | None = None) -> S | Wrapper[S]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def limit(pool: HTTPConnectionPool) -> None:
     """Have a pool make connections that obey the limits of an exchange."""
     if not issubclass(pool.ConnectionCls, _Limited):
-        pool.ConnectionCls = _limited(pool.ConnectionCls)
+        pool.ConnectionCls = _limited(pool.ConnectionCls)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @lru_cache(maxsize=32)

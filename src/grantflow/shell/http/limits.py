@@ -57,15 +57,15 @@ class Exchange:
         secure: bool = True,
         new_connection: bool = False,
     ) -> None:
-        self.host = host
-        self.secure = secure
+        self.host: str = host
+        self.secure: bool = secure
         self._ends = time.monotonic() + seconds
         self._head: bytearray | None = None
         self._interim = 0
         self._read = 0
-        self.connecting = False
+        self.connecting: bool = False
         self.fault: Fault | None = None
-        self.new_connection = new_connection
+        self.new_connection: bool = new_connection
 
     def left(self, most: float | None = None) -> float:
         """Return the seconds that are left, at most ``most``; ``TimeoutError`` where none are."""

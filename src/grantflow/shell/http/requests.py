@@ -224,7 +224,7 @@ def _read(response: requests.Response, exchange: Exchange) -> Reply:
 def _chunks(raw: HTTPResponse | IO[bytes]) -> Iterator[bytes]:
     """Give the bytes as they came; an adapter of a test may bring any file."""
     if hasattr(raw, "stream"):
-        return raw.stream(_CHUNK, decode_content=False)
+        return raw.stream(_CHUNK, decode_content=False)  # pyright: ignore[reportAttributeAccessIssue]
     return iter(lambda: raw.read(_CHUNK), b"")
 
 

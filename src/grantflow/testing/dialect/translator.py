@@ -119,8 +119,8 @@ class Translator:
 
     def _understood(self, request: Request, url: str, server: Server) -> tuple[Kind, Form]:
         """Return what a request asks for, in the RFC's names: several kinds may share a URL."""
-        here = [kind for kind, each in self._endpoints() if each == url]
-        read = [(kind, self._read(request, kind)) for kind in here]
+        here: list[Kind] = [kind for kind, each in self._endpoints() if each == url]
+        read: list[tuple[Kind, Form]] = [(kind, self._read(request, kind)) for kind in here]
         for kind, form in read:
             brought = kind == "exchange" and form.get("code") in self._brought
             if brought or _knows(server, kind, form):

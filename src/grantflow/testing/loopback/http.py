@@ -42,7 +42,7 @@ class Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     # On Windows this option would let another process share the port.
-    allow_reuse_address = sys.platform != "win32"
+    allow_reuse_address: bool = sys.platform != "win32"
 
     def __init__(
         self, reply: Callable[[Request], Reply], stopping: threading.Event, port: int
@@ -53,7 +53,8 @@ class Listener(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind the port, without asking a resolver for this machine's name as the base does."""
         TCPServer.server_bind(self)
-        self.server_name, self.server_port = "127.0.0.1", self.socket.getsockname()[1]
+        self.server_name: str = "127.0.0.1"
+        self.server_port: int = self.socket.getsockname()[1]
 
     def process_request(self, request: _Socket, client_address: object) -> None:
         """Give a connection its thread, and remember both for the end."""
@@ -175,7 +176,7 @@ class Connection(BaseHTTPRequestHandler):
             return None
         body = self.rfile.read(int(announced))
         if len(body) < int(announced):
-            self.close_connection = True
+            self.close_connection: bool = True
             return None
         return body
 
