@@ -155,7 +155,7 @@ class Counted:
         """Step over what the server said."""
         match said:
             case "nothing":
-                return _on(self._flow.step(waiting, Unanswered(heard, REFUSED, None, roll)))
+                return _on(self._flow.step(waiting, Unanswered(heard, REFUSED, roll)))
             case "slow_down":
                 return _on(self._flow.step(waiting, SlowDownAsked(heard, roll=roll)))
             case "authorization_pending":

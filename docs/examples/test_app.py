@@ -31,7 +31,7 @@ def test_who_said_no_may_nothing(grantflow_server: ScriptedServer) -> None:
 
 def test_a_code_runs_out(grantflow_server: ScriptedServer) -> None:
     grantflow_server.expire()
-    assert "ran out" in app.rights(grantflow_server.source)
+    assert "expired" in app.rights(grantflow_server.source)
 
 
 def test_a_server_in_trouble_is_waited_for(grantflow_server: ScriptedServer) -> None:

@@ -1,5 +1,7 @@
 # What __init__.py loads on first use, for type checkers.
 
+__all__: list[str]  # noqa: PYI035 - the names below; a test holds them equal
+
 from grantflow import providers as providers
 from grantflow.core.acquisition.freshness import Skew as Skew
 from grantflow.core.acquisition.freshness import Window as Window

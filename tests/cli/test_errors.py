@@ -496,6 +496,8 @@ def test_where_nothing_can_be_written_no_refresh_token_is_spent(stage: Stage) ->
     assert said.startswith(f"grantflow: nothing can be written into {tokens}; check the directory")
     assert stage.counts.keys().isdisjoint({"refresh", "revoke"})
     tokens.chmod(0o700)
+    for each in (stage.home, tokens, *stage.home.glob("*"), *tokens.glob("*")):
+        os.chown(each, os.geteuid(), -1)
     assert stage.run("token").code == 0
     assert stage.counts["refresh"] == 1
 

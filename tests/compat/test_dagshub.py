@@ -27,6 +27,7 @@ from requests.adapters import HTTPAdapter
 
 from grantflow import (
     DeviceAuthorization,
+    Expired,
     Failed,
     InteractionRequired,
     InvalidResponse,
@@ -379,9 +380,10 @@ def test_h14_a_sign_in_that_fails_says_how_and_not_with_what(
     with pytest.raises(RuntimeError, match=f"HTTP {status}") as caught:
         storage.add_oauth_token()
     assert isinstance(caught.value, NoTokenError)
-    assert isinstance(caught.value.problem, Failed)
+    assert isinstance(caught.value.problem, (Expired, Failed))
     assert "in the body" not in str(caught.value)
-    assert len(hub.wire.at(path)) == times
+    # Trouble is waited out while the user may still approve; a definite answer is not.
+    assert len(hub.wire.at(path)) > 5 if status == 500 else len(hub.wire.at(path)) == times
     assert not file.exists()
     with pytest.raises(RuntimeError, match=f"Signing in at .* failed: .*HTTP {status}"):
         storage.get_token()

@@ -415,10 +415,12 @@ def test_a_stall_of_the_network_does_not_end_the_sign_in(studio: Wire, clock: Vi
     assert min(rest) >= 5
 
 
-def test_a_server_that_is_gone_is_asked_five_times(studio: Wire, clock: VirtualClock) -> None:
-    with pytest.raises(requests.ConnectionError, match="after 5 tries"):
+def test_a_server_that_is_gone_is_asked_until_the_code_expires(
+    studio: Wire, clock: VirtualClock
+) -> None:
+    with pytest.raises(AuthorizationExpiredError):
         polled(studio, DROPPED, clock=clock)
-    assert len(studio.heard) == 5
+    assert len(studio.heard) > 5
 
 
 def test_a_start_that_nobody_answers_is_not_repeated(studio: Wire) -> None:
@@ -499,10 +501,10 @@ def test_a_silent_studio_is_not_waited_for_without_end(
     with pytest.raises(requests.ReadTimeout, match="in time"):
         start_device_login(base_url=studio.url, client_name="dvc")
     uri = f"{studio.url}{POLL}"
-    with pytest.raises(requests.ReadTimeout, match="in time"):
+    with pytest.raises(AuthorizationExpiredError):
         check_token_authentication(uri=uri, device_code=DEVICE_CODE, clock=clock)
     over.set()
-    assert [each.path for each in studio.heard] == [START, *[POLL] * 5]
+    assert {each.path for each in studio.heard} == {START, POLL}
 
 
 def test_the_errors_of_the_network_are_told_apart(studio: Wire) -> None:
@@ -812,7 +814,7 @@ def test_which_token_counts(
     if kept is not None:
         source.adopt(kept)
     if used is None:
-        with pytest.raises(GrantError, match="a person has to sign in"):
+        with pytest.raises(GrantError, match="sign-in required"):
             source.token()
     else:
         assert source.token().access_token.reveal() == used

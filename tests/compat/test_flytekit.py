@@ -386,9 +386,9 @@ def test_a_bad_gateway_does_not_end_a_sign_in(clock: VirtualClock) -> None:
 
 
 def test_a_dead_server_is_not_asked_for_ever(clock: VirtualClock) -> None:
-    with wired(HANGS_UP) as wire, pytest.raises(requests.ConnectionError, match="5 tries"):
+    with wired(HANGS_UP) as wire, pytest.raises(AuthenticationError, match="expired before"):
         poll_token_endpoint(code(), wire.url, "test", clock=clock)
-    assert len(wire.asked) == 5
+    assert len(wire.asked) > 5  # until the code expires, for the user may have approved
 
 
 @pytest.mark.parametrize("body", [HTML, "", "[]", '"text"', "\xff\xfe", "[" * 5000])

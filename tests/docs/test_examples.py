@@ -44,7 +44,13 @@ ELSEWHERE = {"qt_window.py"}
 
 PUBLIC = (
     "grantflow",
+    "grantflow.aio",
+    "grantflow.codec",
     "grantflow.core.codec",
+    "grantflow.flows",
+    "grantflow.signing",
+    "grantflow.stores",
+    "grantflow.timer",
     "grantflow.providers",
     "grantflow.shell.aio",
     "grantflow.integrations.httpx",

@@ -236,14 +236,14 @@ def test_a_server_in_trouble_is_asked_again() -> None:
 def test_any_bytes_give_one_event_in_each_step(flow: TwoStepFlow | LinkFlow, answer: Reply) -> None:
     state: TwoStepState = flow.start(moment())
     if isinstance(state, Started):
-        due = flow.due(state)
+        due = flow.due(state)  # pyright: ignore[reportArgumentType]
         assert isinstance(due, Send)
-        state = flow.step(state, due.read(CODE, moment()))
+        state = flow.step(state, due.read(CODE, moment()))  # pyright: ignore[reportArgumentType]
     for happened in (OWN if isinstance(flow, TwoStepFlow) else reply(200, "code-1"), TOKEN):
-        due = flow.due(state)
+        due = flow.due(state)  # pyright: ignore[reportArgumentType]
         assert isinstance(due, Send)
         assert isinstance(due.read(answer, moment(5)), (Event, WrapperEvent))
-        state = flow.step(state, due.read(happened, moment(5)))
+        state = flow.step(state, due.read(happened, moment(5)))  # pyright: ignore[reportArgumentType]
     assert isinstance(state, Authorized)
     assert flow.due(state) is state
     assert flow.step(state, StillPending(instant(1))) is state

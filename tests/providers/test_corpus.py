@@ -176,7 +176,7 @@ def surrenders(case: dict[str, Any]) -> None:
     token = Token(access_token="at-1", token_type="DPoP" if case.get("dpop") else "Bearer")
     hit = Rejection(
         sent=token,
-        origin="store",
+        origin="store",  # pyright: ignore[reportArgumentType]
         current=token,
         challenge=case["headers"]["WWW-Authenticate"],
     )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from grantflow import Provider, Secret, providers
 from grantflow.core.client.dialect import (
-    CODES,
+    CODES,  # pyright: ignore[reportPrivateImportUsage]
     MEMBERS,
     PARAMETERS,
     RequestFormat,

@@ -101,7 +101,8 @@ def test_a_server_that_is_down_makes_no_storm_of_polls(crowd: Callable[[int], An
         load = crowd(number)
         assert load.peak() <= before.peak()
         assert load.total < before.total
-    assert 0 < crowd(3).ends["Failed"] < 0.1 * FLOWS
+    # An outage that is shorter than the codes are valid loses no sign-in.
+    assert crowd(3).ends == {"Authorized": FLOWS}
     assert crowd(4).ends == {"Authorized": FLOWS}
 
 

@@ -271,7 +271,7 @@ def test_a_pause_that_is_longer_than_all_patience_is_kept_too() -> None:
     with pytest.raises(GrantError) as caught:
         source.token()
     assert isinstance(caught.value.problem, Expired)
-    assert caught.value.problem.fault.retry_after == HOUR
+    assert caught.value.problem.fault.retry_after == HOUR  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_who_has_a_token_does_not_wait_for_somebody_who_renews_it() -> None:
@@ -336,7 +336,7 @@ def test_a_dead_grant_is_told_and_a_person_asked_again() -> None:
     assert isinstance(problem, InteractionRequired)
     assert problem.because is not None
     assert "invalid_grant" in problem.because
-    assert stage.store.keys() == []
+    assert stage.store.keys() == []  # pyright: ignore[reportAttributeAccessIssue]
     assert stage.source().token() != first
     assert len(stage.shown) == 2
 
@@ -394,7 +394,7 @@ def test_two_asks_never_see_each_other_s_tokens() -> None:
     tokens = [stage.source(client=client).token() for client in clients]
     tokens.append(stage.source(profile="work").token())
     assert len({token.access_token for token in tokens}) == 5
-    assert len(stage.store.keys()) == 5
+    assert len(stage.store.keys()) == 5  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_a_token_is_returned_though_it_cannot_be_saved(caplog: pytest.LogCaptureFixture) -> None:
@@ -527,7 +527,7 @@ def test_forget_revokes_and_removes() -> None:
     told = source.try_introspect()
     assert unsafe_perform_io(told.map(lambda found: found["active"]).value_or(None)) is True
     assert unsafe_perform_io(source.try_logout().map(lambda _: "gone").value_or("kept")) == "gone"
-    assert stage.store.keys() == []
+    assert stage.store.keys() == []  # pyright: ignore[reportAttributeAccessIssue]
     assert stage.counts["revoke"] == 2
     assert source.current is None
     again = stage.source(token=lambda: token)
@@ -543,12 +543,12 @@ def test_forget_keeps_what_the_server_could_not_be_told_of() -> None:
     stage.script(outages=(Outage(now, now + HOUR, Fault("refused", "no")),))
     problem = unsafe_perform_io(source.try_logout().failure())
     assert problem == Failed(Unreachable(Fault("refused", "no"), 1))
-    assert stage.store.keys() == [source.key]
+    assert stage.store.keys() == [source.key]  # pyright: ignore[reportAttributeAccessIssue]
     assert (
         unsafe_perform_io(source.try_logout(revoke=False).map(lambda _: "gone").value_or("kept"))
         == "gone"
     )
-    assert stage.store.keys() == []
+    assert stage.store.keys() == []  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_forget_where_there_is_no_revocation_says_so() -> None:
@@ -607,7 +607,7 @@ def test_what_could_not_be_saved_is_revoked_all_the_same() -> None:
     stage = Stage()
     source = stage.source("client_credentials")
     source.token()
-    stage.store.clear()
+    stage.store.clear()  # pyright: ignore[reportAttributeAccessIssue]
     assert unsafe_perform_io(source.try_logout().map(lambda _: "gone").value_or("kept")) == "gone"
     assert stage.counts["revoke"] == 1
 

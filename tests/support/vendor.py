@@ -82,7 +82,7 @@ def spec_of(provider: str, file: Mapping[str, Any]) -> Spec:
         table = {"url": said} if isinstance(said, str) else dict(said)
         if "form" not in table:
             with_scope = scope and "scope" in form
-            table["form"] = {**form, "scope": scope} if with_scope else _without_scope(form)
+            table["form"] = {**form, "scope": scope} if with_scope else _without_scope(form)  # pyright: ignore[reportArgumentType]
         requests.append(Asked(name, **{**usual, **table}))
     return Spec(
         provider,

@@ -18,6 +18,7 @@ from returns.io import IOResult
 from returns.result import Result
 
 from grantflow import (
+    ArgumentError,
     Authorized,
     Backoff,
     Cancelled,
@@ -44,10 +45,12 @@ from grantflow import (
     Flow,
     GaveUp,
     GrantError,
+    GrantFlow,
     GrantState,
     Instant,
     InteractionRequired,
     InvalidResponse,
+    JwtBearerFlow,
     KeyringStore,
     MemoryStore,
     Moment,
@@ -81,7 +84,9 @@ from grantflow import (
     SystemClock,
     Token,
     TokenAuth,
+    TokenExchangeFlow,
     TokenIssued,
+    TokenProvider,
     TokenSession,
     TokenSource,
     Transport,
@@ -735,3 +740,12 @@ def windows() -> Skew:
     except StoreError as error:
         assert_type(error.errno, int | None)
         raise
+
+
+def grants(client: Client, provider: TokenProvider, error: ArgumentError) -> None:
+    a: Flow[GrantState] = GrantFlow(client, {"grant_type": "urn:example:grant"})
+    b: Flow[GrantState] = TokenExchangeFlow(client, subject_token="st")
+    c: Flow[GrantState] = JwtBearerFlow(client, assertion="jwt")
+    print(a, b, c)
+    assert_type(provider.token(), Token)
+    assert_type(error.argument, str)

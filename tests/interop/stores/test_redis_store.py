@@ -41,7 +41,7 @@ def issued(text: str, second: int) -> Token:
 
 
 def aside(client: Redis) -> list[Token | object]:
-    return [_token(text) for text in client.lrange(ASIDE, 0, -1)]
+    return [_token(text) for text in client.lrange(ASIDE, 0, -1)]  # pyright: ignore[reportArgumentType]
 
 
 def _token(text: bytes) -> Token | object:

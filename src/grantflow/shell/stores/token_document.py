@@ -76,7 +76,7 @@ def write_document(document: TokenDocument, *, indent: int | None = None) -> str
     """Return the text to keep: plain ASCII, and secret.
 
     >>> print(write_document(TokenDocument(Token(access_token="at"), {"later": True})))
-    {"later": true, "version": 1, "access_token": "at", "token_type": "Bearer", "crc32": 3108204406}
+    {"later": true, "version": 1, "access_token": "at", "token_type": "Bearer", "crc32": 1296355756}
     """
     members = {**document.rest, **dump_token(document.token)}
     return json.dumps({**members, checksum.NAME: checksum.checksum(members)}, indent=indent)
