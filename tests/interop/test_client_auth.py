@@ -135,7 +135,7 @@ def refusal(final: Final) -> tuple[str, int | None]:
 
 
 def assertions(wire: Wire) -> list[str]:
-    forms = [parse_qs(each.request.body().decode()) for each in wire.exchanges]
+    forms = [parse_qs(each.request.presented().body().decode()) for each in wire.exchanges]
     return [form["client_assertion"][0] for form in forms if "client_assertion" in form]
 
 
@@ -344,7 +344,7 @@ def test_every_repeated_poll_has_an_assertion_of_its_own(server: RealServer, met
 def test_httpx_shows_the_certificate_as_well(
     server: RealServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(server.verify))  # httpx asks the environment
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.verify))  # it outranks SSL_CERT_FILE
     client = client_of(server, "cc", "mtls")
     authorized(run(ClientCredentialsFlow(client), HttpxTransport()))
 
