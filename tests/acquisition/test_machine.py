@@ -19,6 +19,7 @@ from grantflow import (
     GaveUp,
     Instant,
     InteractionRequired,
+    InvalidResponse,
     Moment,
     RefreshFlow,
     Refused,
@@ -453,6 +454,16 @@ def test_giving_up_cancels_but_keeps_a_token_that_is_there() -> None:
     end = DEVICE.step(state, Saved())
     assert isinstance(end, Acquired)
     assert end.token.refresh_token == DEAD.refresh_token, "merged with what the answer left out"
+
+
+def test_a_server_that_repeats_the_refused_token_is_told() -> None:
+    fetched = play(DEVICE, Locked(DEAD, None, NOW), Replied(NEW, NOW), Saved())
+    assert isinstance(fetched, Acquired)
+    refused = evolve(DEVICE, refused=fetched.token)
+    state = play(refused, Locked(DEAD, None, NOW), Replied(NEW, NOW), Saved())
+    assert state == NotAcquired(
+        Failed(InvalidResponse("the server gave the refused token again")), ()
+    )
 
 
 def test_a_store_that_cannot_be_used_is_done_without() -> None:

@@ -65,3 +65,9 @@ def test_a_device_whose_clock_begins_in_1970_reads_what_it_wrote() -> None:
     at = datetime(1970, 1, 1, 0, 5, tzinfo=UTC)
     made = Token(access_token="a", issued_at=at, expires_at=at + timedelta(hours=1))
     assert load_token(dump_token(made)).unwrap() == made
+
+
+def test_a_time_that_is_none_is_as_if_it_were_not_said() -> None:
+    document = {"version": 1, "access_token": "a", "expires_at": "tomorrow", "issued_at": "soon"}
+    found = load_token(document).unwrap()
+    assert (found.expires_at, found.issued_at) == (None, None)

@@ -258,3 +258,23 @@ def test_where_to_poll_may_be_told() -> None:
     assert isinstance(event, CodeIssued)
     assert poll(provider, event.authorization).request.url == "https://acme.example/p/1"
     assert poll(provider).request.url == ACME.token_endpoint
+
+
+def test_a_200_without_a_token_may_mean_pending() -> None:
+    answers = ResponseFormat(pending_without_token=True)
+    assert heard(answers, reply(200, {"status": "waiting"})) == StillPending(NOW.mono)
+    assert isinstance(heard(answers, reply(200, {"access_token": "t"})), TokenIssued)
+    unread = heard(answers, reply(200, b""))
+    assert not isinstance(unread, StillPending), "an empty answer may have held the token"
+
+
+def test_the_code_may_stand_in_the_path() -> None:
+    asking = RequestFormat(method="GET", path="device_code", drop=("grant_type", "client_id"))
+    request = poll(evolve(ACME, poll=asking), evolve(CODE, device_code=Secret("a/b?c"))).request
+    assert request.target() == f"{ACME.token_endpoint}/a%2Fb%3Fc"
+    assert "a/b" not in repr(request)
+
+
+def test_the_path_goes_before_the_query() -> None:
+    request = Request("https://a.example/codes/?v=1", segments=("x", Secret("y z")), method="GET")
+    assert request.target() == "https://a.example/codes/x/y%20z?v=1"

@@ -6,7 +6,7 @@ import pytest
 from returns.result import Failure
 
 from grantflow import Client, ClientCredentialsFlow, DeviceFlow, Provider
-from grantflow.core.client.provider import endpoint_problem
+from grantflow.core.client.provider import endpoint_problem, is_plain_authority
 from grantflow.core.flows.effects import Send
 from grantflow.core.flows.flow import begin
 from grantflow.core.flows.refresh import RefreshFlow
@@ -67,8 +67,34 @@ def test_an_issuer_elsewhere_names_no_endpoint_on_this_machine(place: str, membe
     assert Provider.from_metadata({**local, member: f"{place}/t"}).unwrap()
 
 
+def test_what_is_no_url_names_no_endpoint() -> None:
+    found = Provider.from_metadata({**ISSUER, "revocation_endpoint": "https://[::1"}).unwrap()
+    assert found.revocation_endpoint is None
+    assert "revocation_endpoint" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("https://as.example:8443/x", True),
+        ("https://me:word@as.example/x", True),
+        ("https://a@b@as.example/", False),
+        ("https://as.example\\@evil.example/", False),
+        ("https://[::1", False),
+    ],
+)
+def test_an_authority_that_every_parser_reads_alike(url: str, plain: bool) -> None:
+    assert is_plain_authority(url) == plain
+
+
 def test_a_twin_on_this_machine_is_dropped_as_well() -> None:
     twins = {"token_endpoint": "http://127.0.0.1:99/t"}
+    found = Provider.from_metadata({**ISSUER, "mtls_endpoint_aliases": twins})
+    assert found.unwrap().mtls_endpoint_aliases == ()
+
+
+def test_a_twin_of_no_endpoint_is_dropped() -> None:
+    twins = {"end_session_endpoint": "https://mtls.as.example/end"}
     found = Provider.from_metadata({**ISSUER, "mtls_endpoint_aliases": twins})
     assert found.unwrap().mtls_endpoint_aliases == ()
 

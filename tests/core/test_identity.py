@@ -183,3 +183,10 @@ def test_the_usual_scope_is_as_if_it_were_said() -> None:
 def test_a_function_has_no_place_in_a_key() -> None:
     with pytest.raises(TypeError, match="extra: pairs of a name and text is needed, not function"):
         evolve(CLIENT, extra={"assertion": signing})
+
+
+def test_a_value_of_another_kind_is_named() -> None:
+    holder = evolve(CLIENT)
+    object.__setattr__(holder, "audience", 1.5)  # past the validators
+    with pytest.raises(TypeError, match="a float has no place in a key; give it an identity"):
+        key_of(holder, "device")

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
 from typing import Literal, TypeVar, overload
@@ -217,7 +218,7 @@ def played(
             ends[number] = await task
 
     async def main() -> None:
-        loop, ended = running_loop(), anyio.Event()
+        loop, ended, outside = running_loop(), anyio.Event(), copy_context()
         start = native if way == "Task.cancel" else scoped
         coming = [] if late is None else [late]
 
@@ -229,7 +230,8 @@ def played(
             for number in hurt:
                 strikes[number]()
             while coming:  # in the same turn of the event loop
-                loop.spawn(partial(come, coming.pop()))
+                # Not in the context of the callback that is struck: it would be one of its own.
+                outside.run(loop.spawn, partial(come, coming.pop()))
 
         points.loop, points.strike = loop, strike
         async with anyio.create_task_group() as tasks:

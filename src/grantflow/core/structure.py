@@ -12,13 +12,24 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache
 from math import isfinite
 from types import NoneType, UnionType
-from typing import Final, Literal, Protocol, TypeVar, Union, cast, final, get_args, get_origin
+from typing import (
+    Final,
+    Literal,
+    Protocol,
+    TypeGuard,
+    TypeVar,
+    Union,
+    cast,
+    final,
+    get_args,
+    get_origin,
+)
 from typing import get_type_hints as hints_of
 
 from attrs import NOTHING, AttrsInstance, fields, frozen, has
@@ -239,7 +250,8 @@ def shape_of(kind: object) -> Shape:
         row: tuple[object, ...] = get_args(parts[0])
         if get_origin(parts[0]) is tuple and len(row) == 2 and row[1] is not ...:
             return _table(row[0] is int, shape_of(row[1]))
-        return _list(shape_of(parts[0]))
+        if parts[0] is str:
+            return _TEXTS
     if isinstance(kind, type) and kind in _PLAIN:
         return _PLAIN[kind]
     raise TypeError(f"{kind} has no shape in a document")
@@ -329,19 +341,17 @@ def _perhaps(inner: Shape) -> Shape:
     )
 
 
-def _list(inner: Shape) -> Shape:
-    several = f"a list of {inner.phrase}s"
-    if inner is not _PLAIN[str]:
-        return Shape(several, lambda given: _all(inner, given))
-    return Shape(
-        f"text or {several}",
-        lambda given: (given,) if isinstance(given, str) else _all(inner, given),
-    )
+def _texts(given: object) -> object:
+    if isinstance(given, str):
+        return (given,)
+    return tuple(given) if _are_texts(given) else UNFIT
 
 
-def _all(inner: Shape, given: object) -> object:
-    found = [inner.take(each) for each in given] if isinstance(given, (list, tuple)) else [UNFIT]
-    return UNFIT if UNFIT in found else tuple(found)
+def _are_texts(given: object) -> TypeGuard[Sequence[str]]:
+    return isinstance(given, (list, tuple)) and all(isinstance(each, str) for each in given)
+
+
+_TEXTS: Final = Shape("text or a list of texts", _texts)
 
 
 def _table(by_status: bool, inner: Shape) -> Shape:

@@ -52,7 +52,8 @@ class Challenge:
 def challenges(header: str | None) -> tuple[Challenge, ...]:
     r"""Read the challenges of a header; what is no challenge is passed over.
 
-    >>> [each.scheme for each in challenges('Negotiate, Bearer realm="a, b=\\"c\\"", DPoP algs="x"')]
+    >>> header = 'Negotiate, Bearer realm="a, b=\\"c\\"", DPoP algs="x"'
+    >>> [each.scheme for each in challenges(header)]
     ['Negotiate', 'Bearer', 'DPoP']
     """
     text = (header or "")[:_LONGEST]

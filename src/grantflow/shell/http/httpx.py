@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import ssl
+import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast, final
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast, final, runtime_checkable
 from urllib.parse import urlsplit
 
 import anyio
@@ -179,6 +180,8 @@ class _Own:
         self.process = os.getpid()
         self.turns = Turns()
         self._transports: dict[_Key, object] = {}
+        # Neither generation closes the sockets of a pool that is merely dropped.
+        weakref.finalize(self, _close, self._transports, self.process).atexit = False
 
     def blocking(self, proxy: str | None, context: ssl.SSLContext) -> _Blocking:
         key = (proxy, id(context))
@@ -196,8 +199,21 @@ class _Own:
 
     def drop(self) -> list[object]:
         dropped = list(self._transports.values())
-        self._transports = {}
+        self._transports.clear()
         return dropped
+
+
+def _close(transports: dict[_Key, object], process: int) -> None:
+    if process != os.getpid():
+        return  # a thread that this child does not have may hold the pool's lock
+    for each in transports.values():
+        if isinstance(each, _Closing):
+            each.close()
+
+
+@runtime_checkable
+class _Closing(Protocol):
+    def close(self) -> None: ...
 
 
 class _Library(Protocol):
