@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from grantflow import Request
@@ -41,13 +45,17 @@ def listen(stage: Stage) -> list[Request]:
     return sent
 
 
-def header_of(request: Request) -> dict[str, object]:
+def part_of(request: Request, number: int) -> dict[str, object]:
     form = dict(request.form)
     assertion = form["client_assertion"]
     text = assertion if isinstance(assertion, str) else assertion.reveal()
-    part = text.split(".")[0]
+    part = text.split(".")[number]
     found: dict[str, object] = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     return found
+
+
+def header_of(request: Request) -> dict[str, object]:
+    return part_of(request, 0)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +84,120 @@ def test_a_private_key_signs_by_its_own_kind(
     stage.clock.advance(timedelta(minutes=10))
     assert stage.run("token", "--min-ttl", "3500").code == 0, "and again, from the profile alone"
     assert header_of(sent[-1])["alg"] == alg
+
+
+RSA = RSAKey.generate_key(2048)
+
+
+@pytest.mark.parametrize("alg", ["RS512", "PS256"])
+def test_an_algorithm_may_be_asked_for(stage: Stage, alg: str) -> None:
+    """As the NHS's API platform (RS512) and the FAPI profile of banks (PS256) want it."""
+    (stage.folder / "key.pem").write_bytes(RSA.as_pem(private=True))
+    sent = listen(stage)
+    asked = ("--client-key-file", "key.pem", "--client-key-alg", alg, "--client-key-id", "k-1")
+    ran = stage.run(*ROBOT, *asked)
+    assert ran.code == 0, ran.err
+    assert (header_of(sent[-1])["alg"], header_of(sent[-1])["kid"]) == (alg, "k-1")
+    stage.clock.advance(timedelta(minutes=10))
+    assert stage.run("token", "--min-ttl", "3500").code == 0, "and again, from the profile alone"
+    assert (header_of(sent[-1])["alg"], header_of(sent[-1])["kid"]) == (alg, "k-1")
+
+
+def test_a_jwk_says_what_it_signs_with(stage: Stage) -> None:
+    key = {**RSA.as_dict(private=True), "alg": "PS256", "kid": "of-the-jwk"}
+    (stage.folder / "key.jwk").write_text(json.dumps(key))
+    sent = listen(stage)
+    ran = stage.run(*ROBOT, "--client-key-file", "key.jwk")
+    assert ran.code == 0, ran.err
+    assert header_of(sent[-1])["alg"] == "PS256"
+    assert header_of(sent[-1])["kid"] == "of-the-jwk"
+
+
+def test_a_key_that_cannot_sign_as_asked_is_told(stage: Stage) -> None:
+    (stage.folder / "key.pem").write_bytes(ECKey.generate_key("P-256").as_pem(private=True))
+    ran = stage.run(*ROBOT, "--client-key-file", "key.pem", "--client-key-alg", "PS256")
+    assert ran.code == 2
+    assert "does not hold a private key in PEM or JWK that can sign with PS256" in ran.complaint()
+
+
+def test_a_certificate_beside_the_key_names_it(stage: Stage) -> None:
+    """Microsoft Entra finds the key by the thumbprint of its certificate."""
+    pem, thumbprint = certified()
+    (stage.folder / "pair.pem").write_bytes(pem)
+    sent = listen(stage)
+    ran = stage.run(*ROBOT, "--client-key-file", "pair.pem")
+    assert ran.code == 0, ran.err
+    assert header_of(sent[-1])["x5t#S256"] == thumbprint
+
+
+def certified() -> tuple[bytes, str]:
+    """A certificate and its key in one PEM, and the certificate's thumbprint."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "robot")])
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=3650))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    thumbprint = urlsafe_b64encode(made.fingerprint(hashes.SHA256())).rstrip(b"=").decode()
+    return made.public_bytes(serialization.Encoding.PEM) + private, thumbprint
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (None, ISSUER),
+        ("token_endpoint", f"{ISSUER}/token"),
+        ("endpoint", f"{ISSUER}/token"),
+        ("https://audience.example/", "https://audience.example/"),
+    ],
+)
+def test_the_audience_of_an_assertion_may_be_asked_for(
+    stage: Stage, asked: str | None, told: str
+) -> None:
+    (stage.folder / "key.pem").write_bytes(RSA.as_pem(private=True))
+    sent = listen(stage)
+    more = () if asked is None else ("--client-assertion-audience", asked)
+    ran = stage.run(*ROBOT, "--client-key-file", "key.pem", *more)
+    assert part_of(sent[-1], 1)["aud"] == told
+    if not told.startswith(ISSUER):  # the played server wants its own name
+        assert ran.code == 1
+        return
+    assert ran.code == 0, ran.err
+    stage.clock.advance(timedelta(minutes=10))
+    assert stage.run("token", "--min-ttl", "3500").code == 0, "and again, from the profile alone"
+    assert part_of(sent[-1], 1)["aud"] == told
+
+
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (("--client-assertion-audience", "nonsense"), "--client-assertion-audience: token_end"),
+        (
+            ("--client-assertion-audience", "endpoint", "--client-auth", "none"),
+            "--client-assertion-audience is about an assertion, and none has none",
+        ),
+        (("--client-key-id", "k"), "--client-key-id is about a --client-key-file"),
+        (("--client-key-alg", "PS256"), "--client-key-alg is about a --client-key-file"),
+    ],
+)
+def test_what_is_said_of_a_key_needs_one(stage: Stage, argv: tuple[str, ...], hint: str) -> None:
+    (stage.folder / "key.pem").write_bytes(RSA.as_pem(private=True))
+    key = ("--client-key-file", "key.pem") if "nonsense" in argv else ()
+    ran = stage.run(*ROBOT, *key, *argv)
+    assert ran.code == 2
+    assert hint in ran.complaint()
 
 
 def test_a_shared_secret_signs_too(stage: Stage) -> None:

@@ -21,7 +21,7 @@ from grantflow.cli.errors import CommandError, usage
 from grantflow.cli.parser import Parser, add_choice, pair, positive_span, setting
 from grantflow.cli.profiles.profile import Profile
 from grantflow.cli.profiles.secrets import STDIN
-from grantflow.core.client.authentication import METHODS
+from grantflow.core.client.authentication import ALGORITHMS, METHODS
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
@@ -280,9 +280,28 @@ FLAGS: Final = (
         name="--client-key-file",
         metavar="FILE",
         group=_WHO,
-        help="a private key (private_key_jwt), or certificate and key (tls_client_auth), in PEM",
+        help="a private key (private_key_jwt) in PEM or JWK, named by a certificate if one is "
+        "beside it; or certificate and key in PEM (tls_client_auth)",
         field="client_key_file",
         excludes={"--client-assertion-file": _ONE_PROOF},
+    ),
+    Flag(
+        name="--client-key-id",
+        metavar="KID",
+        group=_WHO,
+        help="the key's id at the server (default: the kid of a JWK)",
+        field="client_key_id",
+        needs="--client-key-file",
+    ),
+    Flag(
+        name="--client-key-alg",
+        metavar="ALG",
+        group=_WHO,
+        help=f"what the key signs with: {', '.join(ALGORITHMS)} (default: the alg of a JWK, else "
+        "what suits the key, RS256 for RSA)",
+        choices=ALGORITHMS,
+        field="client_key_alg",
+        needs="--client-key-file",
     ),
     Flag(
         name="--client-assertion-file",
@@ -290,6 +309,15 @@ FLAGS: Final = (
         group=_WHO,
         help="an assertion signed elsewhere, such as a platform's token file; read at each use",
         field="client_assertion_file",
+    ),
+    Flag(
+        name="--client-assertion-audience",
+        metavar="A",
+        group=_WHO,
+        help="whom the client's assertion is for: token_endpoint, endpoint (the one that is "
+        "asked) or a URL (default: what the provider's data says, else the issuer)",
+        field="client_assertion_audience",
+        excludes={"--client-assertion-file": "that assertion names its audience"},
     ),
     Flag(
         name="--dpop",

@@ -44,6 +44,8 @@ _PROOFS: Final = {
     "client_assertion_file": ("client_assertion",),
 }
 """What authenticates a client, and the methods that use it."""
+_SIGNED: Final = ("private_key_jwt", "client_secret_jwt")
+"""The methods whose assertion is signed here."""
 
 
 @final
@@ -150,6 +152,11 @@ def _proof(
         raise usage(
             "client_credentials needs client authentication",
             "use --client-secret-file FILE, --client-key-file FILE, or set GRANTFLOW_CLIENT_SECRET",
+        )
+    if profile.client_assertion_audience is not None and method not in _SIGNED:
+        raise usage(
+            f"--client-assertion-audience is about an assertion, and {method} has none",
+            "use --client-key-file FILE, or --client-auth client_secret_jwt",
         )
     proof = authentication(method, profile, secret)
     try:

@@ -30,16 +30,21 @@ if TYPE_CHECKING:
 def located(wanted: Profile, send: Transport, context: Context) -> tuple[Profile, Provider]:
     """Return the profile with all of its provider, which the command line only names."""
     if wanted.provider is not None:
-        return _by_name(wanted, wanted.provider, send, context)
-    if wanted.issuer is not None:
-        provider = _discovered(wanted.issuer, send)
+        profile, provider = _by_name(wanted, wanted.provider, send, context)
+    elif wanted.issuer is not None:
+        profile, provider = wanted, _discovered(wanted.issuer, send)
         _report_other_origins(wanted.issuer, provider)
     else:
         try:
-            provider = plain_provider(wanted)
+            profile, provider = wanted, plain_provider(wanted)
         except ArgumentError as error:
             raise flagged(error) from None
-    return remembering(wanted, provider), provider
+    if wanted.client_assertion_audience is not None:
+        try:
+            provider = evolve(provider, assertion_audience=wanted.client_assertion_audience)
+        except ArgumentError as error:
+            raise flagged(error) from None
+    return remembering(profile, provider), provider
 
 
 def named(wanted: Profile, context: Context) -> tuple[Profile, Provider | None]:
@@ -69,8 +74,7 @@ def _by_name(
     registers = found.provider.registration_endpoint is not None and wanted.grant == "device"
     if client_id is None and not registers:
         raise no_client()
-    profile = evolve(wanted, provider=found.name, client_id=client_id, values=values)
-    return remembering(profile, provider), provider
+    return evolve(wanted, provider=found.name, client_id=client_id, values=values), provider
 
 
 def _discovered_by(
@@ -210,6 +214,7 @@ _FLAGS: Final = {
     "device_authorization_endpoint": "--device-endpoint",
     "revocation_endpoint": "--revocation-endpoint",
     "client_id": "--client-id",
+    "assertion_audience": "--client-assertion-audience",
 }
 
 

@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
@@ -24,6 +25,7 @@ from grantflow.cli.profiles.profile import Profile
 from grantflow.cli.profiles.secrets import client_secret, read
 from grantflow.core.acquisition.freshness import alive
 from grantflow.core.client.authentication import (
+    ALGORITHMS,
     METHODS,
     ClientAssertion,
     ClientAuthentication,
@@ -52,8 +54,11 @@ WITH_SECRET: Final[Mapping[str, Callable[[Secret], ClientAuthentication]]] = {
     "client_secret_headers": ClientSecretHeaders,
 }
 _WITH_KEY: Final = ("private_key_jwt", "tls_client_auth")
-_ALGORITHMS: Final = ("ES256", "RS256", "EdDSA", "ES384", "ES512")
-"""Tried in this order: the key itself says which one fits."""
+_USUAL: Final = ("ES256", "RS256", "EdDSA", "ES384", "ES512")
+"""Tried before the others, in this order: the key itself says which one fits."""
+_CERTIFICATE: Final = re.compile(
+    r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\s*", re.DOTALL
+)
 _PUBLIC: Final = Public()
 
 _BESIDE: Final = (
@@ -91,7 +96,7 @@ def authentication(method: str, profile: Profile, secret: Secret | None) -> Clie
     if method == "none":
         return _PUBLIC
     if method in _WITH_KEY:
-        return _by_key(method, profile.client_key_file)
+        return _by_key(method, profile)
     if method == "client_assertion":
         return _by_assertion(profile.client_assertion_file)
     if secret is None:
@@ -118,7 +123,8 @@ def _by_assertion(file: str | None) -> ClientAssertion:
     return ClientAssertion(source)
 
 
-def _by_key(method: str, file: str | None) -> ClientAuthentication:
+def _by_key(method: str, profile: Profile) -> ClientAuthentication:
+    file = profile.client_key_file
     if file is None:
         raise usage(f"{method} needs the client's key", "use --client-key-file FILE")
     try:
@@ -129,14 +135,23 @@ def _by_key(method: str, file: str | None) -> ClientAuthentication:
         raise usage(said, "check --client-key-file") from None
     if method == "tls_client_auth":
         return MutualTls(file)  # certificate and key in one file, as curl takes them
-    return _signing_with(Secret(text), file)
+    return _signing_with(text, file, profile)
 
 
-def _signing_with(key: Secret, file: str) -> PrivateKeyJwt:
+def _signing_with(text: str, file: str, profile: Profile) -> PrivateKeyJwt:
+    """Return the proof by a key; a certificate beside it in the file names the key."""
     from grantflow.shell.signing.signer import check
 
-    for alg in _ALGORITHMS:
-        proof = PrivateKeyJwt(key, alg=alg)
+    certificate = _CERTIFICATE.search(text)
+    key = Secret(_CERTIFICATE.sub("", text))
+    wanted = profile.client_key_alg
+    for alg in dict.fromkeys((*_USUAL, *ALGORITHMS)) if wanted is None else (wanted,):
+        proof = PrivateKeyJwt(
+            key,
+            kid=profile.client_key_id,
+            alg=alg,
+            certificate=None if certificate is None else certificate[0],
+        )
         try:
             check(proof)
         except ValueError:
@@ -144,7 +159,10 @@ def _signing_with(key: Secret, file: str) -> PrivateKeyJwt:
         except ImportError as error:
             raise usage(str(error)) from None
         return proof
-    raise usage(f"the key file {file} does not hold a private key in PEM or JWK that can sign")
+    with_it = "" if wanted is None else f" with {wanted}"
+    raise usage(
+        f"the key file {file} does not hold a private key in PEM or JWK that can sign{with_it}"
+    )
 
 
 def client_of(

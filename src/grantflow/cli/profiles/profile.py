@@ -44,7 +44,10 @@ class Profile:
     client_secret_file: str | None = None
     client_secret_command: str | None = None
     client_key_file: str | None = None
+    client_key_id: str | None = None
+    client_key_alg: str | None = None
     client_assertion_file: str | None = None
+    client_assertion_audience: str | None = None
     scope: tuple[str, ...] = ()
     audience: str | None = None
     resource: tuple[str, ...] = ()

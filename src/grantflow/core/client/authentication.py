@@ -112,10 +112,11 @@ class ClientSecretJwt:
     audience: str | None = field(default=None, kw_only=True, validator=is_a(str, optional=True))
 
 
-_PRIVATE: Final = (
+ALGORITHMS: Final = (
     *(f"{kind}{size}" for kind in ("ES", "RS", "PS") for size in (256, 384, 512)),
     "EdDSA",
 )
+"""What a private key may sign with (RFC 7518 section 3.1, RFC 8037 section 3.1)."""
 
 
 def _key(value: Secret | str | Callable[[bytes], bytes]) -> Secret | Callable[[bytes], bytes]:
@@ -140,7 +141,7 @@ class PrivateKeyJwt:
 
     key: Secret | Callable[[bytes], bytes] = field(converter=_key, validator=_a_key)
     kid: str | None = field(default=None, kw_only=True, validator=is_a(str, optional=True))
-    alg: str = field(default="ES256", kw_only=True, validator=one_of(*_PRIVATE))
+    alg: str = field(default="ES256", kw_only=True, validator=one_of(*ALGORITHMS))
     audience: str | None = field(default=None, kw_only=True, validator=is_a(str, optional=True))
     certificate: str | None = field(default=None, kw_only=True, validator=is_a(str, optional=True))
 
