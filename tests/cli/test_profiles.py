@@ -27,6 +27,10 @@ def stage(
 # -- status
 
 
+def token_path(stage: Stage) -> str:
+    return str(stage.home / "tokens" / f"{stage.token_key('server.test')}.json")
+
+
 def test_status_says_who_where_and_for_how_long(stage: Stage) -> None:
     stage.login("--scope", "read")
     ran = stage.run("status")
@@ -37,8 +41,9 @@ def test_status_says_who_where_and_for_how_long(stage: Stage) -> None:
         "client id                app",
         "grant                    device",
         "scope                    read",
+        f"stored in                {token_path(stage)}",
         "expires                  in 1 hour",
-        "refreshed automatically  yes",
+        "refreshed automatically  yes, by a refresh token",
     ]
 
 
@@ -54,13 +59,60 @@ def test_status_for_programs(stage: Stage) -> None:
         "client_id": "app",
         "grant": "device",
         "scope": "read",
+        "who": None,
+        "who_verified": None,
         "store": "file",
+        "stored_in": token_path(stage),
         "expires_at": "2026-01-01T01:00:15+00:00",
         "expires": "in 1 hour",
         "refreshable": True,
+        "renewed_by": "a refresh token",
         "environment": None,
         "dpop": False,
     }
+
+
+def test_status_says_whom_the_id_token_names(stage: Stage) -> None:
+    claims = {"sub": "17", "email": "mona@a.example\x1b[31m"}
+    stage.plays(Script(approve_after=timedelta(), claims=claims))
+    stage.login("--scope", "openid")
+    ran = stage.run("status")
+    shown = "mona@a.example\\u001b[31m (17) (as its ID token says; not verified)"
+    assert f"signed in as             {shown}" in ran.out.splitlines()
+    found = json.loads(stage.run("status", "--json").out)
+    assert (found["who"], found["who_verified"]) == (f"{claims['email']} (17)", False)
+
+
+def test_status_of_all(stage: Stage) -> None:
+    stage.login("--profile", "one")
+    stage.run("login", "--token-stdin", "--profile", "two", stdin="at-1")
+    ran = stage.run("status", "--all")
+    assert ran.code == 0
+    first, second = ran.out.split("\n\n")
+    assert first.splitlines()[0].split() == ["profile", "one"]
+    assert second.splitlines()[0].split() == ["profile", "two", "(default)"]
+    found = json.loads(stage.run("status", "--all", "--json").out)
+    assert [each["profile"] for each in found] == ["one", "two"]
+    assert "at-1" not in ran.out
+
+
+def test_status_of_all_hides_nothing_that_is_wrong(stage: Stage) -> None:
+    stage.login("--profile", "one")
+    stage.run("login", "--token-stdin", "--profile", "two", stdin="at-1")
+    document = stage.document()
+    document["profiles"] = {"bad": {"grant": "magic"}, **stage.profiles()}
+    (stage.home / "profiles.json").write_text(json.dumps(document))
+    ran = stage.run("status", "--all")
+    assert ran.code == 1
+    assert "profile 'bad'" in ran.err
+    assert "one" in ran.out
+    assert stage.run("status", "--all", "one").code == 2
+
+
+def test_status_of_all_without_a_profile_is_1(stage: Stage) -> None:
+    ran = stage.run("status", "--all")
+    assert ran.code == 1
+    assert "no profiles" in ran.complaint()
 
 
 def test_an_ended_token_that_renews_itself_counts_as_signed_in(stage: Stage) -> None:

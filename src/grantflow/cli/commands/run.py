@@ -23,7 +23,7 @@ from typing import Final, NoReturn
 from grantflow.cli.context import Context
 from grantflow.cli.errors import CommandError, quoted, usage
 from grantflow.cli.parser import Parser
-from grantflow.cli.token.acquire import valid_token, without_proof
+from grantflow.cli.token.acquire import Demand, valid_token, without_proof
 
 NOT_A_PROGRAM: Final = 126
 NOT_FOUND: Final = 127
@@ -79,9 +79,8 @@ def main(argv: Sequence[str], context: Context) -> int:
         raise usage("the command comes after --", "for example: grantflow run -- ./deploy.sh")
     options = parser().read(words[:place], Options())
     program = _program(command[0])  # before a token is asked for
-    token = valid_token(
-        options.profile, context, least=options.min_ttl, prompts=not options.no_input
-    )
+    demand = Demand(least=options.min_ttl, prompts=not options.no_input)
+    token = valid_token(options.profile, context, demand)
     secret = without_proof(token).access_token.reveal()
     # The client secret is grantflow's own: it does not reach the command.
     rest = {n: text for n, text in context.environment.items() if n != "GRANTFLOW_CLIENT_SECRET"}

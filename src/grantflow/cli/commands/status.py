@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from grantflow.cli.context import Context
-from grantflow.cli.errors import CommandError
+from grantflow.cli.errors import CommandError, usage
 from grantflow.cli.login import pending
 from grantflow.cli.output import answer, warn
 from grantflow.cli.parser import Parser
@@ -25,10 +25,11 @@ class Options(Namespace):
     """What the command line says."""
 
     profile: str | None
+    all: bool
     json: bool
 
 
-_EXAMPLES: Final = ("grantflow status", "grantflow status work --json")
+_EXAMPLES: Final = ("grantflow status", "grantflow status work --json", "grantflow status --all")
 
 
 def parser() -> Parser:
@@ -37,13 +38,18 @@ def parser() -> Parser:
         "status", "Show who is signed in, and until when; exit 1 if nobody is.", _EXAMPLES
     )
     made.add_profile()
-    made.add_argument("--json", action="store_true", help="print one JSON object")
+    made.add_argument("--all", action="store_true", help="show every profile")
+    made.add_argument(
+        "--json", action="store_true", help="print one JSON object, or with --all one list"
+    )
     return made
 
 
 def main(argv: Sequence[str], context: Context) -> int:
     """Run the command."""
     options = parser().read(argv, Options())
+    if options.all:
+        return _all(options, context)
     found = _found(options.profile, context)
     if found.environment is not None and found.profile.name:
         warn(f"the token in {found.environment} overrides this profile")
@@ -57,6 +63,29 @@ def main(argv: Sequence[str], context: Context) -> int:
 
             warn(f"not signed in; run: {login_command(found.profile)}")
     return 0 if found.signed_in else 1
+
+
+def _all(options: Options, context: Context) -> int:
+    if options.profile is not None:
+        raise usage("--all and a profile exclude each other")
+    known = profiles.load()
+    if not known.documents:
+        raise profiles.nobody()
+    found: list[Status] = []
+    damaged = False
+    for name in known.documents:
+        try:
+            found.append(status_of(known.named(name), known.default, context))
+        except (CommandError, StoreError) as error:  # one that is damaged hides no others
+            damaged = True
+            warn(str(error))
+    if options.json:
+        answer(json.dumps([each.members() for each in found]))
+    else:
+        for place, each in enumerate(found):
+            for line in ([""] if place else []) + _lines(each):
+                answer(line)
+    return 0 if not damaged and all(each.signed_in for each in found) else 1
 
 
 def _found(name: str | None, context: Context) -> Status:
@@ -76,20 +105,26 @@ def _found(name: str | None, context: Context) -> Status:
 
 def _lines(found: Status) -> list[str]:
     profile = found.profile
+    by = found.renewed_by
     ends = {
         "expires" if not found.expired else "expired": found.expires,
-        "refreshed automatically": "yes" if found.refreshable else "no",
+        "refreshed automatically": "no" if by is None else f"yes, by {by}",
     }
     if not profile.name:
         return _table({"token": f"from {found.environment}, in the environment", **ends})
     rows = {
         "profile": profile.name + (" (default)" if found.default else ""),
+        **(
+            {"signed in as": f"{found.who} (as its ID token says; not verified)"}
+            if found.who
+            else {}
+        ),
         "provider": _provider(profile),
         "client id": profile.client_id,
         "grant": profile.grant,
         "scope": found.scope,
         **({"bound to": "a key of this machine (DPoP)"} if profile.dpop else {}),
-        **({"stored in": profile.store} if profile.store != "file" else {}),
+        "stored in": found.place,
         **ends,
     }
     return _table(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, final
@@ -12,7 +12,13 @@ from grantflow.cli.errors import quoted, usage
 from grantflow.cli.output import answer
 from grantflow.cli.parser import Parser, add_choice
 from grantflow.cli.token import formats
-from grantflow.cli.token.acquire import members_of, valid_token, without_proof
+from grantflow.cli.token.acquire import (
+    Demand,
+    members_of,
+    token_with_id,
+    valid_token,
+    without_proof,
+)
 
 
 @final
@@ -23,7 +29,10 @@ class Options(Namespace):
     operation: str | None
     min_ttl: timedelta
     no_input: bool
+    renew: bool
+    id_token: bool
     format: str
+    kubernetes_version: str | None
     host: list[str]
 
 
@@ -34,12 +43,13 @@ _EXAMPLES: Final = (
     "grantflow token",
     "grantflow token work --min-ttl 5m --no-input",
     "grantflow token --format header | curl -H @- https://api.example.com/me",
+    "grantflow token work --renew    # after a server refused the one that was printed",
     "git config --global credential.https://git.example.com.helper \\",
     "    '!grantflow token work --host git.example.com --format git-credential'",
     "",
     "in a kubeconfig:",
     "  exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: IfAvailable,",
-    "         command: grantflow, args: [token, work, --format, kubernetes]}",
+    "         command: grantflow, args: [token, work, --format, kubernetes, --id-token]}",
 )
 
 
@@ -54,6 +64,16 @@ def parser() -> Parser:
         help="with git-credential: get, store or erase, which git adds",
     )
     made.add_demands("refresh a token that expires within S seconds (or 5m, 2h)")
+    made.add_argument(
+        "--renew",
+        action="store_true",
+        help="renew the token even if it looks valid, because a server refused it",
+    )
+    made.add_argument(
+        "--id-token",
+        action="store_true",
+        help="print the ID token (OpenID Connect) instead of the access token; with json, both",
+    )
     add_choice(
         made,
         "--format",
@@ -62,6 +82,13 @@ def parser() -> Parser:
         default="text",
         help="the output format: text (the token, the default), json, header (Authorization: ...), "
         "headers-json, kubernetes (exec plugin) or git-credential (git's helper protocol)",
+    )
+    made.add_argument(
+        "--kubernetes-version",
+        metavar="V",
+        type=_version,
+        help="with kubernetes: v1 (the default) or v1beta1, as in the kubeconfig, for a client "
+        "that does not say it in KUBERNETES_EXEC_INFO",
     )
     made.add_argument(
         "--host",
@@ -77,14 +104,29 @@ def parser() -> Parser:
 def main(argv: Sequence[str], context: Context) -> int:
     """Run the command."""
     options = parser().read(argv, Options(), mixed=True)
-    if options.format != "git-credential":
-        _check(options)
+    _check(options)
     for line in _answer(options, context):
         answer(line)
     return 0
 
 
+def _version(text: str) -> str:
+    found = formats.version_of(text)
+    if found is None:
+        names = " or ".join(each.rpartition("/")[2] for each in formats.VERSIONS)
+        raise ArgumentTypeError(f"unknown version {quoted(text)}; it is {names}")
+    return found
+
+
 def _check(options: Options) -> None:
+    if options.kubernetes_version is not None and options.format != "kubernetes":
+        raise usage("--kubernetes-version is for --format kubernetes")
+    if options.format == "git-credential":
+        if options.renew:
+            raise usage("--renew is not for git-credential: git says when it was refused (erase)")
+        if options.id_token:
+            raise usage("--id-token is not for git-credential")
+        return
     if options.operation is not None:
         said = f"unexpected argument {quoted(options.operation)}"
         raise usage(said, "see grantflow token --help")
@@ -97,16 +139,21 @@ def _answer(options: Options, context: Context) -> list[str]:
         return _for_git(options, context)
     wish, prompts = formats.Wish(), not options.no_input
     if options.format == "kubernetes":
-        wish.version, interactive = _exec_request(context)
+        wish.version, interactive = _exec_request(options.kubernetes_version, context)
         prompts = prompts and interactive
-    token = valid_token(options.profile, context, least=options.min_ttl, prompts=prompts)
-    if options.format == "kubernetes":
+    demand = Demand(least=options.min_ttl, prompts=prompts, another=options.renew)
+    if options.id_token:
+        wish.member = "id_token"
+        token = token_with_id(options.profile, context, demand)
+    else:
+        token = valid_token(options.profile, context, demand)
+    if options.format == "kubernetes" and not options.id_token:
         token = without_proof(token)
     return formats.lines(options.format, members_of(token), wish)
 
 
-def _exec_request(context: Context) -> tuple[str, bool]:
-    match formats.exec_request(context.environment.get(_KUBERNETES)):
+def _exec_request(usual: str | None, context: Context) -> tuple[str, bool]:
+    match formats.exec_request(context.environment.get(_KUBERNETES), usual):
         case str() as problem:
             advice = f"in the kubeconfig, use apiVersion {formats.VERSIONS[0]}, or v1beta1"
             raise usage(f"{_KUBERNETES} {problem}", advice)

@@ -12,12 +12,11 @@ from grantflow.cli.profiles import dpop_key, profiles
 from grantflow.cli.profiles.client import WITH_SECRET, key_of_profile, remembered
 from grantflow.cli.profiles.profile import Profile
 from grantflow.cli.profiles.profiles import Profiles
-from grantflow.cli.profiles.status import Status
+from grantflow.cli.profiles.status import Status, token_file
 from grantflow.core.client.authentication import METHODS
 from grantflow.core.values.token import Token
-from grantflow.shell.environment import home
 from grantflow.shell.ports import StoreError
-from grantflow.shell.stores.token_document import TokenDocument, name_of, read_document
+from grantflow.shell.stores.token_document import TokenDocument, read_document
 
 
 def profiles_as_they_are() -> Profiles | str:
@@ -81,7 +80,7 @@ def _stored(profile: Profile, context: Context) -> Token | None:
     if profile.store != "file":
         return context.store(profile.store).read(key_of_profile(profile))
     try:
-        data = (home() / "tokens" / f"{name_of(key_of_profile(profile))}.json").read_bytes()
+        data = token_file(key_of_profile(profile)).read_bytes()
         found = read_document(data)
     except (OSError, ValueError):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import final
 
 from attrs import frozen
@@ -11,9 +12,11 @@ from grantflow.cli.context import Context
 from grantflow.cli.output import expiry
 from grantflow.cli.profiles.client import key_of_profile
 from grantflow.cli.profiles.profile import Profile
+from grantflow.cli.token.claims import who
 from grantflow.core.acquisition.freshness import Freshness, freshness
 from grantflow.core.values.token import Token
-from grantflow.shell.environment import token_variable
+from grantflow.shell.environment import home, token_variable
+from grantflow.shell.stores.token_document import name_of
 
 
 @final
@@ -29,6 +32,8 @@ class Status:
     now: datetime
     default: bool
     environment: str | None = None
+    place: str | None = None
+    """Where the token is stored: a file, or the keyring."""
 
     @property
     def refreshable(self) -> bool:
@@ -36,6 +41,19 @@ class Status:
         if self.profile.grant == "client_credentials":
             return True
         return self.token is not None and self.token.refresh_token is not None
+
+    @property
+    def renewed_by(self) -> str | None:
+        """Return what renews the token without a person."""
+        if self.profile.grant == "client_credentials":
+            return "the client's own credentials"
+        return "a refresh token" if self.refreshable else None
+
+    @property
+    def who(self) -> str | None:
+        """Return whom the ID token names; the provider is trusted for it, nothing is verified."""
+        token = self.token
+        return None if token is None or token.id_token is None else who(token.id_token.reveal())
 
     @property
     def expired(self) -> bool:
@@ -72,10 +90,14 @@ class Status:
             "client_id": self.profile.client_id,
             "grant": self.profile.grant,
             "scope": self.scope,
+            "who": self.who,
+            "who_verified": False if self.who else None,
             "store": self.profile.store,
+            "stored_in": self.place,
             "expires_at": None if ends is None else ends.isoformat(),
             "expires": self.expires,
             "refreshable": self.refreshable,
+            "renewed_by": self.renewed_by,
             "environment": self.environment,
             "dpop": bool(self.profile.dpop),
         }
@@ -83,9 +105,22 @@ class Status:
 
 def status_of(profile: Profile, default: str | None, context: Context) -> Status:
     """Return the status of a profile now."""
-    token = context.store(profile.store).read(key_of_profile(profile))
-    now = context.clock.now().wall
-    return Status(profile, token, now, profile.name == default, token_variable(profile.name))
+    key = key_of_profile(profile)
+    token = context.store(profile.store).read(key)
+    place = "the keyring" if profile.store == "keyring" else str(token_file(key))
+    return Status(
+        profile,
+        token,
+        context.clock.now().wall,
+        profile.name == default,
+        token_variable(profile.name),
+        None if token is None else place,
+    )
+
+
+def token_file(key: str) -> Path:
+    """Return the file of a token in the store of files."""
+    return home() / "tokens" / f"{name_of(key)}.json"
 
 
 def status_without(token: Token, environment: str, context: Context) -> Status:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, final
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from grantflow.cli.context import Context
 from grantflow.cli.errors import PERSON_NEEDED, CommandError, login_required
@@ -20,6 +20,7 @@ from grantflow.cli.profiles.client import (
 )
 from grantflow.cli.profiles.profile import Profile
 from grantflow.cli.profiles.secrets import external_token
+from grantflow.cli.token.claims import instant
 from grantflow.core.acquisition.freshness import SKEW, Freshness, Skew, freshness
 from grantflow.core.client.identity import Grant
 from grantflow.core.codec import dump_token
@@ -33,15 +34,74 @@ if TYPE_CHECKING:
 _SIGN_IN: Final = "a person has to sign in"
 
 
-def valid_token(
-    name: str | None, context: Context, *, least: timedelta = timedelta(), prompts: bool
-) -> Token:
-    """Return the token of a profile, without a name the default one's; it is valid for ``least``.
+@final
+@frozen(kw_only=True)
+class Demand:
+    """What a command asks of a token.
 
-    A person is asked only if ``prompts`` is set and stdin is a terminal.
+    It has to be valid for ``least``. A person is asked only if ``prompts`` is set and stdin is a
+    terminal. ``another``: a server refused the current token, so another one is needed.
     """
+
+    prompts: bool
+    least: timedelta = timedelta()
+    another: bool = False
+
+
+def valid_token(name: str | None, context: Context, demand: Demand) -> Token:
+    """Return the token of a profile, without a name the default one's."""
     given = token_of_environment(name)
-    return _stored(name, context, least, prompts=prompts) if given is None else given
+    if given is None:
+        profile = _profile(name)
+        return _stored(profile, context, demand, _refused_of(profile, context, demand))
+    if demand.another:
+        variable = token_variable(name or profiles.default_name())
+        raise CommandError(
+            f"the token of {variable} cannot be renewed",
+            f"set another one, or unset {variable} to use a stored sign-in",
+        )
+    return given
+
+
+def token_with_id(name: str | None, context: Context, demand: Demand) -> Token:
+    """Return a token whose ID token is valid as well; it is renewed if that one has expired."""
+    token = valid_token(name, context, demand)
+    if _id_is_valid(token, context, demand):
+        return token
+    if token_of_environment(name) is not None:
+        raise CommandError("a token of the environment has no ID token", kind="no_id_token")
+    profile = _profile(name)
+    if token.id_token is not None and not demand.another:
+        token = _stored(profile, context, demand, token)
+    if token.id_token is None:
+        raise CommandError(
+            f"profile {profile.name} has no ID token",
+            "sign in with --scope openid, if the provider knows OpenID Connect",
+            kind="no_id_token",
+        )
+    if not _id_is_valid(token, context, demand):
+        raise login_required(
+            f"the ID token of {profile.name} expires too soon, and the provider renews none",
+            f"run: {login_command(profile)}",
+        )
+    return token
+
+
+def _id_is_valid(token: Token, context: Context, demand: Demand) -> bool:
+    """Return whether an ID token is valid for long enough, by the same rule as an access token."""
+    if token.id_token is None:
+        return False
+    text = token.id_token.reveal()
+    ends, begins = instant(text, "exp"), instant(text, "iat")
+    if ends is None:
+        return True
+    timed = evolve(
+        token,
+        expires_at=datetime.fromtimestamp(ends, UTC),
+        issued_at=None if begins is None else datetime.fromtimestamp(begins, UTC),
+    )
+    skew = evolve(SKEW, needed=demand.least)
+    return freshness(timed, context.clock.now().wall, skew) is not Freshness.STALE
 
 
 def token_of_environment(name: str | None) -> Token | None:
@@ -90,23 +150,38 @@ def renewed(profile: Profile, rejected: Token, context: Context) -> Token | None
     return unsafe_perform_io(source.try_renew(rejected).value_or(None))
 
 
-def _stored(name: str | None, context: Context, least: timedelta, *, prompts: bool) -> Token:
+def _profile(name: str | None) -> Profile:
     known = profiles.load()
     if name is None and not known.documents:
         raise profiles.nobody(PERSON_NEEDED)
-    profile = known.named(name, pending.names)
-    skew = evolve(SKEW, needed=least)
-    token = context.store(profile.store).read(key_of_profile(profile))
+    return known.named(name, pending.names)
+
+
+def _refused_of(profile: Profile, context: Context, demand: Demand) -> Token | None:
+    if not demand.another:
+        return None
+    return context.store(profile.store).read(key_of_profile(profile))
+
+
+def _stored(profile: Profile, context: Context, demand: Demand, refused: Token | None) -> Token:
+    """Return the stored token, or a new one if it is stale or was ``refused``."""
+    skew = evolve(SKEW, needed=demand.least)
+    token = context.store(profile.store).read(key_of_profile(profile)) if refused is None else None
     if token is None or freshness(token, context.clock.now().wall, skew) is Freshness.STALE:
         if profile.grant == "given":
             raise login_required(_SIGN_IN, f"run: {login_command(profile)}")
-        token = _acquired(profile, profile.grant, context, skew, prompts=prompts)
-        _check_life(profile, token, least, context)
+        token = _acquired(profile, profile.grant, context, skew, demand.prompts, refused)
+        _check_life(profile, token, demand.least, context)
     return token
 
 
 def _acquired(
-    profile: Profile, grant: Grant, context: Context, skew: Skew, *, prompts: bool
+    profile: Profile,
+    grant: Grant,
+    context: Context,
+    skew: Skew,
+    prompts: bool,
+    refused: Token | None,
 ) -> Token:
     from grantflow.cli.progress.prompt import best_screen
     from grantflow.shell.sources.blocking import GrantError, TokenSource
@@ -131,7 +206,7 @@ def _acquired(
             skew=skew,
         )
         try:
-            return source.token()
+            return source.token() if refused is None else source.renew(refused)
         except GrantError as error:
             raise _refused(error, profile, send.asked) from None
 

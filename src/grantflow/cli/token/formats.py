@@ -89,7 +89,7 @@ def _headers_json(token: Members, wish: Wish) -> list[str]:
 def _kubernetes(token: Members, wish: Wish) -> list[str]:
     """Return an ``ExecCredential`` (KEP 541): the client keeps the token until its end."""
     status = {"token": token[wish.member]}
-    ends = token.get("expires_at")
+    ends = _id_ends(token) if _is_id(wish) else token.get("expires_at")
     if isinstance(ends, str):
         # Whole seconds of UTC: a part of a second later, the token would have expired.
         status["expirationTimestamp"] = f"{ends[:19]}Z"
@@ -122,23 +122,46 @@ def _is_id(wish: Wish) -> bool:
     return wish.member == "id_token"
 
 
-def exec_request(text: str | None) -> tuple[str, bool] | str:
+def _id_ends(token: Members) -> str | None:
+    from time import gmtime, strftime
+
+    from grantflow.cli.token.claims import instant
+
+    ends = instant(token["id_token"])
+    if ends is None:
+        return None
+
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(ends))
+
+
+def version_of(text: str) -> str | None:
+    """Return the API version that ``--kubernetes-version`` names, with its group or without.
+
+    >>> version_of("v1beta1"), version_of("v1alpha1")
+    ('client.authentication.k8s.io/v1beta1', None)
+    """
+    name = text if "/" in text else f"{KUBERNETES}/{text}"
+    return name if name in VERSIONS else None
+
+
+def exec_request(text: str | None, usual: str | None = None) -> tuple[str, bool] | str:
     """Read ``KUBERNETES_EXEC_INFO``: the API version, and whether the client lends its terminal.
 
-    Text is what is wrong with it. Without the variable, a person is trying the command out.
+    ``usual`` is the version of an answer to a client that asks for none. Text is what is wrong with
+    the variable. Without it, a person is trying the command out, or the client sets none.
 
     >>> exec_request('{"apiVersion": "client.authentication.k8s.io/v1beta1", "spec": {}}')
     ('client.authentication.k8s.io/v1beta1', True)
     """
     if not text:
-        return VERSIONS[0], True
+        return usual or VERSIONS[0], True
     try:
         found: object = json.loads(text)
     except (ValueError, RecursionError):
         return "is not JSON"
     if not isinstance(found, dict):
         return "is not a JSON object"
-    version, spec = found.get("apiVersion"), found.get("spec")
+    version, spec = found.get("apiVersion", usual), found.get("spec")
     if version not in VERSIONS:
         return f"asks for apiVersion {version!r}"
     interactive = spec.get("interactive") if isinstance(spec, dict) else None

@@ -27,7 +27,13 @@ from grantflow.cli.profiles import profiles
 from grantflow.cli.profiles.client import key_of_profile
 from grantflow.cli.profiles.profile import Profile
 from grantflow.cli.token import formats, rejected_tokens
-from grantflow.cli.token.acquire import members_of, renewed, token_of_environment, valid_token
+from grantflow.cli.token.acquire import (
+    Demand,
+    members_of,
+    renewed,
+    token_of_environment,
+    valid_token,
+)
 from grantflow.core.client.provider import endpoint_problem, origin_of
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
@@ -142,7 +148,7 @@ class _Case:
         """Return the token, unless it was refused there recently."""
         token = self.owner
         if isinstance(token, Profile):
-            token = valid_token(token.name, self.context, least=least, prompts=False)
+            token = valid_token(token.name, self.context, Demand(least=least, prompts=False))
         if self._recent().has(token):
             raise self._error()
         return token

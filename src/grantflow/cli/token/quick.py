@@ -39,7 +39,8 @@ _READ = (
 _POSIX = os.name == "posix"
 _NAMES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-:")
-_WITH_VALUE = ("--format", "--min-ttl", "--host")
+_WITH_VALUE = ("--format", "--min-ttl", "--host", "--kubernetes-version")
+_SWITCHES = ("--no-input", "--id-token")
 
 
 def printed(argv: Sequence[str], now: float | None = None) -> bool:
@@ -70,31 +71,39 @@ def answer(argv: Sequence[str], now: float) -> list[str] | None:
     is_git = kind == "git-credential"
     if is_git and (not words or words.pop() != "get"):
         return None
-    if len(words) > 1 or ("--host" in flags and not is_git):
+    only_id = "--id-token" in flags
+    if len(words) > 1 or ("--host" in flags and not is_git) or (only_id and is_git):
+        return None
+    if "--kubernetes-version" in flags and kind != "kubernetes":
         return None
     try:
         folder = data_folder()
     except OSError:
         return None
     profile = _profile(folder, words)
-    token = (
-        None if profile is None else _token(folder, profile, now + max(int(least), _SURELY_FRESH))
-    )
+    until = now + max(int(least), _SURELY_FRESH)
+    token = None if profile is None else _token(folder, profile, until)
     if profile is None or token is None:
+        return None
+    if only_id and not _has_id(token, until):
         return None
     if is_git:
         return _for_git(folder, profile, token, flags.get("--host"))
-    wish = formats.Wish()
+    wish = formats.Wish("id_token" if only_id else "access_token")
     if kind == "kubernetes":
-        request = formats.exec_request(os.environ.get("KUBERNETES_EXEC_INFO"))
-        if isinstance(request, str) or _type(token) == "dpop":
+        named = flags.get("--kubernetes-version")
+        usual = None if named is None else formats.version_of(named)
+        if named is not None and usual is None:
+            return None
+        request = formats.exec_request(os.environ.get("KUBERNETES_EXEC_INFO"), usual)
+        if isinstance(request, str) or (_type(token) == "dpop" and not only_id):
             return None
         wish.version = request[0]
     return formats.lines(kind, token, wish)
 
 
 def _options(argv: Sequence[str]) -> tuple[list[str], dict[str, str]] | None:
-    """Return the words and the flags with a value; each flag at most once."""
+    """Return the words and the flags with their values; one with a value at most once."""
     words: list[str] = []
     flags: dict[str, str] = {}
     rest = iter(argv)
@@ -102,8 +111,8 @@ def _options(argv: Sequence[str]) -> tuple[list[str], dict[str, str]] | None:
         name, equals, value = each.partition("=")
         if name in _WITH_VALUE and name not in flags:
             flags[name] = value if equals else next(rest, "")
-        elif each == "--no-input":
-            continue
+        elif each in _SWITCHES:
+            flags[each] = ""
         elif each and each[0] != "-" and _NAMES.issuperset(each):
             words.append(each)
         else:
@@ -157,6 +166,13 @@ def _token(folder: str, profile: dict[str, object], until: float) -> dict[str, o
     scope = found.get("scope", ["-"])
     plain = all(_is_plain(each) for each in (*needed, *others)) and _are_words(scope)
     return found if plain and _is_valid(found.get("expires_at"), until) else None
+
+
+def _has_id(token: dict[str, object], until: float) -> bool:
+    """Return whether there is an ID token that is valid until then."""
+    from grantflow.cli.token.claims import instant
+
+    return (instant(token.get("id_token")) or 0) > until
 
 
 def _is_valid(ends: object, until: float) -> bool:
