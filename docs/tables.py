@@ -57,6 +57,8 @@ KNOBS: Final = {
     "pkce": "`True` where a sign-in needs PKCE (RFC 7636).",
     "poll_at": "The member of the device answer that names the URL to poll. It must be on the "
     "origin of the endpoint that issued the code.",
+    "poll_host": "A host that a mirror passes through in that member: the mirror is polled in its "
+    "place.",
     "link_scheme": "`https`, for links that come without a scheme.",
     "link_parameter": "The name of the query parameter that makes `verification_uri` a complete "
     "link, for those who send no `verification_uri_complete`.",
@@ -82,6 +84,8 @@ KNOBS: Final = {
     "asking.path": "Parameters whose values go to the end of the URL's path.",
     "asking.send_client_id": "As above, for this kind of request alone.",
     "asking.assertion_audience": "As above, for this kind of request alone.",
+    "asking.secret_in": "`basic` or `body`: where a client's secret is in this request, if its "
+    "server's endpoints differ in it.",
     "answers.root": "The envelope around the answer.",
     "answers.fields": "The RFC's members to the places where the provider puts them. They are "
     "moved, so nothing stays under its first name.",

@@ -109,6 +109,33 @@ def test_one_kind_of_request_may_name_the_client_by_itself() -> None:
     assert client.request(ACME.token_endpoint, (), provider.token).form == ()
 
 
+@pytest.mark.parametrize(
+    ("proof", "place", "in_body", "in_header"),
+    [
+        (ClientSecretPost("s"), "basic", False, True),
+        (ClientSecretPost("s"), None, True, False),
+        (ClientSecretBasic("s"), "body", True, False),
+        (ClientSecretBasic("s"), "basic", False, True),
+        (Public(), "basic", False, False),
+    ],
+)
+def test_one_kind_of_request_may_have_the_secret_elsewhere(
+    proof: ClientAuthentication,
+    place: Literal["basic", "body"] | None,
+    in_body: bool,
+    in_header: bool,
+) -> None:
+    client = Client(provider=ACME, client_id="app", authentication=proof)
+    asked = client.request(ACME.token_endpoint, (), RequestFormat(secret_in=place))
+    assert ("client_secret" in dict(asked.form)) is in_body
+    assert ("Authorization" in asked.header_map()) is in_header
+
+
+def test_a_place_for_the_secret_is_one_of_two() -> None:
+    with pytest.raises(ValueError, match="secret_in: unknown name 'bassic'; did you mean basic"):
+        RequestFormat(secret_in="bassic")  # type: ignore[arg-type]
+
+
 def test_a_public_client_may_have_to_use_basic() -> None:
     client = Client(provider=evolve(ACME, public_basic=True), client_id="app")
     made = client.request(ACME.token_endpoint, ())

@@ -252,6 +252,39 @@ def test_a_code_is_not_polled_for_on_another_origin(where: str | None) -> None:
     assert "token_uri is not on the provider's origin" in repr(event)
 
 
+@pytest.mark.parametrize(
+    ("where", "polled"),
+    [
+        ("https://origin.example/done?s=1", "https://mirror.example/repo/done?s=1"),
+        ("https://origin.example:443/done?s=1", "https://mirror.example/repo/done?s=1"),
+        ("https://origin.example/repo/done?s=1", "https://mirror.example/repo/done?s=1"),
+        ("https://origin.example/other?s=1", "https://mirror.example/other?s=1"),
+        ("https://mirror.example/repo/done?s=1", "https://mirror.example/repo/done?s=1"),
+        ("https://else.example/done", None),
+        ("https://origin.example.else.example/done", None),
+        ("http://origin.example/done", None),
+        ("https://origin.example:8443/done", None),
+        ("https://user@origin.example/done", None),
+    ],
+)
+def test_a_mirror_is_polled_where_it_passes_its_origin_through(
+    where: str, polled: str | None
+) -> None:
+    provider = evolve(
+        ACME,
+        token_endpoint="https://mirror.example/repo/done",
+        device_authorization_endpoint="https://mirror.example/repo/login",
+        poll_at="done",
+        poll_host="origin.example",
+    )
+    event = ask(provider).read(reply(200, BODY | {"done": where}), NOW)
+    if polled is None:
+        assert isinstance(event, Rejected)
+        return
+    assert isinstance(event, CodeIssued)
+    assert poll(provider, event.authorization).request.url == polled
+
+
 def test_where_to_poll_may_be_told() -> None:
     provider = evolve(ACME, poll_at="token_uri")
     event = ask(provider).read(reply(200, BODY | {"token_uri": "https://acme.example/p/1"}), NOW)

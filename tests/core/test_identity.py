@@ -99,6 +99,7 @@ SILENT: dict[type[AttrsInstance], dict[str, object]] = {
         "introspection": RequestFormat(method="GET"),
         "registration": RequestFormat(method="GET"),
         "answers": ResponseFormat(root="data"),
+        "poll_host": "y.example",
         "verification_uri": X,
         "link_scheme": "https",
         "link_parameter": "code",
@@ -111,7 +112,11 @@ SILENT: dict[type[AttrsInstance], dict[str, object]] = {
         "client_id_metadata_document_supported": True,
         "notes": ("revocation_endpoint of the metadata is not used",),
     },
-    RequestFormat: {"send_client_id": "always", "assertion_audience": "endpoint"},
+    RequestFormat: {
+        "send_client_id": "always",
+        "assertion_audience": "endpoint",
+        "secret_in": "body",
+    },
 }
 CASES = [
     (kind, name, value, tells)

@@ -38,6 +38,33 @@ def test_a_file_is_a_user_s_file(name: str) -> None:
     assert (mine.needs, mine.grants) == (known.needs, known.grants)
 
 
+SOURCE = re.compile(
+    r"(?:[\w.-]+/[\w.-]+(?: [\w@./-]+|#\d+)"  # owner/repository, and a path in it or an issue
+    r"|(?:[\w-]+\.)+[a-z]{2,}/\S*)"  # or the address of a page
+    r"(?: \([^()]+\))?"
+)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_anyone_can_look_a_source_up(name: str) -> None:
+    sources = providers.template(name).source
+    assert sources
+    assert [each for each in sources if SOURCE.fullmatch(each) is None] == []
+
+
+@pytest.mark.parametrize(
+    "vague",
+    [
+        "five independent clients of api.torbox.app/v1/api/user/auth/device",
+        "support.tado.com: How do I authenticate?",
+        "zitadel/zitadel (slow_down when its own storage is late)",
+        "memory",
+    ],
+)
+def test_what_nobody_can_look_up_is_no_source(vague: str) -> None:
+    assert SOURCE.fullmatch(vague) is None
+
+
 def _same_alias(mistake: Mistake) -> bool:
     return "is called" in mistake.problem
 

@@ -166,6 +166,22 @@ def test_a_machine_gets_its_token(name: str, auth: str) -> None:
     revoke(client, final.token, vendor)
 
 
+def test_npm_is_signed_in_to_through_a_mirror() -> None:
+    """A mirror passes doneUrl of registry.npmjs.org through; the poll has to reach the mirror."""
+    place = "https://nexus.example/repository/npm"
+    spec = SPECS["npm"]
+    moved = [
+        evolve(each, url=each.url.replace("https://registry.npmjs.org", place))
+        for each in spec.requests
+    ]
+    values = {"host": "nexus.example", "path": "/repository/npm"}
+    vendor = Vendor(evolve(spec, values=values, requests=moved), "none", answers("npm", "token"))
+    client = client_of(vendor.spec, "none", vendor)
+    final = run(flow_for(client, entropy=ENTROPY), transport=vendor, clock=VirtualClock())
+    assert vendor.problems == []
+    assert isinstance(final, Authorized), final
+
+
 def test_every_provider_is_played_with_every_method_and_grant() -> None:
     assert set(providers.names()) - set(SPECS) == {LINK}
     for name, spec in SPECS.items():

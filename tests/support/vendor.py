@@ -7,8 +7,8 @@ table:
 
 ``url``, ``method``, ``encoding``, ``headers``, and ``form``, which is all of the parameters but for
 those by which the client names and proves itself. ``"*"`` is any text. ``proof`` is ``method`` (as
-the client proves itself elsewhere), ``id`` (the client id alone) or ``nothing``. Where a form is
-left out it is the RFC's.
+the client proves itself elsewhere), ``basic`` (by Basic, whatever it does elsewhere), ``id`` (the
+client id alone) or ``nothing``. Where a form is left out it is the RFC's.
 
 What is not there must not be sent: the comparison is exact.
 """
@@ -157,10 +157,10 @@ class Vendor:
         sends = asked.method != "GET" and asked.encoding != "query"
         if sends and kind.partition(";")[0] != kinds.get(asked.encoding, "multipart/form-data"):
             yield f"{kind} is not {asked.encoding}"
-        proof = self._proof_headers()
+        proof = self._proof_headers(asked)
         # Where the id is enough, proof is welcome too, as long as it is not in the body.
         late = proof if asked.proof == "id" and "Authorization" in headers else {}
-        shown = proof if asked.proof == "method" else late
+        shown = proof if asked.proof in ("method", "basic") else late
         wanted = {"Accept": "application/json", **asked.headers, **shown}
         for name, value in wanted.items():
             if headers.get(name) != value:
@@ -169,8 +169,8 @@ class Vendor:
         if strange:
             yield f"headers {sorted(strange)} must not be sent"
 
-    def _proof_headers(self) -> dict[str, str]:
-        match self.auth:
+    def _proof_headers(self, asked: Asked) -> dict[str, str]:
+        match "client_secret_basic" if asked.proof == "basic" else self.auth:
             case "client_secret_basic" | "public_basic":
                 secret = "" if self.auth == "public_basic" else self.secret
                 pair = f"{quote(self.client_id, safe='')}:{quote(secret, safe='')}"

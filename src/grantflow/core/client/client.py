@@ -11,6 +11,7 @@ from attrs.validators import and_
 
 from grantflow.core.client.authentication import (
     ClientAuthentication,
+    ClientSecretBasic,
     ClientSecretHeaders,
     ClientSecretPost,
     MutualTls,
@@ -142,13 +143,23 @@ class Client:
         proven = authenticated(
             named,
             self.client_id,
-            self.authentication,
+            self._proof(asking),
             self._audience(named.url, asking),
             send_client_id=self._sends_id(endpoint, asking),
             public_basic=provider.public_basic,
         )
         encoding = asking.encoding or provider.encoding
         return evolve(proven, form=asking.spelt(proven.form), encoding=encoding)
+
+    def _proof(self, asking: RequestFormat) -> ClientAuthentication:
+        """Return how the client proves itself in this request."""
+        match asking.secret_in, self.authentication:
+            case "basic", ClientSecretPost(password):
+                return ClientSecretBasic(password)
+            case "body", ClientSecretBasic(password):
+                return ClientSecretPost(password)
+            case _, usual:
+                return usual
 
     def _audience(self, url: str, asking: RequestFormat) -> str:
         """Return whom an assertion is for (RFC 7523 section 3): the issuer, else the endpoint."""

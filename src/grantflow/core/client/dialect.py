@@ -121,6 +121,10 @@ SendClientId: TypeAlias = Literal["always", "if_needed", "never"]
 """When the client id is in a body: ``if_needed`` is where no Basic and no assertion tells it."""
 
 
+SecretIn: TypeAlias = Literal["basic", "body"]
+"""Where a client's secret is sent: in a Basic header, or as a parameter."""
+
+
 def says_when(
     _: object, attribute: Attribute[SendClientId | None], value: SendClientId | None
 ) -> None:
@@ -155,6 +159,12 @@ def _an_encoding(_: object, attribute: Attribute[Encoding | None], value: Encodi
         _known(get_args(Encoding), (value,), attribute.name)
 
 
+def _a_place(_: object, attribute: Attribute[SecretIn | None], value: SecretIn | None) -> None:
+    is_a(str, optional=True)(_, attribute, value)
+    if value is not None:
+        _known(get_args(SecretIn), (value,), attribute.name)
+
+
 def _parameters(_: object, attribute: Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
     _known(PARAMETERS, value, attribute.name)
 
@@ -169,6 +179,8 @@ class RequestFormat:
     parameters of the first request to repeat. A list keeps its ``[]`` when it is renamed. ``path``
     names parameters, by the RFC's names, that go to the end of the URL's path instead.
     ``send_client_id`` and ``assertion_audience`` are as in ``Provider``, for this request alone.
+    ``secret_in`` sends a client's secret there in this request, for a server whose endpoints differ
+    in it: ``basic`` or ``body``.
 
     >>> asking = RequestFormat(rename={"device_code": "code"}, drop="grant_type", fixed={"v": "1"})
     >>> asking.spelt((("grant_type", "x"), ("device_code", "dc")))
@@ -187,6 +199,7 @@ class RequestFormat:
     path: tuple[str, ...] = field(default=(), converter=_several, validator=[are(str), _parameters])
     send_client_id: SendClientId | None = field(default=None, validator=says_when)
     assertion_audience: str | None = field(default=None, validator=is_an_audience)
+    secret_in: SecretIn | None = field(default=None, validator=_a_place)
 
     def spelt(self, form: Pairs) -> Pairs:
         """Return the parameters as this provider names them."""

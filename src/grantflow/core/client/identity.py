@@ -31,6 +31,7 @@ PROOF: Final = frozenset(
         "issuer",
         "mtls_endpoint_aliases",
         "public_basic",
+        "secret_in",
         "send_client_id",
     }
 )
@@ -50,6 +51,7 @@ AFTERWARDS: Final = frozenset(
         "link_scheme",
         "name",
         "notes",
+        "poll_host",
         "registration",
         "registration_endpoint",
         "revocation",

@@ -169,7 +169,8 @@ class Provider:
     default the issuer, else the token endpoint.
     ``flow`` names the shape of a sign-in (``flow_for``), ``pkce`` wants RFC 7636 in it.
     ``poll_at`` names the member of the device answer that says where to poll (on the same origin,
-    or it is refused); ``poll_endpoint`` is for those who poll elsewhere than tokens are renewed.
+    or it is refused), ``poll_host`` a host that a mirror passes through there: the mirror is polled
+    in its place. ``poll_endpoint`` is for those who poll elsewhere than tokens are renewed.
     ``scope_separator=None`` sends a list. ``client_id_header`` names a header that tells the client
     id as well; ``mtls_endpoint_aliases`` maps endpoints to those for clients with a certificate
     (RFC 8705 section 5).
@@ -225,6 +226,7 @@ class Provider:
     )
     answers: ResponseFormat = field(factory=ResponseFormat, validator=is_a(ResponseFormat))
     poll_at: str | None = field(default=None, validator=_MAYBE_TEXT)
+    poll_host: str | None = field(default=None, validator=_MAYBE_TEXT)
     verification_uri: str | None = field(default=None, validator=optional(_endpoint))
     link_scheme: str | None = field(default=None, validator=_https)
     link_parameter: str | None = field(default=None, validator=_MAYBE_TEXT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final, assert_never
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from returns.result import Failure, Result, Success
 
@@ -70,6 +70,7 @@ def _authorization(
     scheme = provider.link_scheme
     if not any(found.get(name) for name in ("verification_uri", "verification_url")):
         found = Members({**found, "verification_uri": provider.verification_uri})
+    found = _at_home(found, provider)
     valid = left(found, now.wall)
     complete = link(found, "verification_uri_complete", "verification_url_complete", scheme=scheme)
     return Result.do(
@@ -100,6 +101,28 @@ def _built(uri: str, user_code: str, provider: Provider) -> str | None:
         return None
     glue = "&" if "?" in uri else "?"
     return f"{uri}{glue}{urlencode({provider.link_parameter: user_code})}"
+
+
+def _at_home(found: Members, provider: Provider) -> Members:
+    """Return the answer with the provider's own origin where a mirror passed another one through.
+
+    A mirror's path stands in front of the other one's: that of the provider's endpoint is taken
+    where it ends with it.
+    """
+    name, host = provider.poll_at, provider.poll_host
+    if name is None or host is None or "https://" + host != _bare_origin(text_of(found.get(name))):
+        return found
+    where = urlsplit(text_of(found.get(name)) or "")
+    home = urlsplit(provider.poll_endpoint or provider.token_endpoint)
+    path = home.path if home.path.endswith(where.path) else where.path
+    ours = where._replace(scheme=home.scheme, netloc=home.netloc, path=path)
+    return Members({**found, name: ours.geturl()})
+
+
+def _bare_origin(url: str | None) -> str | None:
+    """Return an origin without the usual port."""
+    origin = None if url is None or endpoint_problem(url) is not None else origin_of(url)
+    return None if origin is None else origin.removesuffix(":443")
 
 
 def _polled(found: Members, request: Request, provider: Provider) -> Result[None, str]:
