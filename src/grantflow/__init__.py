@@ -44,6 +44,7 @@ _HOMES = {
     "shell.auth.provider": "TokenProvider",
     "shell.blocking": "resume run",
     "shell.clock": "SystemClock",
+    "shell.discovery": "discover",
     "shell.ports": "Clock Prompt Store StoreError Transport",
     "shell.sources.base": "settled",
     "shell.sources.blocking": "GrantError TokenSource",

@@ -70,6 +70,7 @@ from grantflow.shell.auth.provider import TokenProvider as TokenProvider
 from grantflow.shell.blocking import resume as resume
 from grantflow.shell.blocking import run as run
 from grantflow.shell.clock import SystemClock as SystemClock
+from grantflow.shell.discovery import discover as discover
 from grantflow.shell.ports import Clock as Clock
 from grantflow.shell.ports import Prompt as Prompt
 from grantflow.shell.ports import Store as Store

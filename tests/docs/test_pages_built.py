@@ -34,7 +34,10 @@ WHERE = {"name", "issuer", "auth_methods"}
 PROMISED = {
     "grantflow.core.flows.run_codec.dump_run",
     "grantflow.core.flows.run_codec.load_run",
-    *(f"grantflow.shell.aio.{name}" for name in ("AsyncTokenSource", "in_thread", "run")),
+    *(
+        f"grantflow.shell.aio.{name}"
+        for name in ("AsyncTokenSource", "discover", "in_thread", "run")
+    ),
     "grantflow.integrations.httpx.TokenAuth",
     "grantflow.shell.timer.TimerDriver",
     *(f"grantflow.testing.{name}" for name in grantflow.testing.__all__),

@@ -65,6 +65,33 @@ def test_what_nobody_can_look_up_is_no_source(vague: str) -> None:
     assert SOURCE.fullmatch(vague) is None
 
 
+JUDGED = [
+    *("Vercel", "Sentry", "Cloudflare", "Fly.io", "Heroku", "Supabase", "Neon", "JFrog"),
+    *("Teleport", "Vault", "UAA", "Casdoor", "Logto", "Pocket-ID"),
+    *("Feishu", "Snowflake", "Life-Science", "Helmholtz-AAI"),
+]
+PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
+
+
+def left_out() -> dict[str, list[str]]:
+    """The names of the page's table of those without an entry, with their sources."""
+    table = PAGE.read_text(encoding="utf-8").split("## Looked at, and left out")[1]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("|")]
+    return {name: source.split("<br>") for name, _, source in rows[2:]}
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_who_was_looked_at_has_an_entry_or_a_reason(name: str) -> None:
+    entries = {each.lower() for each in providers.names()}
+    reasons = {each.lower().replace(" ", "-") for each in left_out()}
+    assert (name.lower() in entries) is not (name.lower() in reasons)
+
+
+def test_a_reason_has_sources_as_well() -> None:
+    for sources in left_out().values():
+        assert [each for each in sources if SOURCE.fullmatch(each) is None] == []
+
+
 def _same_alias(mistake: Mistake) -> bool:
     return "is called" in mistake.problem
 

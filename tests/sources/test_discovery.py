@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 
-from grantflow import Fault, InvalidResponse, Provider, Request, Response, Unreachable
+from grantflow import (
+    Fault,
+    InvalidResponse,
+    Provider,
+    Request,
+    Response,
+    Unreachable,
+    aio,
+    discover,
+)
 from grantflow.core.values.response import Reply
-from grantflow.shell.discovery import discover
 
 ISSUER = "https://as.example/tenant"
 RFC8414 = "https://as.example/.well-known/oauth-authorization-server/tenant"
@@ -167,3 +176,45 @@ def test_a_server_in_trouble_is_told_as_that(status: int) -> None:
     assert found.fault.detail == f"HTTP {status}"
     assert found.fault.retry_after == timedelta(seconds=30)
     assert isinstance(discover(ISSUER, Site({RFC8414: down, OPENID: document()})), Provider)
+
+
+# -- awaited
+
+SITES: dict[str, Mapping[str, Reply]] = {
+    "first": {RFC8414: document()},
+    "last": {OPENID: document()},
+    "page": dict.fromkeys((RFC8414, MIXED, OPENID), Response(200, {}, b"<html>")),
+    "nowhere": {},
+    "other": {MIXED: document(issuer="https://evil.example")},
+    "trouble": dict.fromkeys((RFC8414, MIXED, OPENID), Response(503, {"Retry-After": "7"}, b"")),
+    "unreachable": {RFC8414: Fault("refused", "no")},
+}
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_both_drivers_ask_the_same_and_find_the_same(site: str) -> None:
+    blocking, awaited = Site(SITES[site]), Site(SITES[site])
+
+    async def send(request: Request) -> Reply:
+        return awaited(request)
+
+    found = discover(ISSUER, blocking)
+    assert asyncio.run(aio.discover(ISSUER, send)) == found
+    assert awaited.asked == blocking.asked
+
+
+def test_a_transport_that_raises_is_one_that_failed() -> None:
+    def broken(_: Request) -> Reply:
+        raise RuntimeError("s3cret")
+
+    async def awaited(request: Request) -> Reply:
+        return broken(request)
+
+    found = discover(ISSUER, broken)
+    assert found == Unreachable(Fault("other", "maybe", "RuntimeError"), 1)
+    assert asyncio.run(aio.discover(ISSUER, awaited)) == found
+
+
+def test_an_issuer_on_plain_http_is_a_mistake_there_too() -> None:
+    with pytest.raises(ValueError, match="issuer: must be https"):
+        asyncio.run(aio.discover("http://as.example"))

@@ -94,6 +94,7 @@ from grantflow import (
     Unreachable,
     Window,
     begin,
+    discover,
     outcome,
     providers,
     resume,
@@ -215,6 +216,8 @@ def signed_elsewhere(data: bytes) -> bytes:
 def known() -> None:
     assert_type(providers.find("github"), Provider)
     assert_type(providers.find("entra", tenant="common"), Provider)
+    assert_type(discover("https://as.example"), Provider | InvalidResponse | Unreachable)
+    discover()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     assert_type(providers.names(), tuple[str, ...])
     providers.find("entra", tenant=7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -398,6 +401,9 @@ class Toolkit:
 async def async_driver(client: Client) -> None:
     assert_type(await aio.run(DeviceFlow(client)), Authorized | Expired | Failed)
     await aio.run(DeviceFlow(client), late, AsyncMetronome(), see_device)
+    assert_type(
+        await aio.discover("https://as.example", late), Provider | InvalidResponse | Unreachable
+    )
     await aio.run(DeviceFlow(client), aio.in_thread(raising))
     # A blocking transport would block the loop.
     await aio.run(DeviceFlow(client), raising)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

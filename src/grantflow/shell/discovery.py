@@ -24,19 +24,25 @@ from grantflow.core.values.response import Fault, Reply, Response
 from grantflow.core.values.result import either
 from grantflow.core.values.validators import ArgumentError
 from grantflow.providers.template import Template
+from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
+from grantflow.shell.signing.signed import signed
 
 Discovered: TypeAlias = Provider | InvalidResponse | Unreachable
 
 
-def discover(issuer: str, transport: Transport) -> Discovered:
-    """Ask ``issuer`` for its metadata and read it; ``ValueError`` for one that is not https."""
+def discover(issuer: str, transport: Transport | None = None) -> Discovered:
+    """Ask ``issuer`` for its metadata and return the provider that it describes, or what is wrong.
+
+    ``transport`` is ``requests`` by default. ``ValueError`` for an issuer that is not https.
+    """
     going = requests(issuer)
+    send = signed(transport or default_transport())
     try:
         request = next(going)
         while True:
-            request = going.send(transport(request))
+            request = going.send(send(request))
     except StopIteration as end:
         found: Discovered = end.value
         return found

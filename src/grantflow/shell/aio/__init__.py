@@ -14,6 +14,7 @@ from grantflow.shell.aio.driver import (
     AsyncSystemClock,
     AsyncTransport,
     default_transport,
+    discover,
     in_thread,
     run,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "AsyncTokenSource",
     "AsyncTransport",
     "default_transport",
+    "discover",
     "in_thread",
     "run",
 ]

@@ -7,7 +7,7 @@ is lost then; ``AsyncTokenSource`` loses none.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, assert_never, final
@@ -28,6 +28,7 @@ from grantflow.shell.ports import Transport
 from grantflow.shell.signing.signed import raised, wants_signature
 
 if TYPE_CHECKING:
+    from grantflow.shell.discovery import Discovered
     from grantflow.shell.http.httpx import AsyncHttpxTransport
     from grantflow.shell.signing.signer import Signer
 
@@ -94,6 +95,31 @@ async def run(
                 return final_state
             case other:
                 assert_never(other)
+
+
+async def discover(issuer: str, transport: AsyncTransport | None = None) -> Discovered:
+    """Ask ``issuer`` for its metadata; as ``grantflow.discover``, with ``await``."""
+    from grantflow.shell.discovery import requests  # paid for by who discovers
+
+    going = requests(issuer)
+    request = next(going)  # an issuer that is none is told before anything is opened
+    if transport is None:
+        async with default_transport() as own:
+            return await _answered(going, request, own)
+    return await _answered(going, request, transport)
+
+
+async def _answered(
+    going: Generator[Request, Reply, Discovered], request: Request, transport: AsyncTransport
+) -> Discovered:
+    send = signed(transport, AsyncSystemClock())
+    while True:
+        reply = await send(request)
+        try:
+            request = going.send(reply)
+        except StopIteration as end:
+            found: Discovered = end.value
+            return found
 
 
 def signed(transport: AsyncTransport, clock: AsyncClock) -> AsyncTransport:
