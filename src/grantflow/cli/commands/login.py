@@ -67,8 +67,9 @@ def _stored(options: Options, context: Context) -> tuple[Profile, Token] | None:
         return None
     if options.token_stdin:
         return external.stored(options, context)
+    given = external.refresh_token(options, context) if options.refresh_token_stdin else None
     asked = attempt(options, context)
-    token = signed_in(asked, options, context)
+    token = signed_in(asked, options, context, given)
     return keep(asked.profile, token, asked.known, context), token
 
 

@@ -1,5 +1,7 @@
 """A token that was made elsewhere (``login --token-stdin``): checked, if possible, and stored.
 
+A refresh token (``--refresh-token-stdin``) is used at once, which checks it.
+
 Rules:
 
 1. Only a provider with a name says where to ask (``userinfo_endpoint``), and the token goes there
@@ -29,6 +31,7 @@ from grantflow.core.values.parsing import members
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Fault, Response
 from grantflow.core.values.result import either
+from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
 from grantflow.shell.ports import Transport
 
@@ -45,15 +48,24 @@ def stored(options: Options, context: Context) -> tuple[Profile, Token]:
     known = known_profiles()
     found, provider = resolve.named(asked, context)
     profile = called(with_absolute_files(found), options, known)
-    token = evolve(_read(context), scope=profile.scope)
+    token = evolve(_read("Token", context), scope=profile.scope)
     if provider is not None:
         _check(token, provider, context.transport(options.timeout))
     return keep(profile, token, known, context), token
 
 
-def _read(context: Context) -> Token:
+def refresh_token(options: Options, context: Context) -> Secret:
+    """Return the refresh token on standard input."""
+    if options.wanted.client_secret_file == STDIN:
+        raise usage(
+            "--refresh-token-stdin and --client-secret-file -: standard input is read only once"
+        )
+    return _read("Refresh token", context).access_token
+
+
+def _read(what: str, context: Context) -> Token:
     try:
-        text = standard_input("Token", context)
+        text = standard_input(what, context)
     except (OSError, UnicodeDecodeError) as error:
         raise usage(f"cannot read a token from standard input: {error}") from None
     return external_token(text, "standard input")

@@ -38,6 +38,7 @@ class Options(Namespace):
 
     dpop: bool
     token_stdin: bool
+    refresh_token_stdin: bool
     start: bool
     finish: bool
     replace: bool
@@ -375,6 +376,18 @@ FLAGS: Final = (
         name="--token-stdin",
         group=_WHAT,
         help="store the token on stdin, unless PROVIDER refuses it",
+    ),
+    Flag(
+        name="--refresh-token-stdin",
+        group=_WHAT,
+        help="sign in with the refresh token on stdin, of another program for example",
+        say=lambda each: ("--refresh-token-stdin",) if each.only_renews else (),
+        excludes={
+            "--token-stdin": "standard input is read only once",
+            "--start": _NO_PROMPT,
+            "--finish": _NO_PROMPT,
+            "--grant client_credentials": "a machine needs no refresh token",
+        },
     ),
     Flag(
         name="--start",

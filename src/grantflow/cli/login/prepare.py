@@ -75,7 +75,8 @@ def attempt(options: Options, context: Context) -> Attempt:
         # Known already, so an unusable key or secret is reported before a request.
         _proof(asked, wanted, secret, ())
     send = context.transport(options.timeout)
-    found, provider = resolve.located(wanted, send, context)
+    prompts = not options.refresh_token_stdin
+    found, provider = resolve.located(wanted, send, context, prompts=prompts)
     if found.client_id is None:
         if asked or _proof_field(wanted) is not None:
             raise no_client()
@@ -86,7 +87,7 @@ def attempt(options: Options, context: Context) -> Attempt:
     profile, dpop = called(with_absolute_files(found), options, known), None
     if options.dpop:
         profile, dpop = dpop_key.bound(profile)
-    client = _client(profile, provider, proof, dpop)
+    client = _client(profile, provider, proof, dpop, prompts=prompts)
     check_store(profile, context)
     return Attempt(profile, client, send, known)
 
@@ -106,7 +107,8 @@ def _check_where(options: Options) -> None:
         )
     if wanted.token_endpoint is None:
         raise usage("--token-endpoint is missing")
-    if wanted.device_authorization_endpoint is None and wanted.grant == "device":
+    asks = wanted.grant == "device" and not options.refresh_token_stdin
+    if asks and wanted.device_authorization_endpoint is None:
         raise usage("--device-endpoint is missing", "for a machine, use --grant client_credentials")
 
 
@@ -169,14 +171,19 @@ def _proof(
 
 
 def _client(
-    profile: Profile, provider: Provider, proof: ClientAuthentication, dpop: DPoP | None
+    profile: Profile,
+    provider: Provider,
+    proof: ClientAuthentication,
+    dpop: DPoP | None,
+    *,
+    prompts: bool,
 ) -> Client:
     try:
         client = client_of(profile, provider, proof, dpop)
     except ArgumentError as error:
         raise resolve.flagged(error) from None
     missing = provider.device_authorization_endpoint is None and provider.flow == "device"
-    if profile.grant == "device" and missing:
+    if prompts and profile.grant == "device" and missing:
         raise CommandError(
             f"{profile.place} has no device grant: its metadata has no "
             "device_authorization_endpoint",

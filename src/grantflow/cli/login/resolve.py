@@ -27,10 +27,15 @@ if TYPE_CHECKING:
     from grantflow.providers import Catalog, Template, Variable
 
 
-def located(wanted: Profile, send: Transport, context: Context) -> tuple[Profile, Provider]:
-    """Return the profile with all of its provider, which the command line only names."""
+def located(
+    wanted: Profile, send: Transport, context: Context, *, prompts: bool = True
+) -> tuple[Profile, Provider]:
+    """Return the profile with all of its provider, which the command line only names.
+
+    Without ``prompts`` no person is asked, so the provider needs no grant for that.
+    """
     if wanted.provider is not None:
-        profile, provider = _by_name(wanted, wanted.provider, send, context)
+        profile, provider = _by_name(wanted, wanted.provider, send, context, prompts=prompts)
     elif wanted.issuer is not None:
         profile, provider = wanted, _discovered(wanted.issuer, send)
         _report_other_origins(wanted.issuer, provider)
@@ -63,10 +68,10 @@ def named(wanted: Profile, context: Context) -> tuple[Profile, Provider | None]:
 
 
 def _by_name(
-    wanted: Profile, name: str, send: Transport, context: Context
+    wanted: Profile, name: str, send: Transport, context: Context, *, prompts: bool
 ) -> tuple[Profile, Provider]:
     found = _template(wanted, name)
-    if wanted.grant == "device" and "device" not in found.grants:
+    if prompts and wanted.grant == "device" and "device" not in found.grants:
         raise usage(f"{found.name} has no device grant", "use --grant client_credentials")
     values = with_environment(found, wanted.values, context)
     provider = _discovered_by(found, values, send) if found.discovers else filled(found, values)

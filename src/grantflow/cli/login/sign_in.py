@@ -24,6 +24,7 @@ from grantflow.core.client.client import Client
 from grantflow.core.flows.client_credentials import ClientCredentialsFlow
 from grantflow.core.flows.flow import Flow
 from grantflow.core.flows.flow_for import flow_for
+from grantflow.core.flows.refresh import RefreshFlow
 from grantflow.core.flows.states import (
     Authorized,
     DeviceState,
@@ -45,11 +46,16 @@ TIMEOUT: Final = "timeout"
 """The ``kind`` of the error that ``--timeout`` causes."""
 
 
-def signed_in(asked: Attempt, options: Options, context: Context) -> Token:
+def signed_in(
+    asked: Attempt, options: Options, context: Context, refresh_token: Secret | None = None
+) -> Token:
     """Ask the server, and a person if the grant needs one; return the token."""
     view = screen_for(options, context)
     with view:
-        if options.wanted.grant == "device":
+        if refresh_token is not None:
+            renewal = _renewal(asked.client, refresh_token, options.timeout)
+            end = run(renewal, asked.send, context.clock, view)
+        elif options.wanted.grant == "device":
             flow = approval_flow(asked.client, options.timeout, entropy())
             end = run(flow, asked.send, context.clock, view)
         else:
@@ -80,6 +86,11 @@ def approval_flow(client: Client, budget: timedelta | None, made_of: Secret) -> 
         return flow_for(client, entropy=made_of, budget=budget)
     except ValueError as error:  # what a provider of the user's own lacks
         raise usage(f"cannot sign in to {client.provider.name}: {error}") from None
+
+
+def _renewal(client: Client, token: Secret, budget: timedelta | None) -> RefreshFlow:
+    flow = RefreshFlow(client, token)
+    return flow if budget is None else evolve(flow, budget=budget)
 
 
 def _machine_flow(client: Client, budget: timedelta | None) -> ClientCredentialsFlow:

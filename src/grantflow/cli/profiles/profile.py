@@ -75,6 +75,12 @@ class Profile:
         return self.provider or self.server
 
     @property
+    def only_renews(self) -> bool:
+        """Return whether there is nowhere to ask a person, so a refresh token began it."""
+        asks = self.device_authorization_endpoint or self.spelling.get("flow")
+        return self.grant == "device" and self.token_endpoint is not None and not asks
+
+    @property
     def proof_file(self) -> str | None:
         """Return the file with which its client authenticates, if it has one."""
         named = (self.client_secret_file, self.client_key_file, self.client_assertion_file)

@@ -201,7 +201,7 @@ def _acquired(
             clock=context.clock,
             prompt=_shown_by_the_screen,
             watch=view,
-            interactive=prompts and context.terminal.asks(),
+            interactive=prompts and context.terminal.asks() and not profile.only_renews,
             profile=profile.name,
             skew=skew,
         )
