@@ -371,7 +371,8 @@ def test_h13_what_was_just_issued_needs_no_question(hub: DagsHub, storage: Token
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "times"), [(MIDDLEMAN, 500, 5), (MIDDLEMAN, 404, 5), (EXCHANGE, 400, 1)]
+    ("path", "status", "times"),
+    [(MIDDLEMAN, 500, 6), (MIDDLEMAN, 400, 1), (MIDDLEMAN, 404, 1), (EXCHANGE, 400, 1)],
 )
 def test_h14_a_sign_in_that_fails_says_how_and_not_with_what(
     path: str, status: int, times: int, hub: DagsHub, storage: TokenStorage, file: Path
@@ -383,7 +384,8 @@ def test_h14_a_sign_in_that_fails_says_how_and_not_with_what(
     assert isinstance(caught.value.problem, (Expired, Failed))
     assert "in the body" not in str(caught.value)
     # Trouble is waited out while the user may still approve; a definite answer is not.
-    assert len(hub.wire.at(path)) > 5 if status == 500 else len(hub.wire.at(path)) == times
+    sent = len(hub.wire.at(path))
+    assert sent >= times if status == 500 else sent == times
     assert not file.exists()
     with pytest.raises(RuntimeError, match=f"Signing in at .* failed: .*HTTP {status}"):
         storage.get_token()

@@ -224,6 +224,21 @@ def test_what_is_no_code_ends_it(answer: Reply) -> None:
     assert isinstance(failure(LinkFlow(DAGSHUB, ENTROPY), answer), InvalidResponse)
 
 
+@pytest.mark.parametrize("status", [302, 400, 404, 410])
+def test_a_held_request_that_is_refused_without_a_code_ends_it_at_once(status: int) -> None:
+    server = Recorder(reply(status, {"message": "no"}), reply(200, "code-1"), TOKEN)
+    end = run(LinkFlow(DAGSHUB, ENTROPY), server, VirtualClock())
+    assert isinstance(end, Failed)
+    assert isinstance(end.error, InvalidResponse)
+    assert (end.error.status, len(server.requests)) == (status, 1)
+
+
+@pytest.mark.parametrize("status", [403, 408, 425, 429, 503])
+def test_a_held_request_is_sent_again_after_what_may_pass(status: int) -> None:
+    server = Recorder(*[reply(status, {"message": "later"})] * 9, reply(200, "code-1"), TOKEN)
+    assert isinstance(run(LinkFlow(DAGSHUB, ENTROPY), server, VirtualClock()), Authorized)
+
+
 def test_a_server_in_trouble_is_asked_again() -> None:
     answers = (reply(502, b"<html>"), Fault("refused", "no"), reply(400, {"error": "slow_down"}))
     server = Recorder(*answers, reply(200, "code-1"), TOKEN)

@@ -2,7 +2,8 @@
 
 There is no request for a code: the held request brings an authorization code, which is exchanged
 for a token as in ``two_step``. A held request that times out says that the person has not decided
-yet. It is no trouble, and the next one leaves an interval later.
+yet. It is no trouble, and the next one leaves an interval later. A status that does not pass by
+itself (400, 404, a redirect) ends the sign-in: the server answers once, when it has decided.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from grantflow.core.flows.events import (
     Rejected,
     StillPending,
     TokenIssued,
+    Unanswered,
 )
 from grantflow.core.flows.pacing import SECOND, Backoff, end_of
 from grantflow.core.flows.states import Authorized, Expired, Failed, Pending, SlowDown
 from grantflow.core.flows.states import Final as Ended
 from grantflow.core.flows.two_step import Exchanging, GrantIssued, exchange, next_step
+from grantflow.core.responses.answer import read_answer
 from grantflow.core.responses.token import read_token
 from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.json import Members
@@ -148,6 +151,8 @@ def _code(request: Request, client: Client, reply: Reply, now: Moment) -> Receiv
     event = read_token(request, client, reply, now, endpoint="poll")
     if isinstance(event, TokenIssued):
         return Rejected(now.mono, InvalidResponse("HTTP 200: a code was expected", 200))
+    if isinstance(event, Unanswered) and isinstance(reply, Response) and not event.passing:
+        return read_answer(request, client.provider, "poll", reply, now).no_answer(now)
     return event
 
 

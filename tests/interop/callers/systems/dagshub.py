@@ -290,6 +290,20 @@ def a_sign_in_that_is_refused(stage: Stage) -> object:
 
 
 @plays()
+def a_middleman_that_refuses_without_a_code(stage: Stage) -> object:
+    hub(stage)
+    stage.says(MIDDLEMAN, answer(400, {"message": "no such request"}))
+    return auth().add_oauth_token()
+
+
+@plays()
+def a_middleman_that_is_not_there(stage: Stage) -> object:
+    hub(stage)
+    stage.says(MIDDLEMAN, answer(404, {"message": "not found"}))
+    return auth().get_token()
+
+
+@plays()
 def an_exchange_that_is_refused(stage: Stage) -> object:
     hub(stage)
     stage.says(EXCHANGE, answer(400, {"error": "denied"}))
