@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from argparse import SUPPRESS, Action, ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Final, TypeVar
 
 from attrs import AttrsInstance, fields
@@ -26,6 +28,7 @@ from grantflow import (
 )
 from grantflow.cli.dispatch import COMMANDS
 from grantflow.core.client.authentication import ClientAuthentication
+from grantflow.core.client.client import OWN
 from grantflow.core.client.dialect import RequestFormat, ResponseFormat
 from grantflow.core.client.provider import Provider
 from grantflow.core.structure import kinds, shape_of, table_of, usual_of, written
@@ -236,37 +239,63 @@ METHODS: Final[Mapping[str, ClientAuthentication]] = {
 }
 
 
-def requests() -> str:
-    """Return how a client names and proves itself at each endpoint, with the providers of each way.
+_ENDPOINTS: Final = {
+    "device": "device_authorization_endpoint",
+    "poll": "poll_endpoint",
+    "revocation": "revocation_endpoint",
+    "introspection": "introspection_endpoint",
+}
+KINDS: Final = ("device", "poll", "exchange", "token", "refresh", "revocation", "introspection")
+"""The requests of a client that is registered already."""
 
-    It is read off the requests themselves; ``tests/providers/test_vendors.py`` plays every one.
+
+def requests() -> str:
+    """Return how a client names and proves itself in each request, with the providers of each way.
+
+    It is read off the requests; a test holds it equal to what the played vendors are sent.
     """
     found: dict[tuple[str, ...], list[str]] = {}
-    for each in _templates():
-        provider = each.provider
-        for method in provider.auth_methods:
-            client = Client(provider=provider, client_id="ID", authentication=METHODS[method])
-            people = "device" in each.grants and provider.device_authorization_endpoint is not None
-            shown = (
-                method,
-                _proof(client, "device", provider.device_authorization_endpoint) if people else "",
-                _proof(client, "poll" if people else "token", provider.token_endpoint),
-                _proof(client, "refresh", provider.token_endpoint) if people else "",
-                _proof(client, "revocation", provider.revocation_endpoint),
-            )
-            found.setdefault(shown, []).append(each.name)
+    for name, method, proofs in ways():
+        found.setdefault((method, *proofs.values()), []).append(name)
     rows = [
         (*(f"`{cell}`" if cell else "" for cell in way), ", ".join(who))
         for way, who in sorted(found.items())
     ]
-    head = ("method", "code", "poll, else token", "refresh", "revocation", "providers")
-    return _rows(head, rows)
+    return _rows(("method", *KINDS, "providers"), rows)
 
 
-def _proof(client: Client, kind: str, endpoint: str | None) -> str:
-    if endpoint is None:
-        return ""
-    request = client.request(endpoint, (), _asking(client.provider, kind))
+def ways() -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield each provider that the tests play with each of its methods: the proof by request."""
+    for each in _templates():
+        provider, played = each.provider, _played(each.name)
+        for method in provider.auth_methods if played else ():
+            client = Client(provider=provider, client_id="ID", authentication=METHODS[method])
+            # A public client gets no token as a machine, and is told nothing of one.
+            public = method == "none" and not provider.public_basic
+            untold = ("token", "introspection") if public else ()
+            proofs = {
+                kind: _proof(client, kind) if kind in played and kind not in untold else ""
+                for kind in KINDS
+            }
+            yield each.name, method, proofs
+
+
+def _played(name: str) -> Mapping[str, object]:
+    """Return the requests that the played vendor knows."""
+    path = _CASES / f"{name}.toml"
+    found: Mapping[str, object] = tomllib.loads(path.read_text("utf-8")).get("asked", {})
+    return found
+
+
+_CASES: Final = Path(__file__).parents[1] / "tests" / "providers" / "cases"
+
+
+def _proof(client: Client, kind: str) -> str:
+    provider = client.provider
+    if kind == "exchange" and set(OWN) <= set(provider.exchange.echo):
+        return "the id and secret of the answer"
+    own: str | None = getattr(provider, _ENDPOINTS.get(kind, "token_endpoint"))
+    request = client.request(own or provider.token_endpoint, (), _asking(provider, kind))
     shown = {"ID": "id", "s": "secret"}
     sent = [
         f"{name}={shown[text]}"
@@ -276,7 +305,7 @@ def _proof(client: Client, kind: str, endpoint: str | None) -> str:
     sent += ["Basic" for name, _ in request.headers if name == "Authorization"]
     sent += [name for name, _ in request.headers if name.startswith("client-")]
     if isinstance(request.assertion, Assertion):
-        provider, to = client.provider, request.assertion.audience
+        to = request.assertion.audience
         words = {provider.token_endpoint: "the token endpoint", provider.issuer: "the issuer"}
         asked = provider.assertion_audience == "endpoint"
         to = "the endpoint that is asked" if asked else words.get(to, to)

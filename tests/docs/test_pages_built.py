@@ -217,11 +217,12 @@ def test_the_extras_are_on_the_first_page() -> None:
     assert told == [each for each in extras if each not in ("docs", "test")]
 
 
-def test_every_method_of_every_provider_is_in_the_table_of_requests(tables: ModuleType) -> None:
+def test_every_method_of_a_played_provider_is_in_the_table_of_requests(tables: ModuleType) -> None:
     rows = [line.strip("| ").split(" | ") for line in tables.requests().splitlines()[2:]]
     shown = {(row[0].strip("`"), name) for row in rows for name in row[-1].split(", ")}
     assert shown == {
         (method, name)
         for name in providers.names()
         for method in providers.template(name).provider.auth_methods
+        if name != "dagshub"  # a link and a request that is held open: tests/compat plays it
     }

@@ -33,6 +33,7 @@ from grantflow import (
     providers,
     run,
 )
+from grantflow.core.acquisition.introspection import introspection
 from grantflow.core.acquisition.revocation import revocations
 from grantflow.core.client.authentication import ClientAuthentication
 from grantflow.core.flows.registration import registered_client
@@ -87,6 +88,7 @@ def answers(name: str, end: str) -> dict[str, list[Response]]:
     if registered is not None:
         found["register"] = [answer(registered)]
     found["revocation"] = [Response(200, {}, b"")] * 2
+    found["introspection"] = [Response(200, {}, b'{"active": true}')]
     return found
 
 
@@ -129,7 +131,17 @@ def test_a_person_signs_in_and_the_token_is_renewed_and_revoked(name: str, auth:
         renewed = run(RefreshFlow(client, "rt-1"), transport=vendor, clock=VirtualClock())
         assert vendor.problems == []
         assert isinstance(renewed, Authorized), renewed
+    introspect(client, token, vendor)
     revoke(client, token, vendor)
+
+
+def introspect(client: Client, token: Token, vendor: Vendor) -> None:
+    """Ask after a token; who has no proof is not told."""
+    if isinstance(client.authentication, Public):
+        return
+    request = introspection(client, token)
+    if request is not None:
+        assert signed(vendor, VirtualClock())(request).status == 200, vendor.problems  # type: ignore[union-attr]
 
 
 def revoke(client: Client, token: Token, vendor: Vendor) -> None:
@@ -163,6 +175,7 @@ def test_a_machine_gets_its_token(name: str, auth: str) -> None:
     final = run(ClientCredentialsFlow(client), transport=vendor, clock=VirtualClock())
     assert vendor.problems == []
     assert isinstance(final, Authorized), final
+    introspect(client, final.token, vendor)
     revoke(client, final.token, vendor)
 
 
@@ -190,7 +203,9 @@ def test_every_provider_is_played_with_every_method_and_grant() -> None:
         assert methods == set(template.provider.auth_methods), name
         assert spec.knows("device") == ("device" in template.grants), name
         assert spec.knows("token") == ("client_credentials" in template.grants), name
-        assert spec.knows("revocation") == (template.provider.revocation_endpoint is not None), name
+        for kind in ("revocation", "introspection"):
+            endpoint = getattr(template.provider, f"{kind}_endpoint")
+            assert spec.knows(kind) == (endpoint is not None), (name, kind)
         assert template.source, name
         assert template.verified, name
 

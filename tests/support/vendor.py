@@ -33,6 +33,7 @@ RFC: dict[str, dict[str, object]] = {
     "refresh": {"grant_type": "refresh_token", "refresh_token": "rt-1"},
     "exchange": {"grant_type": "authorization_code", "code": "*"},
     "revocation": {"token": "*", "token_type_hint": "*"},
+    "introspection": {"token": "*", "token_type_hint": "access_token"},
     "register": {},
 }
 SECRET = "s3cret-word"
@@ -102,14 +103,15 @@ def _without_scope(form: Mapping[str, object]) -> dict[str, object]:
 class Vendor:
     """A transport that plays the vendor for a client with one method of proof.
 
-    ``answers`` are taken in order for each request; what was asked is in ``asked``, and what was
-    wrong with a request in ``problems``.
+    ``answers`` are taken in order for each request; what was asked is in ``asked``, the last
+    request of each kind in ``seen``, and what was wrong with a request in ``problems``.
     """
 
     spec: Spec
     auth: str
     answers: dict[str, list[Response]]
     asked: list[str] = field(factory=list)
+    seen: dict[str, Request] = field(factory=dict)
     problems: list[str] = field(factory=list)
     client_id: str = field(init=False)
     secret: str = SECRET
@@ -126,6 +128,7 @@ class Vendor:
             self.problems.append(f"{ready.method} {ready.target()}: {'; '.join(wrong)}")
             return Response(400, {}, b'{"error": "invalid_request"}')
         self.asked.append(match.name)
+        self.seen[match.name] = ready
         waiting = self.answers.get(match.name, [])
         if not waiting:
             self.problems.append(f"{match.name} is asked once too often")
@@ -189,7 +192,8 @@ class Vendor:
         named = named or (asked.name == "device" and not self.spec.never_beside)
         found: dict[str, object] = {}
         by_header = self.auth in ("client_secret_headers", "public_basic")
-        if self.auth in ("none", "client_secret_post") or (named and not by_header):
+        in_body = self.auth in ("none", "client_secret_post") and asked.proof != "basic"
+        if in_body or (named and not by_header):
             found["client_id"] = self.client_id
         if asked.name == "device" and self.auth == "public_basic":
             found["client_id"] = self.client_id
