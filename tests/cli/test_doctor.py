@@ -20,11 +20,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from grantflow.cli.doctor import Finding, environment, files, network, signin
-from grantflow.cli.profiles.profile import Profile
-from grantflow.cli.profiles.profiles import Profiles
 from grantflow.cli.profiles.status import Status
 from grantflow.core.values.response import Fault, Response
 from grantflow.core.values.token import Token
+from grantflow.shell.profiles.profile import Profile
+from grantflow.shell.profiles.profiles import Profiles
 from grantflow.testing import Script, serve
 from tests.cli.test_errors import closed_port, tls_server, unprivileged
 from tests.cli.test_process import POSIX

@@ -153,7 +153,7 @@ def test_both_halves_of_a_sign_in_prove_the_same_key(stage: Stage) -> None:
     ran = stage.run("login", "--start", "--issuer", ISSUER, "--client-id", "app", "--dpop")
     assert ran.code == 0, ran.err
     stage.monkeypatch.setattr(
-        "grantflow.cli.profiles.profiles.Profiles.name_for", lambda *_: "renamed"
+        "grantflow.shell.profiles.profiles.Profiles.name_for", lambda *_: "renamed"
     )
     assert stage.run("login", "--finish").code == 0
     assert shown == [public_key(stage, "renamed")]

@@ -153,7 +153,7 @@ def test_it_loads_next_to_nothing(stage: Stage) -> None:
         "grantflow",
         "grantflow.__main__",
         "grantflow.cli",
-        "grantflow.cli.profiles",
+        "grantflow.shell.profiles",
         "grantflow.cli.token",
         "grantflow.cli.token.formats",
         "grantflow.cli.token.quick",

@@ -122,11 +122,11 @@ def test_what_another_process_renewed_is_taken(stage: Stage) -> None:
 
 def test_renewals_at_the_same_time_are_one(stage: Stage) -> None:
     from grantflow import TokenSource
-    from grantflow.cli.profiles import profiles
-    from grantflow.cli.profiles.client import authenticated_client
+    from grantflow.cli.profiles.client import client_of_profile
+    from grantflow.shell.profiles import profiles
 
     stage.login()
-    client = authenticated_client(profiles.load().named(None), stage.context)
+    client = client_of_profile(profiles.load().named(None), stage.context)
     refused = FileStore().read(stage.token_key("server.test"))
     assert refused is not None
 

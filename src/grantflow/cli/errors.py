@@ -8,12 +8,19 @@ Rules:
 
 from __future__ import annotations
 
-import re
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from grantflow.shell.profiles.errors import ProfileError, nearest, quoted
+
+__all__ = [
+    "CommandError",
+    "ProfileError",
+    "login_required",
+    "nearest",
+    "quoted",
+    "usage",
+    "verdict",
+]
 
 FAILED = 1
 USAGE = 2
@@ -21,17 +28,14 @@ PERSON_NEEDED = 3
 INTERRUPTED = 130
 
 
-class CommandError(Exception):
+class CommandError(ProfileError):
     """Ends the command. ``kind`` is for programs: the ``error`` of ``login --json``."""
 
     def __init__(
         self, problem: str, advice: str = "", *, code: int = FAILED, kind: str = "failed"
     ) -> None:
-        super().__init__(f"{problem}; {advice}" if advice else problem)
-        self.problem = problem
-        self.advice = advice
+        super().__init__(problem, advice, kind=kind)
         self.code = code
-        self.kind = kind
 
 
 def usage(problem: str, advice: str = "") -> CommandError:
@@ -48,6 +52,9 @@ def verdict(error: Exception) -> CommandError:
     """Return the error of whatever ended the command."""
     if isinstance(error, CommandError):
         return error
+    if isinstance(error, ProfileError):
+        code = {"usage": USAGE, "login_required": PERSON_NEEDED}.get(error.kind, FAILED)
+        return CommandError(error.problem, error.advice, code=code, kind=error.kind)
     if isinstance(error, OSError):
         from grantflow.shell.ports import StoreError
 
@@ -71,50 +78,3 @@ def _bug(error: Exception) -> CommandError:
         f"this is a bug in grantflow: {type(error).__name__} at {at} (Python {python})",
         "please report this line, with the output of grantflow --version",
     )
-
-
-def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
-    """Return the advice about an unknown word: a suggestion, else ``otherwise``.
-
-    >>> nearest("stauts", ["status", "list"], "see --help")
-    "did you mean 'status'?"
-    >>> nearest("xyz", ["status", "list"], "see --help")
-    'see --help'
-    """
-    from difflib import get_close_matches
-
-    found = get_close_matches(word, list(known), cutoff=0.6)
-    return f"did you mean {' or '.join(map(repr, found))}?" if found else otherwise
-
-
-_SHORT = 6
-_LONGEST = 64
-_WORD = r"(?:[A-Z]?[a-z]{0,19}|[A-Z]{0,7})\d{0,4}"
-_PREFIXES = (
-    *("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_", "glpat-", "gloas-", "hf_", "npm_"),
-    *("pypi-", "sk-", "xoxb-", "xoxp-", "ya29.", "eyJ", "Bearer"),
-)
-"""Known token prefixes."""
-
-_REDACTED = "(not repeated: it looks like a secret, which is never an argument)"
-
-
-def quoted(text: str) -> str:
-    """Return a word as a message repeats it, or what to say instead.
-
-    Names are plain words, of letters and perhaps a number at the end, with . _ - between them.
-
-    >>> quoted("wrok"), quoted("login.example.com-2")
-    ("'wrok'", "'login.example.com-2'")
-    >>> quoted("hunter2hunter2")
-    '(not repeated: it looks like a secret, which is never an argument)'
-    """
-    return repr(text) if _is_plain(text) else _REDACTED
-
-
-def _is_plain(text: str) -> bool:
-    if len(text) <= _SHORT:
-        return True
-    if len(text) > _LONGEST or text.startswith(_PREFIXES):
-        return False
-    return all(re.fullmatch(_WORD, each, re.ASCII) for each in re.split(r"[ ./_-]", text))

@@ -10,7 +10,7 @@ from grantflow.cli.context import Context
 from grantflow.cli.login import pending
 from grantflow.cli.output import answer, tell
 from grantflow.cli.parser import Parser
-from grantflow.cli.profiles import profiles
+from grantflow.shell.profiles import profiles
 
 
 @final

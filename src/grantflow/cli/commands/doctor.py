@@ -11,13 +11,13 @@ from attrs import asdict
 
 from grantflow.cli.context import Context
 from grantflow.cli.doctor import Finding, environment, files, network, signin
-from grantflow.cli.errors import FAILED, CommandError
+from grantflow.cli.errors import FAILED, ProfileError
 from grantflow.cli.login import pending
 from grantflow.cli.output import answer, counted, tell
 from grantflow.cli.parser import Parser
-from grantflow.cli.profiles.profile import Profile
-from grantflow.cli.profiles.profiles import Profiles
 from grantflow.shell.environment import home
+from grantflow.shell.profiles.profile import Profile
+from grantflow.shell.profiles.profiles import Profiles
 
 
 @final
@@ -89,5 +89,5 @@ def _findings(remembered: Profiles | str, name: str | None, context: Context) ->
 def _usable(known: Profiles, name: str) -> Profile | None:
     try:
         return known.named(name)
-    except CommandError:
+    except ProfileError:
         return None  # check_profiles reports it

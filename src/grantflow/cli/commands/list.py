@@ -9,16 +9,16 @@ from datetime import datetime
 from typing import Final, TypeAlias, final
 
 from grantflow.cli.context import Context
-from grantflow.cli.errors import CommandError
+from grantflow.cli.errors import ProfileError
 from grantflow.cli.login import pending
 from grantflow.cli.login.pending import Start
 from grantflow.cli.output import answer, columns, spoken, tell, warn
 from grantflow.cli.parser import Parser
-from grantflow.cli.profiles import profiles
-from grantflow.cli.profiles.profile import Profile
-from grantflow.cli.profiles.profiles import Profiles
 from grantflow.cli.profiles.status import Status, status_of
 from grantflow.shell.ports import StoreError
+from grantflow.shell.profiles import profiles
+from grantflow.shell.profiles.profile import Profile
+from grantflow.shell.profiles.profiles import Profiles
 
 Value: TypeAlias = str | int | bool | dict[str, str | int] | None
 
@@ -72,7 +72,7 @@ def _found(known: Profiles, context: Context) -> list[Status]:
     for name in known.documents:
         try:
             found.append(status_of(known.named(name), known.default, context))
-        except (CommandError, StoreError) as error:  # one that is damaged hides no others
+        except (ProfileError, StoreError) as error:  # one that is damaged hides no others
             warn(str(error))
     return found
 

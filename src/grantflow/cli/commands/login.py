@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grantflow.cli.context import Context
-from grantflow.cli.errors import CommandError, verdict
+from grantflow.cli.errors import CommandError, ProfileError, verdict
 from grantflow.cli.login import external, two_process
 from grantflow.cli.login.flags import Options, parser, read
 from grantflow.cli.login.prepare import attempt, keep
 from grantflow.cli.login.sign_in import signed_in
 from grantflow.cli.output import expiry, tell, warn
-from grantflow.cli.profiles import profiles
-from grantflow.cli.profiles.profile import Profile
 from grantflow.cli.progress import screen
 from grantflow.core.values.token import Token
 from grantflow.shell.environment import token_variable
 from grantflow.shell.ports import StoreError
+from grantflow.shell.profiles import profiles
+from grantflow.shell.profiles.profile import Profile
 
 __all__ = ["main", "parser"]
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str], context: Context) -> int:
     before = profiles.default_name()
     try:
         stored = _stored(options, context)
-    except (CommandError, StoreError) as error:
+    except (ProfileError, StoreError) as error:
         if options.json:
             screen.print_end(verdict(error))
         raise

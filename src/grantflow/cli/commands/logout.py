@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from grantflow.cli.context import Context
-from grantflow.cli.errors import FAILED, CommandError, quoted, usage, verdict
+from grantflow.cli.errors import FAILED, CommandError, ProfileError, quoted, usage, verdict
 from grantflow.cli.login import pending
 from grantflow.cli.output import tell, warn
 from grantflow.cli.parser import Parser
-from grantflow.cli.profiles import profiles
-from grantflow.cli.profiles.client import authenticated_client, key_of_profile
-from grantflow.cli.profiles.profile import Profile
-from grantflow.cli.profiles.profiles import Profiles
+from grantflow.cli.profiles.client import client_of_profile
 from grantflow.core.client.identity import Grant
 from grantflow.core.messages import sentence
 from grantflow.shell.environment import home
 from grantflow.shell.ports import StoreError
+from grantflow.shell.profiles import profiles
+from grantflow.shell.profiles.client import key_of_profile
+from grantflow.shell.profiles.profile import Profile
+from grantflow.shell.profiles.profiles import Profiles
 
 
 @final
@@ -56,7 +57,7 @@ def main(argv: Sequence[str], context: Context) -> int:
     for name in _names(known, options, f"{overrides}, so unset it" if is_set else ""):
         try:
             _log_out(name, known, context, local_only=options.local_only)
-        except (CommandError, StoreError) as error:  # with --all, the others still go
+        except (ProfileError, StoreError) as error:  # with --all, the others still go
             warn(str(verdict(error)))
             failed = True
     _report_default(known)
@@ -104,7 +105,7 @@ def _sign_out(name: str, known: Profiles, context: Context, *, local_only: bool)
     try:
         profile = known.named(name)
         key = key_of_profile(profile)
-    except CommandError as error:  # what cannot be read has no token to be found
+    except ProfileError as error:  # what cannot be read has no token to be found
         warn(str(error))
         return f"Removed profile {name}; it had no token."
     store = context.store(profile.store)
@@ -135,10 +136,10 @@ def _revoke(profile: Profile, grant: Grant, context: Context) -> None:
 
     send = context.transport()
     try:
-        client = authenticated_client(profile, context)
-    except CommandError as error:
+        client = client_of_profile(profile, context)
+    except ProfileError as error:
         advice = f"{error.advice}, or remove the token here with --local-only".removeprefix(", ")
-        raise CommandError(error.problem, advice, code=error.code, kind=error.kind) from None
+        raise ProfileError(error.problem, advice, kind=error.kind) from None
     source = TokenSource(
         client,
         grant,

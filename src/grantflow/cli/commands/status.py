@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from grantflow.cli.context import Context
-from grantflow.cli.errors import CommandError, usage
+from grantflow.cli.errors import ProfileError, usage
 from grantflow.cli.login import pending
 from grantflow.cli.output import answer, warn
 from grantflow.cli.parser import Parser
-from grantflow.cli.profiles import profiles
-from grantflow.cli.profiles.profile import Profile
 from grantflow.cli.profiles.status import Status, status_of, status_without
 from grantflow.cli.token.acquire import token_of_environment
 from grantflow.shell.environment import token_variable
 from grantflow.shell.ports import StoreError
+from grantflow.shell.profiles import profiles
+from grantflow.shell.profiles.profile import Profile
 
 
 @final
@@ -76,7 +76,7 @@ def _all(options: Options, context: Context) -> int:
     for name in known.documents:
         try:
             found.append(status_of(known.named(name), known.default, context))
-        except (CommandError, StoreError) as error:  # one that is damaged hides no others
+        except (ProfileError, StoreError) as error:  # one that is damaged hides no others
             damaged = True
             warn(str(error))
     if options.json:
@@ -95,7 +95,7 @@ def _found(name: str | None, context: Context) -> Status:
     try:
         known = profiles.load()
         return status_of(known.named(name, pending.names), known.default, context)
-    except (CommandError, StoreError) as error:
+    except (ProfileError, StoreError) as error:
         if given is None or asked is None:
             raise
         if name is not None:

@@ -12,7 +12,7 @@ from urllib.request import getproxies
 
 from grantflow.cli.context import Context
 from grantflow.cli.doctor import Finding
-from grantflow.cli.errors import CommandError
+from grantflow.cli.errors import ProfileError
 from grantflow.cli.profiles.secrets import external_token
 from grantflow.shell.environment import variables_of
 from grantflow.shell.ports import StoreError
@@ -39,7 +39,7 @@ def check_variables(environment: Mapping[str, str], profiles: Sequence[str]) -> 
             continue
         try:
             external_token(text, name)
-        except CommandError as error:
+        except ProfileError as error:
             yield Finding("environment", "problem", error.problem, f"{error.advice}, or unset it")
         else:
             message = f"{name} is set: it overrides {target}, and is never refreshed"

@@ -13,13 +13,13 @@ from grantflow.cli.doctor import Finding
 from grantflow.cli.doctor.environment import without_password
 from grantflow.cli.output import place, spoken
 from grantflow.cli.problems import ended
-from grantflow.cli.profiles.profile import Profile
 from grantflow.core.client.provider import is_loopback, origin_of
 from grantflow.core.flows.states import Failed
 from grantflow.core.values.errors import Unreachable
 from grantflow.core.values.parsing import http_date, number
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Fault, Reply, Response
+from grantflow.shell.profiles.profile import Profile
 
 _LIMIT: Final = timedelta(seconds=10)
 _TOLERATED: Final = timedelta(minutes=1)

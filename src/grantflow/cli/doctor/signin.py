@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 from grantflow.cli.context import Context
 from grantflow.cli.doctor import Finding
-from grantflow.cli.errors import CommandError
+from grantflow.cli.errors import ProfileError
 from grantflow.cli.login.flags import login_command
-from grantflow.cli.profiles import dpop_key, profiles
-from grantflow.cli.profiles.client import WITH_SECRET, key_of_profile, remembered
-from grantflow.cli.profiles.profile import Profile
-from grantflow.cli.profiles.profiles import Profiles
 from grantflow.cli.profiles.status import Status, token_file
 from grantflow.core.client.authentication import METHODS
 from grantflow.core.values.token import Token
 from grantflow.shell.ports import StoreError
+from grantflow.shell.profiles import dpop_key, profiles
+from grantflow.shell.profiles.client import WITH_SECRET, key_of_profile, remembered
+from grantflow.shell.profiles.profile import Profile
+from grantflow.shell.profiles.profiles import Profiles
 from grantflow.shell.stores.token_document import TokenDocument, read_document
 
 
@@ -27,7 +27,7 @@ def profiles_as_they_are() -> Profiles | str:
         return Profiles()
     except OSError as error:
         return error.strerror or str(error)
-    except (ValueError, CommandError) as error:
+    except (ValueError, ProfileError) as error:
         return str(error)
 
 
@@ -46,7 +46,7 @@ def check_profiles(found: Profiles | str) -> Iterator[Finding]:
             key_of_profile(profile)
             if profile.grant != "given":
                 remembered(profile)
-        except CommandError as error:
+        except ProfileError as error:
             yield Finding("profiles", "problem", error.problem, error.advice)
         else:
             usable += 1
@@ -63,7 +63,7 @@ def check_profile(profile: Profile, context: Context, *, default: bool) -> Itera
     """Check the sign-in of one profile, and what its client authenticates with."""
     try:
         token = _stored(profile, context)
-    except CommandError:
+    except ProfileError:
         return  # check_profiles reports it
     except StoreError as error:
         yield Finding("sign-in", "problem", f"{profile.name}: {error}", "sign in again")

@@ -20,7 +20,6 @@ from grantflow.cli.login import resolve
 from grantflow.cli.login.flags import Options, with_absolute_files
 from grantflow.cli.login.prepare import called, check_provider, keep, known_profiles
 from grantflow.cli.output import warn
-from grantflow.cli.profiles.profile import Profile
 from grantflow.cli.profiles.secrets import STDIN, external_token, standard_input
 from grantflow.core.client.provider import Provider, origin_of
 from grantflow.core.flows.states import Failed
@@ -34,6 +33,7 @@ from grantflow.core.values.result import either
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
 from grantflow.shell.ports import Transport
+from grantflow.shell.profiles.profile import Profile
 
 
 def stored(options: Options, context: Context) -> tuple[Profile, Token]:

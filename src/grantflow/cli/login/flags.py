@@ -19,9 +19,9 @@ import attrs
 from grantflow.cli.context import STORES
 from grantflow.cli.errors import CommandError, usage
 from grantflow.cli.parser import Parser, add_choice, pair, positive_span, setting
-from grantflow.cli.profiles.profile import Profile
 from grantflow.cli.profiles.secrets import STDIN
 from grantflow.core.client.authentication import ALGORITHMS, METHODS
+from grantflow.shell.profiles.profile import Profile
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer

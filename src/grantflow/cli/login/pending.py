@@ -20,14 +20,14 @@ from typing import Final, final
 
 from attrs import frozen
 
-from grantflow.cli.errors import CommandError, nearest, quoted, usage
+from grantflow.cli.errors import CommandError, ProfileError, nearest, quoted, usage
 from grantflow.cli.output import warn
-from grantflow.cli.profiles import profile as documents
-from grantflow.cli.profiles.profile import Profile
 from grantflow.core.values.json import Members, plain
 from grantflow.core.values.parsing import moment_of, text_of
 from grantflow.core.values.secret import Secret
 from grantflow.shell.environment import home
+from grantflow.shell.profiles import profile as documents
+from grantflow.shell.profiles.profile import Profile
 from grantflow.shell.stores.private_file import NotAFileError, PrivateFile, explained
 
 VERSION: Final = 1
@@ -127,7 +127,7 @@ def sweep(now: datetime) -> None:
     for name in names():
         try:
             expired = read(name).expires_at <= now
-        except CommandError:
+        except ProfileError:
             continue  # it stays for inspection
         if expired:
             remove(name)
@@ -139,7 +139,7 @@ def valid(now: datetime) -> list[Start]:
     for name in names():
         try:
             found.append(read(name))
-        except CommandError as error:
+        except ProfileError as error:
             warn(str(error))
     return [each for each in found if now < each.expires_at]
 
@@ -206,7 +206,7 @@ def damaged(name: str, problem: str) -> CommandError:
 def _is_valid(name: str, now: datetime) -> bool:
     try:
         return now < read(name).expires_at
-    except CommandError:
+    except ProfileError:
         return False
 
 

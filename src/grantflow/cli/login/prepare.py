@@ -7,21 +7,11 @@ from typing import Final, final
 from attrs import evolve, frozen
 
 from grantflow.cli.context import Context, Traced
-from grantflow.cli.errors import CommandError, usage
+from grantflow.cli.errors import CommandError, ProfileError, usage
 from grantflow.cli.login import resolve
 from grantflow.cli.login.flags import Options, no_client, with_absolute_files
 from grantflow.cli.output import warn
 from grantflow.cli.problems import ended
-from grantflow.cli.profiles import dpop_key, profiles
-from grantflow.cli.profiles.client import (
-    WITH_SECRET,
-    authentication,
-    client_of,
-    key_of_profile,
-    method_for,
-)
-from grantflow.cli.profiles.profile import Profile
-from grantflow.cli.profiles.profiles import Profiles
 from grantflow.cli.profiles.secrets import client_secret
 from grantflow.core.client.authentication import ClientAuthentication
 from grantflow.core.client.client import Client
@@ -32,6 +22,16 @@ from grantflow.core.values.errors import InteractionRequired
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
 from grantflow.core.values.validators import ArgumentError
+from grantflow.shell.profiles import dpop_key, profiles
+from grantflow.shell.profiles.client import (
+    WITH_SECRET,
+    authentication,
+    client_of,
+    key_of_profile,
+    method_for,
+)
+from grantflow.shell.profiles.profile import Profile
+from grantflow.shell.profiles.profiles import Profiles
 from grantflow.shell.signing.signer import check as check_proof
 
 _CLIENT_NAME: Final = "grantflow"
@@ -229,7 +229,7 @@ def known_profiles() -> Profiles:
     """Return the profiles; a damaged file was moved aside, and a sign-in makes a new one."""
     try:
         return profiles.load()
-    except CommandError as error:
+    except ProfileError as error:
         if error.kind != profiles.DAMAGED:
             raise
         warn(str(error))
@@ -272,7 +272,7 @@ def _drop_former(profile: Profile, known: Profiles, context: Context) -> None:
     try:
         former = known.named(profile.name)
         key = key_of_profile(former)
-    except CommandError:
+    except ProfileError:
         return
     if (key, former.store) != (profile.token_key, profile.store):
         context.store(former.store).forget(key)

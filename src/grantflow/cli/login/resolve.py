@@ -13,8 +13,6 @@ from grantflow.cli.errors import CommandError, nearest, quoted, usage
 from grantflow.cli.login.flags import no_client
 from grantflow.cli.output import warn
 from grantflow.cli.problems import ended
-from grantflow.cli.profiles.client import plain_provider, remembering
-from grantflow.cli.profiles.profile import Profile
 from grantflow.core.client.provider import Provider, origin_of
 from grantflow.core.flows.states import Failed
 from grantflow.core.values.errors import InvalidResponse, Unreachable
@@ -22,6 +20,8 @@ from grantflow.core.values.result import either
 from grantflow.core.values.validators import ArgumentError
 from grantflow.shell.discovery import discover
 from grantflow.shell.ports import Transport
+from grantflow.shell.profiles.client import plain_provider, remembering
+from grantflow.shell.profiles.profile import Profile
 
 if TYPE_CHECKING:
     from grantflow.providers import Catalog, Template, Variable

@@ -8,7 +8,7 @@ from typing import final
 from attrs import evolve
 
 from grantflow.cli.context import Context
-from grantflow.cli.errors import CommandError
+from grantflow.cli.errors import CommandError, ProfileError
 from grantflow.cli.login import pending
 from grantflow.cli.login.flags import Options
 from grantflow.cli.login.pending import Start
@@ -30,9 +30,7 @@ from grantflow.cli.login.sign_in import (
 )
 from grantflow.cli.output import expiry, spoken
 from grantflow.cli.problems import ended
-from grantflow.cli.profiles.client import authenticated_client
-from grantflow.cli.profiles.profile import Profile
-from grantflow.cli.profiles.profiles import Profiles
+from grantflow.cli.profiles.client import client_of_profile
 from grantflow.cli.progress.screen import print_code
 from grantflow.core.flows.effects import Send
 from grantflow.core.flows.flow import Run, begin
@@ -55,6 +53,8 @@ from grantflow.core.values.result import either
 from grantflow.core.values.time import Instant
 from grantflow.core.values.token import DeviceAuthorization, Token
 from grantflow.shell.ports import Clock, Transport
+from grantflow.shell.profiles.profile import Profile
+from grantflow.shell.profiles.profiles import Profiles
 from grantflow.shell.signing.signed import signed
 
 Waiting = Pending[DeviceAuthorization] | SlowDown[DeviceAuthorization]
@@ -130,7 +130,7 @@ def _check_newer(name: str, begun: Start, known: Profiles, clock: Clock) -> None
     """Refuse to replace a sign-in that was made after this one was started."""
     try:
         signed_in = moment_of(known.named(name).signed_in_at)
-    except CommandError:  # there is none, or none that is usable
+    except ProfileError:  # there is none, or none that is usable
         return
     if signed_in is not None and signed_in > begun.started_at:
         when = expiry(signed_in, clock.now().wall)
@@ -212,7 +212,7 @@ def _is_over(problem: Expired | Failed) -> bool:
 
 def _resumed(begun: Start, options: Options, context: Context) -> Run[DeviceState]:
     secret = options.wanted.client_secret_file or begun.profile.client_secret_file
-    client = authenticated_client(evolve(begun.profile, client_secret_file=secret), context)
+    client = client_of_profile(evolve(begun.profile, client_secret_file=secret), context)
     flow = approval_flow(client, None, begun.entropy)
     match either(load_run(begun.run, flow, context.clock.now())):
         case InvalidResponse(problem):

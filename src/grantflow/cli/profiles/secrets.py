@@ -1,73 +1,35 @@
-"""Secrets from outside: standard input, a file, a command or the environment.
-
-A secret is read at each use; a profile remembers the file or the command only. The blanks and the
-line break around it are dropped at each of these doors: RFC 6749 appendix A.2 has no line breaks.
-"""
+"""Secrets from outside the profile: standard input, and tokens that were made elsewhere."""
 
 from __future__ import annotations
 
-import os
-import shlex
 import sys
-from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from grantflow.cli.context import Context
-from grantflow.cli.errors import CommandError, quoted, usage
-from grantflow.cli.profiles.profile import Profile
+from grantflow.cli.errors import CommandError, usage
 from grantflow.core.values.json import Members
 from grantflow.core.values.parsing import sendable
 from grantflow.core.values.result import either
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
-from grantflow.shell.environment import client_secret_given
+from grantflow.shell.profiles import secrets as stored
+from grantflow.shell.profiles.profile import Profile
 
 STDIN: Final = "-"
-_LARGEST: Final = 64 * 1024
 
 
 def client_secret(profile: Profile, context: Context) -> Secret | None:
-    """Return the client's secret: from the profile's file or command, else the environment."""
-    if profile.client_secret_command is not None:
-        return from_command(profile.client_secret_command, "--client-secret-command")
-    if profile.client_secret_file is None:
-        return client_secret_given()
-    return from_file(profile.client_secret_file, "--client-secret-file", context)
-
-
-def from_command(command: str, flag: str) -> Secret:
-    """Return what a command prints as its first line."""
-    from grantflow.shell.secret_sources import SecretError
-    from grantflow.shell.secret_sources import from_command as source
-
+    """Return the client's secret: from standard input, else as at every use of the profile."""
+    if profile.client_secret_command is not None or profile.client_secret_file != STDIN:
+        return stored.client_secret(profile)
+    where, flag = "standard input", "--client-secret-file"
     try:
-        return source(shlex.split(command))()
-    except (SecretError, ValueError) as error:
-        raise usage(str(error), f"check {flag}") from None
-
-
-def from_file(file: str, flag: str, context: Context) -> Secret:
-    """Return what a file holds; ``-`` is standard input."""
-    where = "standard input" if file == STDIN else f"the file {_named(file)}"
-    try:
-        text = standard_input("Client secret", context) if file == STDIN else read(Path(file))
+        text = standard_input("Client secret", context)
     except OSError as error:
         raise usage(f"cannot read {where}: {error.strerror or error}", f"check {flag}") from None
     except UnicodeDecodeError:
         raise usage(f"{where} is not UTF-8 text", f"check {flag}") from None
-    secret = text.strip()
-    if not secret:
-        raise usage(f"{where} is empty", f"it should hold the secret; check {flag}")
-    if len(secret.splitlines()) > 1:
-        raise usage(f"{where} holds several lines", f"a secret is one line; check {flag}")
-    return Secret(secret)
-
-
-def _named(file: str) -> str:
-    """Return a path as a message names it: one that does not exist may be the secret itself."""
-    folder = os.path.dirname(file)
-    known = os.path.exists(file) or (folder and os.path.isdir(folder))
-    return file if known else quoted(file)
+    return stored.one_line(text, where, flag)
 
 
 def standard_input(what: str, context: Context) -> str:
@@ -76,21 +38,7 @@ def standard_input(what: str, context: Context) -> str:
         return context.terminal.read_secret(what)
     if sys.stdin is None:
         raise OSError("it is closed")
-    return _whole(sys.stdin)
-
-
-def read(path: Path) -> str:
-    """Return the text of a file; ``OSError`` if it is too large for a secret."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return _whole(file)
-
-
-def _whole(file: TextIO) -> str:
-    # Half a secret would be refused by the server, without a reason.
-    text = file.read(_LARGEST + 1)
-    if len(text) > _LARGEST:
-        raise OSError(f"it holds more than {_LARGEST} characters")
-    return text
+    return stored.whole(sys.stdin)
 
 
 def external_token(text: str, where: str) -> Token:

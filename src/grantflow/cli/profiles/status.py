@@ -10,12 +10,12 @@ from attrs import frozen
 
 from grantflow.cli.context import Context
 from grantflow.cli.output import expiry
-from grantflow.cli.profiles.client import key_of_profile
-from grantflow.cli.profiles.profile import Profile
 from grantflow.cli.token.claims import who
 from grantflow.core.acquisition.freshness import Freshness, freshness
 from grantflow.core.values.token import Token
 from grantflow.shell.environment import home, token_variable
+from grantflow.shell.profiles.client import key_of_profile
+from grantflow.shell.profiles.profile import Profile
 from grantflow.shell.stores.token_document import name_of
 
 

@@ -8,17 +8,11 @@ from typing import TYPE_CHECKING, Final, final
 from attrs import evolve, frozen
 
 from grantflow.cli.context import Context
-from grantflow.cli.errors import PERSON_NEEDED, CommandError, login_required
+from grantflow.cli.errors import CommandError, login_required
 from grantflow.cli.login import pending
 from grantflow.cli.login.flags import login_command
 from grantflow.cli.output import spoken, warn
-from grantflow.cli.profiles import profiles
-from grantflow.cli.profiles.client import (
-    ClientExpiredError,
-    authenticated_client,
-    key_of_profile,
-)
-from grantflow.cli.profiles.profile import Profile
+from grantflow.cli.profiles.client import client_of_profile
 from grantflow.cli.profiles.secrets import external_token
 from grantflow.cli.token.claims import instant
 from grantflow.core.acquisition.freshness import SKEW, Freshness, Skew, freshness
@@ -27,6 +21,12 @@ from grantflow.core.codec import dump_token
 from grantflow.core.values.errors import InteractionRequired
 from grantflow.core.values.token import DeviceAuthorization, Token
 from grantflow.shell.environment import token_given, token_variable
+from grantflow.shell.profiles import profiles
+from grantflow.shell.profiles.client import (
+    ClientExpiredError,
+    key_of_profile,
+)
+from grantflow.shell.profiles.profile import Profile
 
 if TYPE_CHECKING:
     from grantflow.shell.sources.blocking import GrantError
@@ -139,7 +139,7 @@ def renewed(profile: Profile, rejected: Token, context: Context) -> Token | None
     if profile.grant == "given":
         return None
     source = TokenSource(
-        authenticated_client(profile, context),
+        client_of_profile(profile, context),
         profile.grant,
         store=context.store(profile.store),
         transport=context.transport(),
@@ -153,7 +153,8 @@ def renewed(profile: Profile, rejected: Token, context: Context) -> Token | None
 def _profile(name: str | None) -> Profile:
     known = profiles.load()
     if name is None and not known.documents:
-        raise profiles.nobody(PERSON_NEEDED)
+        error = profiles.nobody()
+        raise login_required(error.problem, error.advice)
     return known.named(name, pending.names)
 
 
@@ -188,7 +189,7 @@ def _acquired(
 
     send = context.transport()
     try:
-        client = authenticated_client(profile, context)
+        client = client_of_profile(profile, context)
     except ClientExpiredError as error:
         raise login_required(error.problem, f"run: {login_command(profile)}") from None
     browser = context.terminal.has_display()

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, TypeAlias
 
-from grantflow.cli.errors import CommandError
+from grantflow.cli.errors import ProfileError
 from grantflow.cli.output import warn
 from grantflow.core.acquisition.freshness import SKEW
 from grantflow.core.values.token import Token
@@ -65,7 +65,7 @@ def keep_fresh(
             token = acquire(SKEW.soft.of(current))
             if token.access_token != current.access_token:
                 file.write(token.access_token)
-        except (CommandError, StoreError) as error:
+        except (ProfileError, StoreError) as error:
             if str(error) != trouble:
                 warn(f"the token file is not renewed: {error}")
             trouble = str(error)

@@ -20,12 +20,9 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from grantflow.cli.context import Context
-from grantflow.cli.errors import CommandError, usage
+from grantflow.cli.errors import CommandError, ProfileError, usage
 from grantflow.cli.login.flags import login_command
 from grantflow.cli.output import place, warn
-from grantflow.cli.profiles import profiles
-from grantflow.cli.profiles.client import key_of_profile
-from grantflow.cli.profiles.profile import Profile
 from grantflow.cli.token import formats, rejected_tokens
 from grantflow.cli.token.acquire import (
     Demand,
@@ -37,6 +34,9 @@ from grantflow.cli.token.acquire import (
 from grantflow.core.client.provider import endpoint_problem, origin_of
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
+from grantflow.shell.profiles import profiles
+from grantflow.shell.profiles.client import key_of_profile
+from grantflow.shell.profiles.profile import Profile
 
 _BY_HAND: Final = (
     "git runs it after: git config --global "
@@ -191,7 +191,7 @@ def _case(name: str | None, hosts: Sequence[str], origin: str, context: Context)
     given = token_of_environment(name)
     try:
         profile = profiles.load().named(name)
-    except CommandError:
+    except ProfileError:
         if given is None:
             raise
         profile = None

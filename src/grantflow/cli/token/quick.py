@@ -17,10 +17,10 @@ import stat
 import sys
 import time
 
-from grantflow.cli.profiles import GRANTS
 from grantflow.cli.token import formats
 from grantflow.shell.checksum import NAME, checksum
 from grantflow.shell.environment import data_folder
+from grantflow.shell.profiles import GRANTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import Final
 
 from attrs import evolve
 
-from grantflow.cli.errors import CommandError, usage
-from grantflow.cli.profiles.profile import Profile
 from grantflow.core.client.dpop import DPoP
 from grantflow.core.values.json import Members
 from grantflow.core.values.secret import Secret
 from grantflow.shell.environment import home
+from grantflow.shell.profiles.errors import ProfileError, usage
+from grantflow.shell.profiles.profile import Profile
 
 _FOLDER: Final = "keys"
 
@@ -41,7 +41,7 @@ def key_of(profile: Profile) -> DPoP | None:
     return key
 
 
-def key_problem(profile: Profile) -> CommandError | None:
+def key_problem(profile: Profile) -> ProfileError | None:
     """Return what a use of a profile's key would raise; nothing is created."""
     if not profile.dpop:
         return None
@@ -56,9 +56,9 @@ def key_problem(profile: Profile) -> CommandError | None:
     except OSError:
         return None  # doctor's check of the files reports it
     except ImportError as error:
-        return CommandError(f"{profile.name}: {error}", "install it")
+        return ProfileError(f"{profile.name}: {error}", "install it")
     except ValueError:
-        return CommandError(f"{_path(profile)} does not hold a private key", "put the key back")
+        return ProfileError(f"{_path(profile)} does not hold a private key", "put the key back")
     return None if found == profile.dpop else _different(profile)
 
 
@@ -66,15 +66,15 @@ def _path(profile: Profile) -> Path:
     return home() / _FOLDER / (profile.dpop_key_file or f"dpop-{profile.name}.json")
 
 
-def _missing(profile: Profile) -> CommandError:
-    return CommandError(
+def _missing(profile: Profile) -> ProfileError:
+    return ProfileError(
         f"the key that the tokens of {profile.name} are bound to is missing: {_path(profile)}",
         "put it back, or sign in again",
     )
 
 
-def _different(profile: Profile) -> CommandError:
-    return CommandError(
+def _different(profile: Profile) -> ProfileError:
+    return ProfileError(
         f"{_path(profile)} holds another key than the tokens of {profile.name} are bound to",
         "put the former one back, or sign in again",
     )
@@ -88,7 +88,7 @@ def _kept(file: str) -> DPoP:
     except ImportError as error:
         raise usage(f"--dpop: {error}") from None
     except ValueError as error:
-        raise CommandError(f"the key of --dpop is not usable: {error}") from None
+        raise ProfileError(f"the key of --dpop is not usable: {error}") from None
 
 
 def _public(key: DPoP) -> Members:

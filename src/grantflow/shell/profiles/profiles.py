@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
-from grantflow.cli.errors import FAILED, CommandError, login_required, nearest, quoted, usage
-from grantflow.cli.profiles import profile as document
-from grantflow.cli.profiles.profile import Profile
 from grantflow.shell.environment import home
+from grantflow.shell.profiles import profile as document
+from grantflow.shell.profiles.errors import ProfileError, login_required, nearest, quoted, usage
+from grantflow.shell.profiles.profile import Profile
 from grantflow.shell.stores.private_file import PrivateFile
 
 VERSION: Final = 1
@@ -62,7 +62,7 @@ class Profiles:
                 f"finish it with grantflow login --finish --profile {asked}",
             )
         advice = nearest(asked, self.documents, "grantflow list shows the profiles")
-        raise CommandError(
+        raise ProfileError(
             f"no profile {quoted(asked)} in {home()}", advice, kind="unknown_profile"
         )
 
@@ -72,7 +72,7 @@ class Profiles:
         found = document.read(name, self.documents[name])
         if isinstance(found, Profile):
             return found
-        raise CommandError(
+        raise ProfileError(
             f"profile {name!r} in {path()} is not usable: {found}",
             f"remove it with grantflow logout {name}, and sign in again",
         )
@@ -118,7 +118,7 @@ class Profiles:
         """Return whether a profile is one of the same client at the same server."""
         try:
             return _identity(self.named(name)) == _identity(profile)
-        except CommandError:
+        except ProfileError:
             return False
 
     def _default(self) -> str:
@@ -132,13 +132,12 @@ class Profiles:
         raise nobody()
 
 
-def nobody(code: int = FAILED) -> CommandError:
-    """Return the error of a command that needs a profile if there is none."""
-    return CommandError(
+def nobody() -> ProfileError:
+    """Return the error of whatever needs a profile if there is none."""
+    return ProfileError(
         f"no profiles in {home()}",
         "sign in with grantflow login --issuer URL --client-id ID",
-        code=code,
-        kind="login_required",
+        kind="no_profiles",
     )
 
 
@@ -180,7 +179,7 @@ def load() -> Profiles:
             return _read()  # another process may have been quicker
         except ValueError as damage:
             aside = file.move_aside(None)
-            raise CommandError(
+            raise ProfileError(
                 f"{path()} was damaged ({damage}) and is now {aside.name}",
                 "repair it there, or sign in again with grantflow login",
                 kind=DAMAGED,
@@ -209,7 +208,7 @@ def _change(edit: Callable[[Profiles], Profiles]) -> Profiles:
         try:
             found = _read()
         except ValueError:
-            raise CommandError(f"{path()} was damaged meanwhile", "try again") from None
+            raise ProfileError(f"{path()} was damaged meanwhile", "try again") from None
         changed = edit(found)
         members = {
             **changed.rest,
@@ -226,7 +225,7 @@ def default_name() -> str | None:
     """Return the default profile's name, ``None`` if the file does not say."""
     try:
         return _read().default
-    except (OSError, ValueError, CommandError):
+    except (OSError, ValueError, ProfileError):
         return None
 
 
@@ -249,7 +248,7 @@ def parsed(text: bytes) -> Profiles:
         raise ValueError("it is not a JSON object")
     version, default, chosen, documents = (found.get(name) for name in _OWN)
     if isinstance(version, int) and version > VERSION:
-        raise CommandError(f"{path()} was written by a newer grantflow", "update this one")
+        raise ProfileError(f"{path()} was written by a newer grantflow", "update this one")
     if version != VERSION or not isinstance(documents, dict):
         raise ValueError("it has no profiles")
     rest = {name: value for name, value in found.items() if name not in _OWN}

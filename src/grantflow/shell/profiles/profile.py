@@ -10,9 +10,9 @@ from typing import Final, Literal, TypeAlias, final
 
 from attrs import asdict, field, fields, frozen
 
-from grantflow.cli.profiles import GRANTS
 from grantflow.core.values.json import Json, Members, plain
 from grantflow.core.values.parsing import text_of, words
+from grantflow.shell.profiles import GRANTS
 
 Grant: TypeAlias = Literal["device", "client_credentials", "given"]
 """How the token was acquired: by a grant, or by hand (``--token-stdin``)."""
