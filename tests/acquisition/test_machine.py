@@ -38,8 +38,11 @@ from grantflow.core.acquisition.states import (
     Delete,
     Deleted,
     Deleting,
+    Effect,
     Locked,
     Locking,
+    Mark,
+    Marking,
     NotAcquired,
     ReadCache,
     ReadingCache,
@@ -54,7 +57,7 @@ from grantflow.core.acquisition.states import (
 )
 from grantflow.core.client.identity import Grant
 from grantflow.core.values.response import Reply
-from tests.support.samples import ACME, CLIENT, WALL, instant, moment, seconds
+from tests.support.samples import ACME, CLIENT, WALL, instant, moment, seconds, unmarked
 
 
 def stored(name: str, left: float, *, refresh: bool) -> Token:
@@ -74,6 +77,7 @@ DEAD = stored("dead", -100, refresh=True)
 SPENT = stored("spent", -100, refresh=False)
 SIBLING = stored("sibling", 3000, refresh=True)
 ROTATED = stored("rotated", -50, refresh=True)
+MARKED = tuple(evolve(token, refresh_sent=True) for token in (AGING, STALE, DEAD))
 APP = Token(access_token="app")
 
 
@@ -101,7 +105,8 @@ REPLIES: tuple[Reply, ...] = (
     Fault("timeout", "maybe"),
     Fault("refused", "no"),
 )
-STORED = (None, FRESH, AGING, STALE, DEAD, SPENT)
+DOUBTFUL = (REPLIES[5], REPLIES[7])
+STORED = (None, FRESH, AGING, STALE, DEAD, SPENT, *MARKED)
 LATER = (SIBLING, ROTATED, None)
 
 
@@ -116,6 +121,8 @@ class Node:
     looked_after_refresh: bool = True
     refreshed: tuple[str, ...] = ()
     last_was_invalid_grant: bool = False
+    doubtful: bool = False
+    """The last refresh may have been acted on, and its answer does not say."""
 
 
 @define
@@ -131,7 +138,7 @@ def at(now: Instant) -> Moment:
     return Moment(now, WALL + now)
 
 
-def events(node: Node, due: ReadCache | TakeLock | Send | Save | Delete) -> list[AcquisitionEvent]:
+def events(node: Node, due: Effect) -> list[AcquisitionEvent]:
     now = node.now
     match due:
         case ReadCache():
@@ -141,7 +148,8 @@ def events(node: Node, due: ReadCache | TakeLock | Send | Save | Delete) -> list
                 GaveUp(now),
             ]
         case TakeLock():
-            looks = (node.in_store, *LATER) if node.claimed else STORED
+            others = tuple(each for each in LATER if unmarked(each) != unmarked(node.in_store))
+            looks = (node.in_store, *others) if node.claimed else STORED
             return [
                 *([] if due.wait else [Busy()]),
                 *(Locked(each, app, at(now)) for each in looks for app in (None, APP)),
@@ -151,6 +159,8 @@ def events(node: Node, due: ReadCache | TakeLock | Send | Save | Delete) -> list
         case Send(not_before=not_before):
             later = Instant(max(now, not_before) + seconds(1))
             return [*(Replied(reply, at(later)) for reply in REPLIES), GaveUp(now)]
+        case Mark():
+            return [Saved(), StoreFailed("disk full", at(now)), GaveUp(now)]
         case Save():
             return [Saved(), SaveFailed("disk full"), GaveUp(now)]
         case Delete():
@@ -163,12 +173,15 @@ def follow(session: Acquisition, node: Node, event: AcquisitionEvent) -> Node:
     now = event.now.mono if isinstance(event, timed) else node.now
     claimed = node.claimed or isinstance(event, (Locked, StoreFailed))
     in_store = event.stored if isinstance(event, Locked) else node.in_store
-    looked, refreshed, invalid = (
+    if isinstance(state, Marking) and isinstance(event, Saved):
+        in_store = state.token
+    looked, refreshed, invalid, doubtful = (
         node.looked_after_refresh,
         node.refreshed,
         node.last_was_invalid_grant,
+        node.doubtful,
     )
-    if isinstance(event, (Locked, StoreFailed)):
+    if isinstance(event, (Locked, StoreFailed)) and not isinstance(state, Marking):
         looked = True
     if isinstance(state, Requesting) and isinstance(event, Replied):
         flow = state.run.flow
@@ -176,9 +189,10 @@ def follow(session: Acquisition, node: Node, event: AcquisitionEvent) -> Node:
         if isinstance(flow, RefreshFlow):
             looked = False
             invalid = event.reply == REPLIES[2]
+            doubtful = event.reply in DOUBTFUL
             if isinstance(event.reply, Fault) and event.reply.reached == "maybe":
                 refreshed = (*refreshed, flow.refresh_token.reveal())
-    return Node(after, now, claimed, in_store, looked, refreshed, invalid)
+    return Node(after, now, claimed, in_store, looked, refreshed, invalid, doubtful)
 
 
 def laws(session: Acquisition, node: Node, event: AcquisitionEvent, after: Node) -> list[str]:
@@ -192,7 +206,8 @@ def laws(session: Acquisition, node: Node, event: AcquisitionEvent, after: Node)
     ):
         if state.token not in (event.stored, event.app):
             broken.append("without the lock, nothing is handed out but what is stored")
-        if state.token in (STALE, DEAD) or (session.early and state.token == AGING):
+        token = state.token
+        if token in (STALE, DEAD) or (session.early and token == AGING):
             broken.append("what has to be renewed waits for the lock")
     if isinstance(before, ReadingCache) and not isinstance(
         state, (Acquired, ReadingCache, Locking, NotAcquired)
@@ -200,7 +215,7 @@ def laws(session: Acquisition, node: Node, event: AcquisitionEvent, after: Node)
         lost = isinstance(event, StoreFailed)
         broken += [] if lost else ["whoever looks only looks"]
     if isinstance(event, Busy) and not isinstance(state, type(before)):
-        served = isinstance(state, Acquired) and state.token == AGING and session.early
+        served = isinstance(state, Acquired) and unmarked(state.token) == AGING and session.early
         broken += [] if served else ["who renews early goes on with the old token"]
     if isinstance(before, Requesting) and not node.claimed and given is None:
         broken.append("nothing is sent before the claim")
@@ -218,6 +233,7 @@ def laws(session: Acquisition, node: Node, event: AcquisitionEvent, after: Node)
             stuck = after.in_store is not None and after.in_store.refresh_token == token
             if not stuck or isinstance(before, Requesting):
                 broken.append("what may have arrived is not sent again")
+    broken += marks(session, node, event, after)
     new = isinstance(state, Acquired) and state.token.access_token.reveal() == "new"
     if new and not isinstance(before, (Saving, Acquired)):
         broken.append("a new token is saved before anyone sees it")
@@ -235,6 +251,32 @@ def laws(session: Acquisition, node: Node, event: AcquisitionEvent, after: Node)
         broken.append("a refused token is not handed out")
     if isinstance(before, (Acquired, NotAcquired)) and state != before:
         broken.append("an end absorbs everything")
+    return broken
+
+
+def marks(session: Acquisition, node: Node, event: AcquisitionEvent, after: Node) -> list[str]:
+    """Say what is broken of the rules about what is stored beside a refresh (Machine 11)."""
+    before, state = node.state, after.state
+    broken = []
+    refreshes = isinstance(state, Requesting) and isinstance(state.run.flow, RefreshFlow)
+    begins = refreshes and not isinstance(before, Requesting)
+    if refreshes and not (after.in_store is not None and after.in_store.refresh_sent):
+        broken.append("a token is marked before its refresh token is sent")
+    if begins and isinstance(event, Locked) and (found := event.stored) is not None:
+        serves = found.expires_at is not None and WALL + after.now < found.expires_at
+        if serves and not is_refused(found, session.refused):
+            broken.append("a marked token is not sent while the one beside it serves")
+    if isinstance(before, Requesting) and isinstance(before.run.flow, RefreshFlow):
+        unmarks = isinstance(state, Marking)
+        if unmarks and after.doubtful:
+            broken.append("the mark stays while the outcome is not known")
+        unreached = isinstance(event, Replied) and event.reply in (REPLIES[4], REPLIES[8])
+        found_marked = before.old is not None and before.old.refresh_sent
+        if unreached and isinstance(state, Locking) and not found_marked:
+            broken.append("the mark goes where the server did not act")
+    failed = isinstance(before, Marking) and isinstance(event, StoreFailed)
+    if failed and isinstance(before.then, Requesting) and refreshes:
+        broken.append("what cannot be marked is not sent")
     return broken
 
 
@@ -322,13 +364,20 @@ def test_what_was_given_needs_no_store() -> None:
 
 
 def play(session: Acquisition, *events: AcquisitionEvent) -> AcquisitionState:
-    """Return the state after the events; who looks before a claim sees the same."""
+    """Return the state after the events; who looks before a claim sees the same.
+
+    Marks are stored as they come.
+    """
     state = session.start(moment())
     if events and isinstance(first := events[0], Locked):
         state = session.step(state, CacheRead(first.stored, first.app, first.now))
     for event in events:
-        state = session.step(state, event)
+        state = marked(session, session.step(state, event))
     return state
+
+
+def marked(session: Acquisition, state: AcquisitionState) -> AcquisitionState:
+    return session.step(state, Saved()) if isinstance(state, Marking) else state
 
 
 DEVICE = Acquisition(client=CLIENT, grant="device", key="k", may_ask=False)
@@ -390,7 +439,7 @@ def test_trouble_forgets_nothing(reply: Reply) -> None:
     state = play(DEVICE, Locked(DEAD, None, NOW))
     while isinstance(state, Requesting):
         later = Instant(state.send.not_before)
-        state = DEVICE.step(state, Replied(reply, at(later)))
+        state = marked(DEVICE, DEVICE.step(state, Replied(reply, at(later))))
     assert isinstance(state, Locking)
     end = DEVICE.step(state, Locked(DEAD, None, NOW))
     assert isinstance(end, NotAcquired)
@@ -480,9 +529,8 @@ def test_a_store_that_never_says_the_same_twice_is_not_followed_for_ever() -> No
         if isinstance(state, Requesting):
             state = DEVICE.step(state, INVALID)
         elif isinstance(state, Locking):
-            state = DEVICE.step(
-                state, Locked(stored(f"other {number}", -10, refresh=True), None, NOW)
-            )
+            other = Locked(stored(f"other {number}", -10, refresh=True), None, NOW)
+            state = marked(DEVICE, DEVICE.step(state, other))
     assert isinstance(state, Deleting)
 
 
@@ -491,6 +539,70 @@ def test_an_event_that_answers_nothing_changes_nothing() -> None:
     clearing = play(DEVICE, Locked(DEAD, None, NOW), INVALID, Locked(DEAD, None, NOW))
     for state in (ReadingCache(), Locking(), obtaining, clearing):
         assert DEVICE.step(state, Saved()) == state
+    marking = DEVICE.step(Locking(), Locked(DEAD, None, NOW))
+    assert isinstance(marking, Marking)
+    assert DEVICE.step(marking, Replied(NEW, NOW)) == marking
     keeping = DEVICE.step(obtaining, Replied(NEW, NOW))
     assert isinstance(keeping, Saving)
     assert DEVICE.step(keeping, Replied(NEW, NOW)) == keeping
+
+
+SENT = evolve(DEAD, refresh_sent=True)
+TROUBLE = (REPLIES[4], REPLIES[5], Fault("timeout", "maybe"), Fault("refused", "no"))
+
+
+def test_a_token_is_marked_before_its_refresh_token_is_sent() -> None:
+    state = DEVICE.step(Locking(), Locked(DEAD, None, NOW))
+    assert DEVICE.due(state) == Mark("k", SENT)
+    assert isinstance(DEVICE.step(state, Saved()), Requesting)
+    assert DEVICE.step(state, GaveUp(instant(0))) == NotAcquired(Failed(Cancelled()))
+    found = DEVICE.step(Locking(), Locked(SENT, None, NOW))
+    assert isinstance(found, Requesting), "it is marked already"
+
+
+@pytest.mark.parametrize("reply", TROUBLE)
+def test_the_mark_goes_only_where_the_server_did_not_act(reply: Reply) -> None:
+    def answered(token: Token) -> AcquisitionState:
+        sent = play(EARLY, CacheRead(token, None, NOW), Locked(token, None, NOW))
+        assert isinstance(sent, Requesting)
+        return EARLY.step(sent, Replied(reply, NOW))
+
+    after = answered(AGING)
+    assert isinstance(after, Marking) == (reply in (TROUBLE[0], TROUBLE[3]))
+    if isinstance(after, Marking):
+        assert EARLY.due(after) == Mark("k", AGING)
+        lost = EARLY.step(after, StoreFailed("disk full", NOW))
+        assert lost == evolve(after.then, notes=("disk full",))
+    assert isinstance(answered(SENT), Locking), "marked by another run: it stays in doubt"
+
+
+def test_a_marked_token_serves_to_its_end_and_is_sent_again_after_it() -> None:
+    asking = evolve(DEVICE, may_ask=True)
+    for session, token in ((EARLY, AGING), (asking, STALE)):
+        sent = evolve(token, refresh_sent=True)
+        state = play(session, CacheRead(sent, None, NOW), Locked(sent, None, NOW))
+        assert state == Acquired(sent), "nobody is asked while it serves"
+    refused = evolve(DEVICE, refused=AGING)
+    for session, token in ((DEVICE, DEAD), (refused, AGING)):
+        sent = evolve(token, refresh_sent=True)
+        assert isinstance(play(session, Locked(sent, None, NOW)), Requesting)
+    machine = evolve(DEVICE, grant="client_credentials")
+    state = play(machine, Locked(evolve(STALE, refresh_sent=True), None, NOW))
+    assert isinstance(state, Requesting)
+    assert not isinstance(state.run.flow, RefreshFlow), "the client's own secret spends nothing"
+
+
+def test_what_cannot_be_marked_is_not_sent() -> None:
+    full = StoreFailed("disk full", NOW)
+    for session, token in ((DEVICE, STALE), (EARLY, AGING)):
+        state = session.step(Locking(), Locked(token, None, NOW))
+        assert session.step(state, full) == Acquired(token, "stored", ("disk full",))
+    end = DEVICE.step(DEVICE.step(Locking(), Locked(DEAD, None, NOW)), full)
+    assert isinstance(end, NotAcquired)
+    assert isinstance(end.problem, InteractionRequired)
+    assert end.notes == ("disk full",)
+
+
+def test_a_sibling_s_mark_is_no_newer_token() -> None:
+    state = play(DEVICE, Locked(DEAD, None, NOW), INVALID, Locked(SENT, None, NOW))
+    assert DEVICE.due(state) == Delete("k")

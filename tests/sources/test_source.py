@@ -54,7 +54,7 @@ from grantflow.testing import (
     VirtualClock,
 )
 from tests.support.blocking_async import KINDS, Awaited, Kind, at_once
-from tests.support.samples import seconds
+from tests.support.samples import seconds, unmarked
 
 HOUR = timedelta(hours=1)
 
@@ -359,9 +359,62 @@ def test_trouble_during_a_refresh_deletes_nothing(reply: Fault | Response) -> No
     stage.script(outages=(Outage(now, now + HOUR, reply),))
     problem = value(source.try_token())
     assert isinstance(problem, Failed)
-    assert stage.store.read(source.key) == first
+    stored = stage.store.read(source.key)
+    assert unmarked(stored) == first
+    assert stored is not None
+    assert stored.refresh_sent == (reply != Fault("refused", "no")), "marked, where in doubt"
     stage.script(outages=())
     assert isinstance(value(source.try_token()), Token)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [Fault("timeout", "maybe"), Response(500, {}, b""), Response(502, {}, b"<html>"), SystemExit],
+)
+def test_a_refresh_with_a_lost_answer_waits_for_the_old_token_s_end(
+    lost: Reply | type[BaseException], tmp_path: Path
+) -> None:
+    """Any source that finds the mark obeys it, also after one that died with its request."""
+    stage = Stage(store=FileStore(tmp_path))
+    stage.source().token()
+    stage.clock.advance(timedelta(minutes=56))
+    sent: list[Request] = []
+
+    def losing(request: Request) -> Reply:
+        sent.append(request)
+        if isinstance(lost, type):
+            raise lost
+        return lost
+
+    for minute in range(8):
+        source = stage.source(interactive=False, transport=losing, skew=Skew(needed=HOUR / 6))
+        try:
+            assert isinstance(value(source.try_token()), Token) == (minute < 4)
+        except SystemExit:
+            assert minute in (0, 4, 5, 6, 7)
+        stage.clock.advance(timedelta(minutes=1))
+        assert len(sent) == 1 + max(0, minute - 3), "again only when the old token ended"
+
+
+def test_a_refresh_that_was_not_acted_on_is_sent_again(tmp_path: Path) -> None:
+    stage = Stage(store=FileStore(tmp_path))
+    stage.source().token()
+    stage.clock.advance(timedelta(minutes=56))
+    answers = [
+        Response(503, {"Retry-After": "900"}, b""),
+        Response(429, {"Retry-After": "900"}, b""),
+    ]
+    sources = [
+        stage.source(transport=lambda _, each=each: each, skew=Skew(needed=HOUR / 6))  # type: ignore[misc]
+        for each in (*answers, Fault("refused", "no"))
+    ]
+    for source in sources:
+        assert isinstance(value(source.try_token()), Token), "the old one serves"
+        stored = stage.store.read(source.key)
+        assert stored is not None
+        assert not stored.refresh_sent
+    stage.source(skew=Skew(needed=HOUR / 6)).token()
+    assert stage.counts["refresh"] == 1
 
 
 def test_after_an_uncertain_refresh_the_store_is_looked_at_first() -> None:

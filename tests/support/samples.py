@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-from grantflow import Client, ClientSecretPost, Instant, Moment, Provider, Response
+from attrs import evolve
+
+from grantflow import Client, ClientSecretPost, Instant, Moment, Provider, Response, Token
 
 WALL = datetime(2026, 1, 1, tzinfo=UTC)
 ACME = Provider(
@@ -35,3 +37,8 @@ def reply(status: int, body: object = None, **headers: str) -> Response:
     """An answer; ``retry_after="5"`` is the header ``Retry-After``."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status, {name.replace("_", "-"): text for name, text in headers.items()}, data)
+
+
+def unmarked(token: Token | None) -> Token | None:
+    """Return a stored token without the mark that its refresh token was sent."""
+    return None if token is None else evolve(token, refresh_sent=False)

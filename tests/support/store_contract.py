@@ -40,6 +40,7 @@ FULL = Token(
     expires_at=WALL,
     issued_at=WALL,
     extra=Members({"sub": "alice"}),
+    refresh_sent=True,
 )
 
 visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
@@ -54,6 +55,7 @@ tokens = st.builds(
     id_token=st.none() | visible,
     extra=objects.map(Members),
     issued_at=moments,
+    refresh_sent=st.booleans(),
 )
 contract = settings(
     deadline=None,

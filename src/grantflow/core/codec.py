@@ -28,6 +28,7 @@ MEMBERS: Final = frozenset(
         "id_token",
         "extra",
         "issued_at",
+        "refresh_sent",
     }
 )
 """What ``dump_token`` may write; a store keeps every other member that it finds."""
@@ -49,6 +50,7 @@ def dump_token(token: Token) -> dict[str, object]:
         "id_token": None if token.id_token is None else token.id_token.reveal(),
         "extra": plain(token.extra) or None,
         "issued_at": _text(token.issued_at),
+        "refresh_sent": token.refresh_sent or None,
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -94,6 +96,7 @@ def _read(found: Members) -> Result[Token, str]:
             id_token=id_token,
             extra=extra if isinstance(extra, Members) else Members(),
             issued_at=_moment(found.get("issued_at")),
+            refresh_sent=found.get("refresh_sent") is True,
         )
         for access_token in sendable(found, "access_token")
         for refresh_token in maybe_sendable(found, "refresh_token")

@@ -8,7 +8,10 @@ Rules, the first that applies:
 3. A stored token is used while it is fresh; while it ages, too, unless this caller renews early.
 4. A refresh token renews. Else the client's own secret gets a new token. Else, a token that has
    not ended yet is better than asking a person.
-5. A person is asked only where that is allowed, and never otherwise.
+5. A refresh token that was sent with an outcome that is not known (``refresh_sent``) may be spent,
+   and a second use may end the whole grant (RFC 9700 section 4.14.2). It is sent again only when
+   the access token beside it does not serve any more: then nothing is lost by it.
+6. A person is asked only where that is allowed, and never otherwise.
 """
 
 from __future__ import annotations
@@ -122,8 +125,14 @@ def is_refused(token: Token, refused: Token | None) -> bool:
 
 def _renewal(found: Candidates, stored: Token | None, now: datetime) -> Plan:
     if stored is not None and stored.refresh_token is not None:
-        return Renew(stored, stored.refresh_token)
+        in_doubt = stored.refresh_sent and _serves(stored, found, now)
+        if not in_doubt:
+            return Renew(stored, stored.refresh_token)
     return without_refresh(found, now)
+
+
+def _serves(stored: Token, found: Candidates, now: datetime) -> bool:
+    return alive(stored, now) and not is_refused(stored, found.refused)
 
 
 def without_refresh(found: Candidates, now: datetime) -> Plan:
@@ -131,6 +140,6 @@ def without_refresh(found: Candidates, now: datetime) -> Plan:
     if found.can_use_secret:
         return UseSecret()
     stored = found.stored
-    if stored is not None and not is_refused(stored, found.refused) and alive(stored, now):
+    if stored is not None and _serves(stored, found, now):
         return Use(stored, "stored")
     return AskPerson() if found.may_ask else Stop()

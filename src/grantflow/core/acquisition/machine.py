@@ -1,7 +1,7 @@
 """A token, whatever it takes: the errand around the flows, as a machine of the same form.
 
-``step(state, event) -> state``, and what is due is a function of the state: ``TakeLock``, ``Send``,
-``Save``, ``Delete``, or an end. Rules:
+``step(state, event) -> state``, and what is due is a function of the state: ``TakeLock``, ``Mark``,
+``Send``, ``Save``, ``Delete``, or an end. Rules:
 
 1. A token that is stored and good costs no lock. Nothing is asked of a server before the key is
    claimed and the store was read again: whoever held the lock before may have left a token.
@@ -14,7 +14,11 @@
    any other refusal of a refresh, by whatever name, a person is asked where one may be; only
    ``invalid_client`` is a mistake that no person mends by signing in.
 6. A token that has not ended is handed out where renewing it failed.
-7. Where nobody may be asked, no device flow begins (``precedence``).
+7. Where nobody may be asked, no device flow begins (``candidates``).
+8. A stored token is marked before its refresh token is sent, so that whoever finds it after a lost
+   answer or a crash knows (``candidates``). What cannot be marked is not sent. The mark goes where
+   the last attempt did not reach the server, or was not acted on (429, 503), unless the mark was
+   found there; a new token has none.
 """
 
 from __future__ import annotations
@@ -49,6 +53,8 @@ from grantflow.core.acquisition.states import (
     Deleting,
     Locked,
     Locking,
+    Mark,
+    Marking,
     NotAcquired,
     Notes,
     ReadCache,
@@ -132,6 +138,8 @@ class Acquisition:
                 return ReadCache(self.key)
             case Locking(spare=spare):
                 return TakeLock(self.key, wait=spare is None)
+            case Marking(token):
+                return Mark(self.key, token)
             case Requesting():
                 return state.send
             case Saving(token):
@@ -150,6 +158,8 @@ class Acquisition:
                 return self._looked(event)
             case Locking():
                 return self._consulted(state, event)
+            case Marking():
+                return self._marked(state, event)
             case Requesting():
                 return self._obtained(state, event)
             case Saving():
@@ -216,7 +226,7 @@ class Acquisition:
     ) -> AcquisitionState:
         if tried is None:
             return self._planned(choose(found, now.wall, self.skew), found, notes, now)
-        changed = found.stored is not None and found.stored != tried.token
+        changed = found.stored is not None and not _same(found.stored, tried.token)
         # A store that never says the same twice must not keep us busy for ever.
         if changed and notes.count(_ADOPTED) < _ADOPTIONS:
             notes = (*notes, _ADOPTED)
@@ -254,7 +264,7 @@ class Acquisition:
             case Renew(old, refresh_token):
                 client = speaking_for(self.client, old.extra)
                 flow = RefreshFlow(client, refresh_token, scope=old.scope, backoff=self.backoff)
-                return self._going(begin(flow, now), found, old, notes, now)
+                return self._before(begin(flow, now), found, old, notes, now)
             case UseSecret():
                 machine = begin(ClientCredentialsFlow(self.client, backoff=self.backoff), now)
                 return self._going(machine, found, None, notes, now)
@@ -271,6 +281,29 @@ class Acquisition:
             case _:
                 assert_never(plan)
 
+    def _before(
+        self, run: Run[GrantState], found: Candidates, old: Token, notes: Notes, now: Moment
+    ) -> AcquisitionState:
+        then = self._going(run, found, old, notes, now)
+        if isinstance(then, Requesting) and not old.refresh_sent:
+            return Marking(evolve(old, refresh_sent=True), then, found)
+        return then
+
+    def _marked(self, state: Marking, event: AcquisitionEvent) -> AcquisitionState:
+        match state.then, event:
+            case then, Saved():
+                return then
+            case Requesting(notes=notes), StoreFailed(problem, now):
+                # A refresh would spend what nobody can keep the successor of.
+                plan = without_refresh(state.found, now.wall)
+                return self._planned(plan, state.found, (*notes, problem), now)
+            case Locking() as then, StoreFailed(problem):
+                return evolve(then, notes=(*then.notes, problem))
+            case then, GaveUp():
+                return NotAcquired(Failed(Cancelled()), then.notes)
+            case _:
+                return state
+
     def _going(
         self,
         run: Run[DeviceState] | Run[GrantState],
@@ -286,7 +319,9 @@ class Acquisition:
                 return Saving(token if old is None else renewed(old, token), notes)
             case (Expired() | Failed()) as problem:
                 if old is not None:
-                    return Locking(Tried(old, problem), notes)
+                    again = Locking(Tried(old, problem), notes)
+                    clean = not old.refresh_sent and _not_acted_on(problem)
+                    return Marking(old, again, found) if clean else again
                 if found.stored is not None and self._good(found.stored, now):
                     why = f"the token was not renewed: {sentence(problem)}"
                     return Acquired(found.stored, "stored", (*notes, why), _pause(problem))
@@ -333,6 +368,18 @@ class Acquisition:
                 Failed(InvalidResponse("the server gave the refused token again")), notes
             )
         return Acquired(state.token, "stored", notes)
+
+
+def _same(one: Token, other: Token) -> bool:
+    return evolve(one, refresh_sent=False) == evolve(other, refresh_sent=False)
+
+
+def _not_acted_on(problem: Expired | Failed) -> bool:
+    match problem:
+        case Failed(Unreachable(fault)) | Expired(Fault() as fault):
+            return fault.reached == "no"
+        case _:
+            return False
 
 
 def _pause(problem: Expired | Failed) -> timedelta | None:

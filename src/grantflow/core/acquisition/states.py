@@ -66,6 +66,21 @@ class Requesting:
 
 @final
 @frozen
+class Marking:
+    """About to store ``token`` with another mark than before; afterwards comes ``then``.
+
+    Before a refresh it is marked as sent, ``then`` is the refresh, and ``found`` says what is left
+    to try where the mark cannot be stored. After one that the server did not act on, the mark is
+    removed, and ``then`` looks into the store again.
+    """
+
+    token: Token
+    then: Requesting | Locking
+    found: Candidates
+
+
+@final
+@frozen
 class Saving:
     """A new token is there, and not yet safe."""
 
@@ -107,7 +122,7 @@ class NotAcquired:
 
 
 AcquisitionState: TypeAlias = (
-    ReadingCache | Locking | Requesting | Saving | Deleting | Acquired | NotAcquired
+    ReadingCache | Locking | Marking | Requesting | Saving | Deleting | Acquired | NotAcquired
 )
 
 
@@ -133,6 +148,15 @@ class TakeLock:
 
 @final
 @frozen
+class Mark:
+    """Store the token, whose mark (``refresh_sent``) is new, before anything else happens."""
+
+    key: str
+    token: Token
+
+
+@final
+@frozen
 class Save:
     """Store the token durably."""
 
@@ -148,7 +172,8 @@ class Delete:
     key: str
 
 
-AcquisitionDue: TypeAlias = ReadCache | TakeLock | Send | Save | Delete | Acquired | NotAcquired
+Effect: TypeAlias = ReadCache | TakeLock | Mark | Send | Save | Delete
+AcquisitionDue: TypeAlias = Effect | Acquired | NotAcquired
 
 
 @final
@@ -180,7 +205,7 @@ class Locked:
 @final
 @frozen
 class StoreFailed:
-    """The store cannot be used; the session goes on without it."""
+    """The store cannot be used, or not written; the session goes on without it."""
 
     problem: str
     now: Moment
@@ -198,7 +223,7 @@ class Replied:
 @final
 @frozen
 class Saved:
-    """The token is safe."""
+    """The token is safe, or its mark is."""
 
 
 @final

@@ -39,6 +39,8 @@ class Token:
     ``issued_at`` has. ``token_type`` is kept as sent.
     ``scope`` is what was granted: where the server omits it, what was requested.
     ``extra`` keeps the members that the RFC does not name.
+    ``refresh_sent`` marks a stored token whose refresh token was sent, with an outcome that is not
+    known.
 
     >>> Token(access_token="at-1").authorization
     Secret('***')
@@ -54,6 +56,7 @@ class Token:
     id_token: Secret | None = field(default=None, converter=maybe_secret)
     extra: Members = field(factory=Members, converter=Members)
     issued_at: datetime | None = field(default=None, validator=_aware_if_known)
+    refresh_sent: bool = False
 
     @property
     def authorization(self) -> Secret:

@@ -25,6 +25,8 @@ from grantflow.core.acquisition.states import (
     AcquisitionEvent,
     AcquisitionState,
     Delete,
+    Effect,
+    Mark,
     NotAcquired,
     ReadCache,
     Replied,
@@ -80,14 +82,14 @@ async def settle(session: Acquisition, ports: AsyncPorts) -> Acquired | NotAcqui
         state = session.step(state, await _performed(due, ports))
 
 
-async def _performed(
-    due: ReadCache | TakeLock | Send | Save | Delete, ports: AsyncPorts
-) -> AcquisitionEvent:
+async def _performed(due: Effect, ports: AsyncPorts) -> AcquisitionEvent:
     match due:
         case ReadCache():
             happened = await ports.in_store(ports.entry.read)
         case TakeLock(wait=wait):
             happened = await _lock(ports, wait=wait)
+        case Mark(token=token):
+            happened = await ports.in_store(lambda: ports.entry.mark(token))
         case Save(token=token):
             happened = await ports.in_store(lambda: ports.entry.save(token))
         case Delete():

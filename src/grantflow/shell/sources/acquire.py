@@ -19,7 +19,9 @@ from grantflow.core.acquisition.states import (
     CacheRead,
     Delete,
     Deleted,
+    Effect,
     Locked,
+    Mark,
     NotAcquired,
     ReadCache,
     Replied,
@@ -59,9 +61,7 @@ def acquire(session: Acquisition, ports: Ports) -> Acquired | NotAcquired:
             state = session.step(state, _performed(due, ports, entry))
 
 
-def _performed(
-    due: ReadCache | TakeLock | Send | Save | Delete, ports: Ports, entry: StoredEntry
-) -> AcquisitionEvent:
+def _performed(due: Effect, ports: Ports, entry: StoredEntry) -> AcquisitionEvent:
     match due:
         case Send(request=request, not_before=not_before):
             ports.clock.sleep_until(not_before)
@@ -71,6 +71,8 @@ def _performed(
             happened = entry.read()
         case TakeLock(wait=wait):
             happened = entry.lock(wait=wait)
+        case Mark(token=token):
+            happened = entry.mark(token)
         case Save(token=token):
             happened = entry.save(token)
         case Delete():
@@ -135,17 +137,28 @@ class StoredEntry:
         except StoreError as error:
             return _unusable(error)
 
+    def mark(self, token: Token) -> Happened:
+        """Store a token that is there already, with another mark."""
+        try:
+            self._write(token)
+        except StoreError as error:
+            return _unusable(error)
+        return lambda _: Saved()
+
     def save(self, token: Token) -> Happened:
         """Store a token."""
         try:
-            claim = self.claimed(wait=getattr(self._store, "blocking", True))
-            if claim is None:
-                raise StoreError("another owner has the lock")
-            claim.save(token)
+            self._write(token)
         except StoreError as error:
             problem = SaveFailed(f"the token could not be saved: {error}")
             return lambda _: problem
         return lambda _: Saved()
+
+    def _write(self, token: Token) -> None:
+        claim = self.claimed(wait=getattr(self._store, "blocking", True))
+        if claim is None:
+            raise StoreError("another owner has the lock")
+        claim.save(token)
 
     def delete(self) -> Happened:
         """Remove what is stored."""
