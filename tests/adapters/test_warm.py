@@ -49,12 +49,15 @@ def test_a_renewed_token_is_spelt_anew() -> None:
     assert auth(prepared()).headers["Authorization"] == "Bearer at-2"
 
 
-def test_a_token_of_another_type_is_spelt_by_its_own_type() -> None:
-    spelling = Spelling("Authorization", None)
-    texts = [
-        spelling.text(Token(access_token="at-1", token_type=kind)) for kind in ("bearer", "mac")
-    ]
-    assert texts == ["Bearer at-1", "mac at-1"]
+def test_a_type_that_is_not_understood_is_sent_only_as_the_caller_says() -> None:
+    """RFC 6749 section 7.1: a client must not use a token whose type it does not understand."""
+    tokens = [Token(access_token="at-1", token_type=kind) for kind in ("bearer", "dPoP", "mac")]
+    own, named = Spelling("Authorization", None), Spelling("Authorization", "MAC")
+    assert [own.text(each) for each in tokens[:2]] == ["Bearer at-1", "DPoP at-1"]
+    with pytest.raises(GrantError, match="token_type 'mac' is neither Bearer nor DPoP") as caught:
+        own.text(tokens[2])
+    assert "at-1" not in str(caught.value)
+    assert named.text(tokens[2]) == "MAC at-1"
 
 
 def test_a_token_that_no_header_can_hold_is_refused_each_time_and_others_are_not() -> None:

@@ -194,6 +194,34 @@ def test_the_profile_holds_the_spelling_and_no_secret(stage: Stage) -> None:
         assert str(secret) not in text
 
 
+@pytest.mark.parametrize("quickly", [True, False])
+def test_a_header_has_the_word_that_the_provider_names(
+    stage: Stage, quickly: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own(stage, ACME)
+    acme(stage)
+    login(stage, "acme", "--client-id", "app")
+    if not quickly:
+        monkeypatch.setattr("grantflow.cli.token.quick.printed", lambda *_: False)
+    [token] = stage.tokens()
+    header = f"Acme {token['access_token']}"
+    assert stage.run("token", "--format", "header").out == f"Authorization: {header}\n"
+    assert json.loads(stage.run("token", "--format", "headers-json").out) == {
+        "Authorization": header
+    }
+    assert json.loads(stage.run("token", "--format", "json").out)["token_type"] == "Bearer"
+
+
+def test_a_token_of_the_environment_has_the_word_of_its_profile(stage: Stage) -> None:
+    own(stage, ACME)
+    acme(stage)
+    login(stage, "acme", "--client-id", "app")
+    stage.monkeypatch.setenv("GRANTFLOW_TOKEN", "at-env")
+    assert stage.run("token", "--format", "header").out == "Authorization: Acme at-env\n"
+    stage.run("logout", "--local-only")
+    assert stage.run("token", "--format", "header").out == "Authorization: Bearer at-env\n"
+
+
 def test_a_file_of_providers_may_be_named(stage: Stage) -> None:
     own(stage, '[acme]\ntoken_endpoint = "https://elsewhere.example/token"\n')
     (stage.folder / "mine.toml").write_text(ACME)

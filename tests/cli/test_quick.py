@@ -314,7 +314,10 @@ MEMBERS: dict[str, dict[str, list[object]]] = {
         "provider": TEXTS,
         "provider_file": TEXTS,
         "values": PAIRS,
-        "spelling": [{"version": 1, "auth_methods": ["none"], "device": {"method": "GET"}}],
+        "spelling": [
+            {"version": 1, "auth_methods": ["none"], "device": {"method": "GET"}},
+            *({"version": 1, "authorization_scheme": each} for each in ("Acme", "a\nb", "", 7)),
+        ],
         "issuer": URLS,
         "token_endpoint": URLS,
         "device_authorization_endpoint": URLS,

@@ -65,6 +65,23 @@ def test_a_header_is_ready_to_be_sent(stage: Stage) -> None:
     assert ran.out == f"Authorization: Bearer {access_token(stage)}\n"
 
 
+@pytest.mark.parametrize("kind", ["header", "headers-json"])
+def test_a_type_that_is_not_understood_has_no_header(stage: Stage, kind: str) -> None:
+    stage.login()
+    [path] = (stage.home / "tokens").glob("*.json")
+    found = json.loads(path.read_text()) | {"token_type": "mac"}
+    found.pop("crc32")
+    path.write_text(json.dumps(found))
+    ran = stage.run("token", "--format", kind)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.complaint() == (
+        "grantflow: the token's type is 'mac', neither Bearer nor DPoP; "
+        "print it without a header: --format text, or json"
+    )
+    assert stage.run("token").out == f"{access_token(stage)}\n"
+    assert json.loads(stage.run("token", "--format", "json").out)["token_type"] == "mac"
+
+
 def test_json_has_what_a_program_needs(stage: Stage) -> None:
     stage.login("--scope", "read write")
     assert json.loads(stage.run("token", "--format", "json").out) == {

@@ -13,6 +13,7 @@ from typing import Final, Literal, final
 from urllib.parse import parse_qsl
 
 import pytest
+import requests
 from attrs import evolve, field, frozen
 
 from grantflow import (
@@ -27,7 +28,9 @@ from grantflow import (
     Expired,
     Failed,
     Fault,
+    GrantError,
     InvalidResponse,
+    MemoryStore,
     Pending,
     Provider,
     RefreshFlow,
@@ -36,6 +39,8 @@ from grantflow import (
     RequestFormat,
     Response,
     SlowDown,
+    TokenAuth,
+    TokenSource,
     Unreachable,
     run,
 )
@@ -463,6 +468,26 @@ def test_oauth4webapi_space_in_basic() -> None:
     assert asked(spaced)[1] == "Basic Q0xJRU5UX0lEOmElMjBi"
     assert asked(plus)[1] == "Basic Q0xJRU5UX0lEOmErYg=="
     assert "A space in Basic" in PAGE.read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", ["bar", "mac", "N_A", "token"])
+def test_requests_oauth2client_unknown_token_type(kind: str) -> None:
+    """``test_invalid_token_type``: refused there; here stored, and never a header by itself."""
+    sent = Played(VirtualClock(), (reply(200, {"access_token": "foo", "token_type": kind}),))
+    named = evolve(PEER, provider=evolve(PEER.provider, authorization_scheme="Token"))
+
+    def header(client: Client, scheme: str | None = None) -> str:
+        source = TokenSource(
+            client, "client_credentials", store=MemoryStore(), transport=sent, clock=sent.clock
+        )
+        assert source.token().token_type == kind
+        request = requests.Request("GET", "https://api.example.com/").prepare()
+        return str(TokenAuth(source, scheme=scheme)(request).headers["Authorization"])
+
+    with pytest.raises(GrantError, match=f"token_type '{kind}' is neither Bearer nor DPoP"):
+        header(PEER)
+    assert header(PEER, scheme="MAC") == "MAC foo"
+    assert header(named) == "Token foo"
 
 
 def test_oauthlib_extra_parameters() -> None:

@@ -14,7 +14,7 @@ A user's own ones, a document such as a file of TOML, win over them:
 >>> with_own(own).find("acme", host="git.acme.example").scope_separator
 ','
 >>> print(*with_own({"acme": {"like": "keyclaok"}}).mistakes)
-[acme] like: unknown provider 'keyclaok'; did you mean keycloak?
+[acme] like: unknown provider 'keyclaok'; did you mean keycloak or lark?
 """
 
 from __future__ import annotations

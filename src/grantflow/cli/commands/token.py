@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Final, final
 
 from grantflow.cli.context import Context
-from grantflow.cli.errors import quoted, usage
+from grantflow.cli.errors import CommandError, quoted, usage
 from grantflow.cli.output import answer
 from grantflow.cli.parser import Parser, add_choice
 from grantflow.cli.token import formats
 from grantflow.cli.token.acquire import (
     Demand,
     members_of,
+    scheme_of,
     token_with_id,
     valid_token,
     without_proof,
@@ -149,7 +150,16 @@ def _answer(options: Options, context: Context) -> list[str]:
         token = valid_token(options.profile, context, demand)
     if options.format == "kubernetes" and not options.id_token:
         token = without_proof(token)
-    return formats.lines(options.format, members_of(token), wish)
+    members = members_of(token)
+    if options.format in formats.HEADERS:
+        wish.scheme = scheme_of(options.profile)
+        if formats.scheme_for(members, wish) is None:
+            raise CommandError(
+                f"the token's type is {quoted(token.token_type)}, neither Bearer nor DPoP",
+                "print it without a header: --format text, or json",
+                kind="unknown_token_type",
+            )
+    return formats.lines(options.format, members, wish)
 
 
 def _exec_request(usual: str | None, context: Context) -> tuple[str, bool]:

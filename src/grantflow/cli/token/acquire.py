@@ -15,6 +15,7 @@ from grantflow.cli.output import spoken, warn
 from grantflow.cli.profiles.client import client_of_profile
 from grantflow.cli.profiles.secrets import external_token
 from grantflow.cli.token.claims import instant
+from grantflow.cli.token.formats import scheme_in
 from grantflow.core.acquisition.freshness import SKEW, Freshness, Skew, freshness
 from grantflow.core.client.identity import Grant
 from grantflow.core.codec import dump_token
@@ -121,6 +122,15 @@ def without_proof(token: Token) -> Token:
             "key, which the program has to make"
         )
     return token
+
+
+def scheme_of(name: str | None) -> str | None:
+    """Return the word before a profile's token in a header, if its provider names one."""
+    known = profiles.load()
+    try:
+        return scheme_in(known.documents[known.name(name)])
+    except CommandError:  # the token is that of the environment, and there is no such profile
+        return None
 
 
 def members_of(token: Token) -> dict[str, object]:

@@ -29,10 +29,11 @@ class Wish:
     """What a format needs to know besides the token.
 
     ``member`` is the token to print, ``version`` the API version that a Kubernetes client asked
-    for, ``user`` the name that goes with a password, ``server`` the registry that docker asked for.
+    for, ``user`` the name that goes with a password, ``server`` the registry that docker asked for,
+    ``scheme`` the word before an access token in a header, if the provider names one.
     """
 
-    __slots__ = ("member", "server", "user", "version")
+    __slots__ = ("member", "scheme", "server", "user", "version")
 
     def __init__(
         self,
@@ -41,11 +42,13 @@ class Wish:
         version: str = VERSIONS[0],
         user: str = USER,
         server: str = "",
+        scheme: str | None = None,
     ) -> None:
         self.member: str = member
         self.version: str = version
         self.user: str = user
         self.server: str = server
+        self.scheme: str | None = scheme
 
 
 def lines(name: str, token: Members, wish: Wish | None = None) -> list[str]:
@@ -57,10 +60,36 @@ def lines(name: str, token: Members, wish: Wish | None = None) -> list[str]:
     return FORMATS[name](token, wish or Wish())
 
 
-def authorization(token: Members, member: str = "access_token") -> str:
-    """Return the value of an ``Authorization`` header (RFC 6750, RFC 9449 section 7.1)."""
-    scheme = str(token.get("token_type") or "Bearer") if member == "access_token" else "Bearer"
-    return f"{_SCHEMES.get(scheme.lower(), scheme)} {token[member]}"
+HEADERS = ("header", "headers-json")
+"""The formats with the value of an ``Authorization`` header."""
+
+
+def scheme_in(profile: object) -> str | None:
+    """Return the word before a token in a header, if the provider of a stored profile names one."""
+    spelling = profile.get("spelling") if isinstance(profile, dict) else None
+    found = spelling.get("authorization_scheme") if isinstance(spelling, dict) else None
+    return found if isinstance(found, str) and found.isascii() and found.isprintable() else None
+
+
+def scheme_for(token: Members, wish: Wish) -> str | None:
+    """Return the word before a token in a header (RFC 6750, RFC 9449 section 7.1).
+
+    ``None`` if its type is neither Bearer nor DPoP, and the provider names no word: it is not
+    understood, so it must not be sent (RFC 6749 section 7.1).
+
+    >>> scheme_for({"token_type": "bearer"}, Wish()), scheme_for({"token_type": "mac"}, Wish())
+    ('Bearer', None)
+    """
+    if _is_id(wish):
+        return "Bearer"
+    return wish.scheme or _SCHEMES.get(str(token.get("token_type") or "Bearer").lower())
+
+
+def _authorization(token: Members, wish: Wish) -> str:
+    scheme = scheme_for(token, wish)
+    if scheme is None:
+        raise ValueError("the token's type is not understood")
+    return f"{scheme} {token[wish.member]}"
 
 
 def _text(token: Members, wish: Wish) -> list[str]:
@@ -79,11 +108,11 @@ def _json(token: Members, wish: Wish) -> list[str]:
 
 
 def _header(token: Members, wish: Wish) -> list[str]:
-    return [f"Authorization: {authorization(token, wish.member)}"]
+    return [f"Authorization: {_authorization(token, wish)}"]
 
 
 def _headers_json(token: Members, wish: Wish) -> list[str]:
-    return [json.dumps({"Authorization": authorization(token, wish.member)})]
+    return [json.dumps({"Authorization": _authorization(token, wish)})]
 
 
 def _kubernetes(token: Members, wish: Wish) -> list[str]:

@@ -99,6 +99,10 @@ def answer(argv: Sequence[str], now: float) -> list[str] | None:
         if isinstance(request, str) or (_type(token) == "dpop" and not only_id):
             return None
         wish.version = request[0]
+    if kind in formats.HEADERS:
+        wish.scheme = formats.scheme_in(profile)
+        if formats.scheme_for(token, wish) is None:
+            return None
     return formats.lines(kind, token, wish)
 
 

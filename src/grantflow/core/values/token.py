@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import final
+from typing import Final, final
 
 from attrs import field, frozen
 
@@ -28,6 +28,10 @@ class DeviceAuthorization:
     interval: timedelta = timedelta(seconds=5)
     verification_uri_complete: str | None = None
     extra: Members = field(factory=Members, converter=Members)
+
+
+SCHEMES: Final = {"bearer": "Bearer", "dpop": "DPoP"}
+"""The token types that are sent as they are, in lower case, and the word in a header."""
 
 
 @final
@@ -61,6 +65,5 @@ class Token:
     @property
     def authorization(self) -> Secret:
         """Return the value of an ``Authorization`` header (RFC 6750, RFC 9449 section 7.1)."""
-        known = {"bearer": "Bearer", "dpop": "DPoP"}
-        scheme = known.get(self.token_type.lower(), self.token_type)
+        scheme = SCHEMES.get(self.token_type.lower(), self.token_type)
         return Secret(f"{scheme} {self.access_token.reveal()}")

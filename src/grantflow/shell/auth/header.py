@@ -12,7 +12,7 @@ from grantflow.core.acquisition.unauthorized import origins_of, token_origin
 from grantflow.core.flows.states import Failed
 from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.secret import Secret
-from grantflow.core.values.token import Token
+from grantflow.core.values.token import SCHEMES, Token
 from grantflow.core.values.validators import is_http_token
 from grantflow.shell.sources.base import GrantError
 
@@ -54,7 +54,8 @@ class Origins:
 class Spelling:
     """The header that carries a token, and the word before it (RFC 6750 section 2.1).
 
-    ``scheme=None`` takes the token's own type, ``""`` is the bare token.
+    ``scheme=None`` takes the token's own type, which has to be Bearer or DPoP; ``""`` is the bare
+    token.
     """
 
     def __init__(self, header: str, scheme: str | None) -> None:
@@ -67,10 +68,13 @@ class Spelling:
         self._last: tuple[Token, Secret] | None = None
 
     def text(self, token: Token) -> str:
-        """Return the header's value; ``GrantError`` where no header can hold it."""
+        """Return the header's value; ``GrantError`` if the type is not understood, or no fit."""
         last = self._last  # read once: another thread may have another token
         if last is not None and last[0] is token:
             return last[1].reveal()
+        if self._scheme is None and token.token_type.lower() not in SCHEMES:
+            problem = f"token_type {token.token_type[:40]!r} is neither Bearer nor DPoP"
+            raise GrantError(Failed(InvalidResponse(f"{problem}; scheme= says how it is sent")))
         text = self._spelt(token)
         if text is None:
             raise GrantError(Failed(InvalidResponse("the token cannot be sent in a header")))
