@@ -27,6 +27,7 @@ from grantflow.shell.profiles.client import (
     ClientExpiredError,
     key_of_profile,
 )
+from grantflow.shell.profiles.errors import ProfileError
 from grantflow.shell.profiles.profile import Profile
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def scheme_of(name: str | None) -> str | None:
     known = profiles.load()
     try:
         return scheme_in(known.documents[known.name(name)])
-    except CommandError:  # the token is that of the environment, and there is no such profile
+    except ProfileError:  # the token is that of the environment, and there is no such profile
         return None
 
 
