@@ -31,7 +31,8 @@ from .servers import RedisServer, start_redis
 
 pytestmark = pytest.mark.interop
 
-LEASE = timedelta(milliseconds=600)
+LEASE = timedelta(milliseconds=1_500)
+"""Its owner has a second in which a busy machine may not let it renew."""
 LOCK = "grantflow:key:lock"
 ASIDE = "grantflow:key:aside"
 
@@ -79,37 +80,34 @@ class TestADecodingClient(StoreContract, LastingContract):
         return Place(lambda: RedisStore(theirs), place.damage)
 
 
-def test_a_dead_owner_s_lock_ends_with_its_lease(place: Place) -> None:
+def test_a_dead_owner_s_lock_ends_with_its_lease(place: Place, client: Redis) -> None:
     with place.process() as owner, place.process() as next_one:
         owner.ask("claim key")
         os.kill(owner.process.pid, signal.SIGKILL)
-        before = time.monotonic()
+        owner.process.wait()
+        assert client.pttl(LOCK) <= LEASE / timedelta(milliseconds=1)
         assert next_one.ask("claim key") == "-"
-        assert time.monotonic() - before < 3 * LEASE.total_seconds()
 
 
 def test_a_slow_owner_s_lock_is_not_stolen(place: Place, client: Redis) -> None:
     with place.process() as owner, place.process() as next_one:
         owner.ask("claim key")
         next_one.say("claim key")
-        assert next_one.heard(4 * LEASE.total_seconds()) is None
+        assert next_one.heard(2 * LEASE.total_seconds()) is None
         assert 0 < client.pttl(LOCK) <= LEASE / timedelta(milliseconds=1)
         assert owner.ask("save key slow") == "done"
         owner.say("release")
         assert next_one.heard() == "slow"
 
 
-def test_a_lock_is_handed_over_at_once(place: Place) -> None:
-    store = place.open()
+def test_a_lock_is_handed_over_before_its_lease_ends(place: Place, client: Redis) -> None:
+    store = RedisStore(client, lease=timedelta(hours=1))
     with place.process() as child:
         for _ in range(3):
             with store.claim("key"):
                 child.say("claim key")
                 assert child.heard(0.2) is None
-            before = time.monotonic()
             assert child.heard() == "-"
-            # 0.04 at most without the noise of a busy machine, and far from the default lease.
-            assert time.monotonic() - before < 0.5
             child.ask("release")
 
 
@@ -144,14 +142,13 @@ def test_a_lost_lock_loses_no_token_and_is_taken_again(
 
 
 def meeting(
-    place: Place, client: Redis, theirs: Callable[[RedisStore], None]
+    place: Place, client: Redis, theirs: Callable[[Claim], None]
 ) -> tuple[Claim, Callable[[], None]]:
     """Return a claim whose lock is another's now, who did ``theirs``; and how it all ends."""
     claim = RedisStore(client, lease=timedelta(minutes=1)).claim("key")
     entry = claim.__enter__()
     client.delete(LOCK)
-    other = RedisStore(client)
-    with other.claim("key"):
+    with RedisStore(client).claim("key") as other:
         theirs(other)
     return entry, lambda: _ended(claim.__exit__(None, None, None))
 
@@ -159,7 +156,7 @@ def meeting(
 def test_a_newer_token_is_not_overwritten(
     place: Place, client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    entry, end = meeting(place, client, lambda other: other.save("key", issued("newer", 2)))
+    entry, end = meeting(place, client, lambda other: other.save(issued("newer", 2)))
     with caplog.at_level(logging.WARNING, "grantflow"):
         entry.save(issued("older", 1))
     assert place.open().read("key") == issued("newer", 2)
@@ -171,7 +168,7 @@ def test_a_newer_token_is_not_overwritten(
 
 @pytest.mark.parametrize("theirs", [issued("older", 1), Token(access_token="undated")])
 def test_an_older_token_is_kept_aside(place: Place, client: Redis, theirs: Token) -> None:
-    entry, end = meeting(place, client, lambda other: other.save("key", theirs))
+    entry, end = meeting(place, client, lambda other: other.save(theirs))
     entry.save(issued("newer", 2))
     entry.save(issued("newest", 3))
     assert place.open().read("key") == issued("newest", 3)
@@ -181,7 +178,7 @@ def test_an_older_token_is_kept_aside(place: Place, client: Redis, theirs: Token
 
 def test_what_another_removed_is_saved(place: Place, client: Redis) -> None:
     place.open().save("key", issued("first", 0))
-    entry, end = meeting(place, client, lambda other: other.forget("key"))
+    entry, end = meeting(place, client, lambda other: other.forget())
     entry.save(issued("rotated", 1))
     assert place.open().read("key") == issued("rotated", 1)
     end()
@@ -200,7 +197,7 @@ def test_a_claim_forgets_only_what_it_saw(
 ) -> None:
     """The other one renewed first; this one is told invalid_grant."""
     place.open().save("key", issued("first", 0))
-    entry, end = meeting(place, client, lambda other: other.save("key", issued("rotated", 1)))
+    entry, end = meeting(place, client, lambda other: other.save(issued("rotated", 1)))
     with caplog.at_level(logging.WARNING, "grantflow"):
         entry.forget()
     assert "is kept" in caplog.text
