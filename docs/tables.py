@@ -187,7 +187,10 @@ TEMPLATE_KEYS: Final = {
     "client_id": "The client id that it publishes for programs of others; it may hold gaps.",
     "verified": "Against what the entry was checked.",
     "note": "What a person has to do or know.",
-    "scope_required": "`true` where a request without a scope is refused.",
+    "required": "Without what a request is refused: `scope`, `audience`, `resource`.",
+    "machine_required": "The same, for client credentials alone.",
+    "machine_methods": "How a client may prove itself for client credentials, where it is not all "
+    "of `auth_methods`.",
 }
 WHERE_KEYS: Final = {
     "issuer": "Who it says it is: the audience of an assertion.",
@@ -272,7 +275,9 @@ def ways() -> Iterator[tuple[str, str, dict[str, str]]]:
             client = Client(provider=provider, client_id="ID", authentication=METHODS[method])
             # A public client gets no token as a machine, and is told nothing of one.
             public = method == "none" and not provider.public_basic
-            untold = ("token", "introspection") if public else ()
+            machine = not public and method in each.methods_for("client_credentials")
+            untold = {"token"} if not machine else set()
+            untold |= {"introspection"} if public else set()
             proofs = {
                 kind: _proof(client, kind) if kind in played and kind not in untold else ""
                 for kind in KINDS

@@ -462,6 +462,7 @@ def test_the_list_for_programs(stage: Stage) -> None:
     assert {name for name, each in found.items() if each["own"]} == {"tenants"}
     github = found["github"]
     assert github["grants"] == ["device"]
+    assert github["required"] == {"device": []}
     assert github["needs"] == [
         {
             "name": "host",
@@ -496,6 +497,18 @@ def test_what_is_shown_of_one_can_be_pasted(stage: Stage, name: str) -> None:
         ("dagshub", "grantflow login dagshub"),
         ("entra", "grantflow login entra --set tenant=TENANT --client-id ID --scope SCOPE"),
         ("google", "grantflow login google --client-id ID --client-secret-file FILE"),
+        (
+            "entra-v1",
+            "grantflow login entra-v1 --set tenant=TENANT --client-id ID --resource RESOURCE",
+        ),
+        ("auth0", "grantflow login auth0 --set host=HOST --client-id ID"),
+        (
+            "auth0",
+            (
+                "grantflow login auth0 --set host=HOST --client-id ID --client-secret-file FILE "
+                "--audience AUDIENCE --grant client_credentials"
+            ),
+        ),
         (
             "spotify",
             (

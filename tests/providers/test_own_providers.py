@@ -380,3 +380,28 @@ def usual(needs: tuple[Variable, ...]) -> dict[str, str]:
 def test_a_provider_of_one_s_own_may_know_its_public_client() -> None:
     assert read(acme("client_id = 'our-app'")).template("acme").client_id == "our-app"
     assert read(acme()).template("acme").client_id is None
+
+
+def test_what_a_machine_has_to_ask_for_is_told_by_grant() -> None:
+    table = {
+        "token_endpoint": "https://acme.example/token",
+        "device_authorization_endpoint": "https://acme.example/device",
+        "auth_methods": ["none", "client_secret_post", "private_key_jwt"],
+        "client_credentials": True,
+        "required": ["resource", "scope"],
+        "machine_required": ["audience"],
+        "machine_methods": ["client_secret_post"],
+    }
+    acme = providers.with_own({"acme": table}).template("acme")
+    assert acme.required_for("device") == ("scope", "resource")
+    assert acme.required_for("client_credentials") == ("scope", "audience", "resource")
+    assert acme.methods_for("device") == ("none", "client_secret_post", "private_key_jwt")
+    assert acme.methods_for("client_credentials") == ("client_secret_post",)
+    usual = providers.with_own({"acme": {**table, "scope": ["a"], "audience": "b"}})
+    assert usual.template("acme").required_for("client_credentials") == ("resource",)
+
+
+def test_what_is_required_is_one_of_three() -> None:
+    table = {"token_endpoint": "https://acme.example/token", "required": ["scopes"]}
+    [mistake] = providers.with_own({"acme": table}).mistakes
+    assert str(mistake) == "[acme] required: unknown name 'scopes'; did you mean scope?"

@@ -15,7 +15,16 @@ import pytest
 from grantflow import ClientCredentialsFlow, Provider, RefreshFlow, Request, run
 from grantflow.flows import flow_for
 from grantflow.testing import VirtualClock
-from tests.providers.test_vendors import ENTROPY, PLAYED, SPECS, introspect, played, revoke
+from tests.providers.test_vendors import (
+    ENTROPY,
+    PLAYED,
+    SPECS,
+    client_of,
+    introspect,
+    machines,
+    played,
+    revoke,
+)
 from tests.support.vendor import SECRET, Spec, Vendor
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -36,8 +45,9 @@ def sent(name: str, auth: str) -> tuple[Vendor, Provider]:
         tokens.append(run(flow_for(client, entropy=ENTROPY), transport=vendor, clock=clock))
     if spec.knows("refresh"):
         tokens.append(run(RefreshFlow(client, "rt-1"), transport=vendor, clock=clock))
-    if spec.knows("token") and auth != "none":
-        tokens.append(run(ClientCredentialsFlow(client), transport=vendor, clock=clock))
+    if (name, auth) in machines():
+        machine = client_of(spec, auth, vendor, machine=True)
+        tokens.append(run(ClientCredentialsFlow(machine), transport=vendor, clock=clock))
     for each in tokens[-1:]:
         introspect(client, each.token, vendor)  # type: ignore[union-attr]
         revoke(client, each.token, vendor)  # type: ignore[union-attr]

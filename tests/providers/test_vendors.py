@@ -92,13 +92,16 @@ def answers(name: str, end: str) -> dict[str, list[Response]]:
     return found
 
 
-def client_of(spec: Spec, auth: str, vendor: Vendor) -> Client:
+def client_of(spec: Spec, auth: str, vendor: Vendor, *, machine: bool = False) -> Client:
     provider = providers.find(spec.provider, **spec.values)
+    wishes = {**spec.wishes, **(spec.machine_wishes if machine else {})}
     client = Client(
         provider=provider,
         client_id=spec.client_id,
         authentication=PROOFS[auth],
         scope=spec.scope,
+        audience=wishes.get("audience"),
+        resource=wishes.get("resource", ()),
     )
     if not spec.knows("register"):
         return client
@@ -110,9 +113,11 @@ def client_of(spec: Spec, auth: str, vendor: Vendor) -> Client:
     return registered
 
 
-def played(name: str, auth: str, end: str = "token") -> tuple[Client, Vendor]:
+def played(
+    name: str, auth: str, end: str = "token", *, machine: bool = False
+) -> tuple[Client, Vendor]:
     vendor = Vendor(SPECS[name], auth, answers(name, end))
-    return client_of(SPECS[name], auth, vendor), vendor
+    return client_of(SPECS[name], auth, vendor, machine=machine), vendor
 
 
 def people() -> list[tuple[str, str]]:
@@ -166,12 +171,17 @@ def test_a_sign_in_ends_without_a_token(name: str, auth: str, end: str) -> None:
 
 
 def machines() -> list[tuple[str, str]]:
-    return [(name, auth) for name, auth in PLAYED if SPECS[name].knows("token") and auth != "none"]
+    return [
+        (name, auth)
+        for name, auth in PLAYED
+        if SPECS[name].knows("token") and auth in (SPECS[name].machine_auth or SPECS[name].auth)
+        if auth != "none"
+    ]
 
 
 @pytest.mark.parametrize(("name", "auth"), machines())
 def test_a_machine_gets_its_token(name: str, auth: str) -> None:
-    client, vendor = played(name, auth)
+    client, vendor = played(name, auth, machine=True)
     final = run(ClientCredentialsFlow(client), transport=vendor, clock=VirtualClock())
     assert vendor.problems == []
     assert isinstance(final, Authorized), final
@@ -201,6 +211,9 @@ def test_every_provider_is_played_with_every_method_and_grant() -> None:
         template = providers.template(name)
         methods = {"none" if each == "public_basic" else each for each in spec.auth}
         assert methods == set(template.provider.auth_methods), name
+        assert set(spec.machine_auth) == set(template.machine_methods), name
+        assert set(spec.wishes) == set(template.required) - {"scope"}, name
+        assert set(spec.machine_wishes) == set(template.machine_required) - {"scope"}, name
         assert spec.knows("device") == ("device" in template.grants), name
         assert spec.knows("token") == ("client_credentials" in template.grants), name
         for kind in ("revocation", "introspection"):
@@ -251,6 +264,8 @@ def filled(line: str, spec: Spec, folder: Path) -> Iterator[str]:
             yield spec.client_id
         elif before == "--scope":
             yield spec.scope
+        elif before in ("--audience", "--resource"):
+            yield {**spec.wishes, **spec.machine_wishes}[before.removeprefix("--")]
         else:
             assert not re.fullmatch(r"[A-Z_]+", word), line
             yield word

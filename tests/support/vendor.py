@@ -5,6 +5,10 @@ vendor's SDK, schema, server code or page. It has the ``values`` of the template
 the methods that are played, and for each request that the vendor knows the URL, alone or in a
 table:
 
+``wishes`` is what a client asks for besides its scope, an ``audience`` or a ``resource``, and
+``machine_wishes`` what it asks for as a machine; ``machine_auth`` the methods that are played then,
+where they are not all of ``auth``.
+
 ``url``, ``method``, ``encoding``, ``headers``, and ``form``, which is all of the parameters but for
 those by which the client names and proves itself. ``"*"`` is any text. ``proof`` is ``method`` (as
 the client proves itself elsewhere), ``basic`` (by Basic, whatever it does elsewhere), ``id`` (the
@@ -63,6 +67,9 @@ class Spec:
     client_id: str = "app"
     scope: str = "read write"
     audience: str = ""
+    wishes: Mapping[str, str] = field(factory=dict)
+    machine_wishes: Mapping[str, str] = field(factory=dict)
+    machine_auth: Sequence[str] = ()
     names: Mapping[str, str] = field(factory=dict)
     always_named: bool = False
     never_beside: bool = False

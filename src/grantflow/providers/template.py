@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from string import Formatter
 from typing import Final, Literal, Never, TypeAlias, cast, final
 
-from attrs import evolve, fields, frozen
+from attrs import Attribute, evolve, field, fields, frozen
 from returns.result import Failure, Result, Success
 
 from grantflow.core.client.dialect import RequestFormat
@@ -107,6 +107,17 @@ is needed, not 'a/b'
         return next((text for begin, text in self.prefixes if told.startswith(begin)), self.default)
 
 
+WISHES: Final = ("scope", "audience", "resource")
+"""What a client asks for."""
+
+
+def _wishes(_: object, attribute: Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
+    for each in value:
+        if each not in WISHES:
+            problem = f"unknown name {each!r}{nearest(each, WISHES)}"
+            raise ArgumentError(attribute.name, problem)
+
+
 @final
 @frozen
 class Template:
@@ -115,10 +126,12 @@ class Template:
     With ``discovers`` its endpoints come from the metadata of its issuer, and the rest from here.
 
     ``source`` are the public places that it was read from, ``verified`` against what it was
-    checked. ``note`` says what a person has to do or know, ``scope_required`` that a request
-    without a scope is refused. ``client_credentials`` says whether
-    its sources show that grant; ``None`` where it is the only one. ``client_id`` is that of the
-    provider's own public client for programs of others; it may hold gaps.
+    checked. ``note`` says what a person has to do or know, ``required`` without what a request is
+    refused: ``scope``, ``audience`` or ``resource``. ``client_credentials`` says whether its
+    sources show that grant; ``None`` where it is the only one. ``machine_required`` is required of
+    that one as well, and ``machine_methods`` are the methods that it takes, where they are not all
+    of the provider's. ``client_id`` is that of the provider's own public client for programs of
+    others; it may hold gaps.
     """
 
     title: str
@@ -130,7 +143,9 @@ class Template:
     client_id: str | None = None
     verified: Verified | None = None
     note: str | None = None
-    scope_required: bool = False
+    required: tuple[str, ...] = field(default=(), validator=_wishes)
+    machine_required: tuple[str, ...] = field(default=(), validator=_wishes)
+    machine_methods: tuple[str, ...] = ()
     discovers: bool = False
 
     @property
@@ -151,6 +166,17 @@ class Template:
             *(("device",) if people else ()),
             *(("client_credentials",) if (not people if machines is None else machines) else ()),
         )
+
+    def required_for(self, grant: Grant) -> tuple[str, ...]:
+        """Return what a client has to ask for, as far as the provider has no usual one."""
+        asked = {*self.required, *(() if grant == "device" else self.machine_required)}
+        usual = {"scope": self.provider.scope, "audience": self.provider.audience}
+        return tuple(each for each in WISHES if each in asked and not usual.get(each))
+
+    def methods_for(self, grant: Grant) -> tuple[str, ...]:
+        """Return how a client may prove itself for this grant."""
+        own = () if grant == "device" else self.machine_methods
+        return own or self.provider.auth_methods
 
     def filled(self, values: Mapping[str, str]) -> Provider:
         """Return the provider with these values; ``ValueError`` names what is wrong with them.

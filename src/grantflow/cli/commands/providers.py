@@ -116,6 +116,7 @@ def _members(template: Template, catalog: Catalog) -> dict[str, object]:
         "title": template.title,
         "aliases": list(template.aliases),
         "grants": list(template.grants),
+        "required": {each: list(template.required_for(each)) for each in template.grants},
         "needs": [
             {
                 "name": need.name,
@@ -209,8 +210,8 @@ def _need(need: Variable) -> str:
 
 def _logins(template: Template) -> Iterator[str]:
     """Yield a line for each grant, with everything that it needs."""
-    methods = template.provider.auth_methods
     for grant in template.grants:
+        methods = template.methods_for(grant)
         words = [
             "grantflow login",
             template.name,
@@ -227,8 +228,7 @@ def _logins(template: Template) -> Iterator[str]:
             if methods and ("none" not in methods or grant != "device") and methods != ("none",):
                 keys = not any(each.startswith("client_secret") for each in methods)
                 words.append("--client-key-file FILE" if keys else "--client-secret-file FILE")
-        if template.scope_required and not template.provider.scope:
-            words.append("--scope SCOPE")
+        words.extend(f"--{each} {each.upper()}" for each in template.required_for(grant))
         if grant != "device":
             words.append(f"--grant {grant}")
         yield " ".join(words)

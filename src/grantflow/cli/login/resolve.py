@@ -75,6 +75,8 @@ def _by_name(
         raise usage(f"{found.name} has no device grant", "use --grant client_credentials")
     values = with_environment(found, wanted.values, context)
     provider = _discovered_by(found, values, send) if found.discovers else filled(found, values)
+    if wanted.grant == "client_credentials" and found.machine_methods:
+        provider = evolve(provider, auth_methods=found.machine_methods)
     client_id = wanted.client_id or found.client_id_with(dict(values))
     registers = found.provider.registration_endpoint is not None and wanted.grant == "device"
     if client_id is None and not registers:
