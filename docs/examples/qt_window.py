@@ -195,7 +195,7 @@ class SignInWindow(QWidget):
     def tick(self) -> None:
         """Count down, four times a second."""
         if self.driver.run is not None:
-            self.count(self.driver.run.state)
+            self.count(self.driver.run.phase)
 
     def count(self, state: DeviceState) -> None:
         """Show the time that is left, by the clock that the driver goes by."""

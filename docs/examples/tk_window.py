@@ -197,7 +197,7 @@ class SignInWindow:
         """Count down, four times a second."""
         self.root.after(250, self.tick)
         if self.driver.run is not None:
-            self.count(self.driver.run.state)
+            self.count(self.driver.run.phase)
 
     def count(self, state: DeviceState) -> None:
         """Show the time that is left, by the clock that the driver goes by."""
