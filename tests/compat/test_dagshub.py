@@ -43,7 +43,7 @@ from grantflow.compat.dagshub import (
     NoTokenError,
     TokenStorage,
     UncheckedTokenError,
-    tokens,
+    screen,
 )
 from grantflow.compat.dagshub.cache import TokensCache
 from grantflow.compat.dagshub.config import client_of, host_of, timeout
@@ -98,7 +98,7 @@ def opened(hub: DagsHub, file: Path, monkeypatch: pytest.MonkeyPatch) -> list[st
         return True
 
     monkeypatch.setattr(webbrowser, "open", browser)
-    monkeypatch.setattr(tokens, "greeted", set())
+    monkeypatch.setattr(screen, "greeted", set())
     for name in ("DAGSHUB_USER_TOKEN", "DAGSHUB_CLIENT_ID", "DAGSHUB_QUIET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DAGSHUB_CLIENT_HOST", hub.url)
@@ -964,7 +964,7 @@ def test_who_is_signed_in_is_said_once(
     storage.is_valid_token("another-token")
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "Accessing as ali\\u001bce\n")
-    monkeypatch.setattr(tokens, "greeted", set())
+    monkeypatch.setattr(screen, "greeted", set())
     monkeypatch.setenv("DAGSHUB_QUIET", "1")
     storage.is_valid_token(GOOD)
     assert capsys.readouterr().err == ""

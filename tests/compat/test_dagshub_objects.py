@@ -96,6 +96,7 @@ def test_bearers_are_compared_and_not_shown() -> None:
     assert one != "secret-a"
     assert one.token == "secret-a"
     assert "secret-a" not in repr(vars(one))
+    assert pickle.loads(pickle.dumps(one)) == one
     with pytest.raises(ValueError, match="can't be empty"):
         HTTPBearerAuth("")
 
@@ -131,8 +132,12 @@ def test_keywords_that_are_not_known_are_ignored(
     assert tokens.get_token_object(quiet=True).token_text == "good-token"
     assert tokens.get_authenticator(quiet=True).token_text == "good-token"
     with caplog.at_level(logging.WARNING, "grantflow"):
-        auth.TokenStorage(host=hub.url)
+        storage = auth.TokenStorage(host=hub.url)
     assert "not known, and ignored: host" in caplog.text
+    for method in (storage.get_token, storage.get_token_object, storage.get_authenticator):
+        caplog.clear()
+        assert method(hub.url, sound="off")
+        assert caplog.text.count("not known, and ignored: sound") == 1
 
 
 @pytest.mark.parametrize(

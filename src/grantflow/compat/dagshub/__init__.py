@@ -18,8 +18,8 @@ try:
         OauthNonInteractiveShellException,
         UncheckedTokenError,
     )
+    from grantflow.compat.dagshub.token_storage import TokenStorage
     from grantflow.compat.dagshub.tokens import (
-        TokenStorage,
         add_app_token,
         add_oauth_token,
         clear_token_cache,

@@ -182,7 +182,10 @@ class OAuthDagshubToken(DagshubTokenABC):
 
 @final
 class HTTPBearerAuth(httpx.Auth):
-    """A token on requests, whatever its kind, of ``httpx`` and of ``requests``."""
+    """A token on requests, whatever its kind, of ``httpx`` and of ``requests``.
+
+    Its pickle holds the token.
+    """
 
     def __init__(self, token: str | Secret) -> None:
         self.secret: Secret = wrapped(token)
@@ -208,6 +211,9 @@ class HTTPBearerAuth(httpx.Auth):
 
     def __hash__(self) -> int:
         return hash((HTTPBearerAuth, self.secret))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.token,)
 
 
 KeptToken: TypeAlias = AppDagshubToken | OAuthDagshubToken

@@ -86,7 +86,7 @@ class Secret:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not pickled; grantflow.core.codec keeps tokens and runs")
+        raise TypeError("a Secret is not pickled; grantflow.codec keeps tokens and runs")
 
 
 # Masking one or two characters would garble the sentence and protect nothing.

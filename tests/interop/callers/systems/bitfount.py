@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from tests.interop.callers.names import lacking
 from tests.interop.callers.stage import (
     ANY,
     HANGS_UP,
@@ -438,6 +439,14 @@ def the_hub_meets_a_server_that_is_down(stage: Stage) -> object:
 @at_bitfount
 def the_hub_meets_a_server_that_refuses(stage: Stage) -> object:
     return goes_wrong(stage, answer(403, {"error": "unauthorized_client"}))
+
+
+@plays()
+def every_name(stage: Stage) -> object:
+    """Of the source: names, members and parameters that are missing."""
+    flow = "bitfount.hub.authentication_flow"
+    named = f"{flow}.BitfountSession.request(**kwargs)"  # those of ``requests``, each by its name
+    return [each for each in lacking(flow) if each != named]
 
 
 @plays()

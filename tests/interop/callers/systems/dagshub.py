@@ -6,10 +6,12 @@ import importlib
 import json
 import os
 import pickle
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from tests.interop.callers.names import lacking
 from tests.interop.callers.stage import ANY, HANGS_UP, Differs, Scenarios, Stage, answer, shape
 from tests.support.compat_wire import Heard, Says
 
@@ -325,8 +327,6 @@ def colab_logs_in(stage: Stage) -> object:
 @plays()
 def tokens_are_values(stage: Stage) -> object:
     hub(stage)
-    from datetime import UTC, datetime
-
     end = datetime(2099, 1, 2, tzinfo=UTC)
     there = [kinds().AppDagshubToken("a"), kinds().OAuthDagshubToken("o", end)]
     there.append(kinds().EnvVarDagshubToken("e"))
@@ -355,8 +355,14 @@ def tokens_are_written_and_read(stage: Stage) -> object:
 @plays()
 def tokens_are_pickled(stage: Stage) -> object:
     hub(stage)
-    made = kinds().EnvVarDagshubToken("e", "https://dagshub.com")
-    return pickle.loads(pickle.dumps(made)).token_text
+    end = datetime(2099, 1, 2, tzinfo=UTC)
+    made = [
+        kinds().EnvVarDagshubToken("e", "https://dagshub.com"),
+        kinds().AppDagshubToken("a"),
+        kinds().OAuthDagshubToken("o", end),
+    ]
+    again = pickle.loads(pickle.dumps([*made, kinds().HTTPBearerAuth("b")]))
+    return [*(each.token_text for each in again[:3]), again[2].expiry_date == end, again[3].token]
 
 
 @plays()
@@ -598,6 +604,32 @@ def a_middleman_that_hangs_up(stage: Stage) -> object:
     hub(stage)
     stage.says(MIDDLEMAN, HANGS_UP)
     return auth().add_oauth_token()
+
+
+@plays()
+def methods_with_keywords_that_nobody_knows(stage: Stage) -> object:
+    file = hub(stage, "good-token")
+    holds(file, stage.url, app("good-token"))
+    storage = tokens().TokenStorage(str(file))
+    return [
+        storage.get_token(stage.url, quiet=True),
+        storage.get_token_object(stage.url, quiet=True).token_text,
+        storage.get_authenticator(stage.url, quiet=True).token_text,
+    ]
+
+
+@plays(
+    result=Differs(
+        "`DagshubAuthenticator(token, token_storage, host)`",
+        [
+            f"dagshub.auth.token_auth.DagshubAuthenticator{each}"
+            for each in ("(token)", "(token_storage)", ".can_renegotiate", ".renegotiate_token")
+        ],
+    ),
+)
+def every_name(stage: Stage) -> object:
+    """Of the source: names, members and parameters that are missing."""
+    return lacking("dagshub.auth", "dagshub.auth.token_auth", "dagshub.auth.tokens")
 
 
 @plays()

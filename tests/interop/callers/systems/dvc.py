@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
+from tests.interop.callers.names import lacking
 from tests.interop.callers.stage import ANY, HANGS_UP, Differs, Scenarios, Stage, answer, shape
 from tests.support.compat_wire import Says
 
@@ -466,6 +467,12 @@ def dvc_logs_in_and_out(stage: Stage) -> object:
     studio(stage, TOKEN)
     first = dvc("login", "--hostname", stage.url)
     return [first, dvc("token"), dvc("logout"), dvc("logout")]
+
+
+@plays()
+def every_name(stage: Stage) -> object:
+    """Of the source: names, members and parameters that are missing."""
+    return lacking("dvc_studio_client.auth")
 
 
 @plays()

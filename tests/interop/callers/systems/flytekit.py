@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
+from tests.interop.callers.names import lacking
 from tests.interop.callers.stage import ANY, HANGS_UP, Differs, Scenarios, Stage, answer, shape
 from tests.support.compat_wire import Says
 
@@ -524,6 +525,12 @@ def the_adapter_of_requests_renews(stage: Stage) -> object:
     made = machine(stage)
     session.mount("http://", helper.AuthenticationHTTPAdapter(made))
     return session.get(f"{stage.url}/service", timeout=5).text
+
+
+@plays()
+def every_name(stage: Stage) -> object:
+    """Of the source: names, members and parameters that are missing."""
+    return lacking("flytekit.clients.auth.token_client", "flytekit.clients.auth.exceptions")
 
 
 @plays()
