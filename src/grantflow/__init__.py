@@ -8,6 +8,10 @@ library that it needs on first use (PEP 562): ``import grantflow`` alone loads n
 # Type checkers read __init__.pyi; a test holds the two equal.
 _HOMES = {
     "core.acquisition.freshness": "Skew Window",
+    "core.acquisition.source_events": (
+        "PromptShown RenewalFailed SignedOut SignInFailed SourceEvent StoreFailed "
+        "TokenAcquired TokenAdopted TokenRenewed TokenStored WaitingForOther"
+    ),
     "core.client.authentication": (
         "ClientAssertion ClientSecretBasic ClientSecretHeaders ClientSecretJwt "
         "ClientSecretPost MutualTls PrivateKeyJwt Public"
@@ -46,7 +50,7 @@ _HOMES = {
     "shell.clock": "SystemClock",
     "shell.discovery": "discover",
     "shell.ports": "Clock Prompt Store StoreError Transport",
-    "shell.sources.base": "settled",
+    "shell.sources.base": "SourceStatus settled",
     "shell.sources.blocking": "GrantError TokenSource",
     "shell.sources.registration": "Registration",
     "shell.stores": "FileStore KeyringStore MemoryStore RedisStore",

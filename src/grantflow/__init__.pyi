@@ -5,6 +5,17 @@ __all__: list[str]  # noqa: PYI035 - the names below; a test holds them equal
 from grantflow import providers as providers
 from grantflow.core.acquisition.freshness import Skew as Skew
 from grantflow.core.acquisition.freshness import Window as Window
+from grantflow.core.acquisition.source_events import PromptShown as PromptShown
+from grantflow.core.acquisition.source_events import RenewalFailed as RenewalFailed
+from grantflow.core.acquisition.source_events import SignedOut as SignedOut
+from grantflow.core.acquisition.source_events import SignInFailed as SignInFailed
+from grantflow.core.acquisition.source_events import SourceEvent as SourceEvent
+from grantflow.core.acquisition.source_events import StoreFailed as StoreFailed
+from grantflow.core.acquisition.source_events import TokenAcquired as TokenAcquired
+from grantflow.core.acquisition.source_events import TokenAdopted as TokenAdopted
+from grantflow.core.acquisition.source_events import TokenRenewed as TokenRenewed
+from grantflow.core.acquisition.source_events import TokenStored as TokenStored
+from grantflow.core.acquisition.source_events import WaitingForOther as WaitingForOther
 from grantflow.core.client.authentication import ClientAssertion as ClientAssertion
 from grantflow.core.client.authentication import ClientSecretBasic as ClientSecretBasic
 from grantflow.core.client.authentication import ClientSecretHeaders as ClientSecretHeaders
@@ -76,6 +87,7 @@ from grantflow.shell.ports import Prompt as Prompt
 from grantflow.shell.ports import Store as Store
 from grantflow.shell.ports import StoreError as StoreError
 from grantflow.shell.ports import Transport as Transport
+from grantflow.shell.sources.base import SourceStatus as SourceStatus
 from grantflow.shell.sources.base import settled as settled
 from grantflow.shell.sources.blocking import GrantError as GrantError
 from grantflow.shell.sources.blocking import TokenSource as TokenSource

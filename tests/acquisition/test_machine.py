@@ -29,6 +29,15 @@ from grantflow import (
 )
 from grantflow.core.acquisition.candidates import is_refused
 from grantflow.core.acquisition.machine import Acquisition
+from grantflow.core.acquisition.notes import (
+    Adopted,
+    Note,
+    NotRenewed,
+    NotSaved,
+    SignInEnded,
+    StoreUnusable,
+    describe,
+)
 from grantflow.core.acquisition.states import (
     Acquired,
     AcquisitionEvent,
@@ -131,7 +140,7 @@ class Seen:
     steps: int = 0
     dues: set[str] = field(factory=set)
     ends: set[str] = field(factory=set)
-    notes: set[str] = field(factory=set)
+    notes: set[Note] = field(factory=set)
 
 
 def at(now: Instant) -> Moment:
@@ -240,7 +249,7 @@ def laws(session: Acquisition, node: Node, event: AcquisitionEvent, after: Node)
     if isinstance(before, Saving) and not isinstance(state, (Saving, Acquired)):
         broken.append("a new token is never thrown away")
     if isinstance(state, Acquired) and isinstance(event, SaveFailed) and isinstance(before, Saving):
-        told = event.problem in state.notes
+        told = NotSaved(event.reason) in state.notes
         broken += [] if told else ["what could not be saved is told"]
     if isinstance(state, Deleting) and not isinstance(before, Deleting):
         if not node.last_was_invalid_grant:
@@ -341,11 +350,8 @@ def test_every_law_holds_on_every_step(name: str) -> None:
     assert broken == []
     assert seen.nodes > 100
     assert {"ReadCache", "TakeLock", "Send", "Save", "Acquired", "NotAcquired"} <= seen.dues
-    assert (
-        "the token was not renewed: invalid response from the server: HTTP 200: HTML"
-        in (seen.notes | ({""} if SESSIONS[name].refused else set()))
-        or SESSIONS[name].refused
-    )
+    unread = NotRenewed(Failed(InvalidResponse("HTTP 200: HTML", 200)))
+    assert SESSIONS[name].refused or unread in seen.notes
     silent = SESSIONS[name].grant == "device" and not SESSIONS[name].may_ask
     assert ("InteractionRequired" in seen.ends) == silent
 
@@ -387,7 +393,7 @@ INVALID = Replied(REPLIES[2], NOW)
 
 def test_a_sibling_s_token_is_adopted_after_invalid_grant() -> None:
     state = play(DEVICE, Locked(DEAD, None, NOW), INVALID, Locked(SIBLING, None, NOW))
-    assert state == Acquired(SIBLING, "stored", ("somebody else renewed the token meanwhile",))
+    assert state == Acquired(SIBLING, "stored", (Adopted(),))
 
 
 def test_a_sibling_s_refresh_token_is_used_where_its_token_is_old_already() -> None:
@@ -400,8 +406,13 @@ def test_a_dead_grant_is_forgotten_and_told() -> None:
     state = play(DEVICE, Locked(DEAD, None, NOW), INVALID, Locked(DEAD, None, NOW))
     assert DEVICE.due(state) == Delete("k")
     end = DEVICE.step(state, Deleted(NOW))
+    assert isinstance(end, NotAcquired)
+    [ended] = end.notes
+    assert isinstance(ended, SignInEnded)
+    assert ended.removed
     gone = "the stored sign-in is no longer valid: the server refused: invalid_grant"
-    assert end == NotAcquired(InteractionRequired(gone), (gone,))
+    assert describe(ended) == gone
+    assert end.problem == InteractionRequired(gone)
 
 
 @pytest.mark.parametrize("code", ["interaction_required", "mfa_required", "access_denied", "x"])
@@ -411,7 +422,7 @@ def test_a_refresh_that_is_refused_by_any_name_needs_a_person(code: str) -> None
     state = play(asking, Locked(DEAD, None, NOW), refused, Locked(DEAD, None, NOW))
     assert isinstance(state, Requesting), "the person is asked"
     assert "device" in state.send.request.url
-    assert "could not be renewed" in state.notes[-1]
+    assert isinstance(state.notes[-1], SignInEnded)
     end = play(DEVICE, Locked(DEAD, None, NOW), refused, Locked(DEAD, None, NOW))
     assert isinstance(end, NotAcquired)
     assert isinstance(end.problem, InteractionRequired)
@@ -470,7 +481,7 @@ def test_what_cannot_be_locked_serves_to_its_end_and_is_not_refreshed() -> None:
     lost = StoreFailed("read-only", NOW)
     for session, token in ((DEVICE, STALE), (EARLY, AGING)):
         state = play(session, CacheRead(token, None, NOW), lost)
-        assert state == Acquired(token, "stored", ("read-only",))
+        assert state == Acquired(token, "stored", (StoreUnusable("read-only"),))
     refused = evolve(DEVICE, refused=STALE)
     for session, token in ((DEVICE, DEAD), (refused, STALE)):
         state = play(session, CacheRead(token, None, NOW), lost)
@@ -519,7 +530,7 @@ def test_a_store_that_cannot_be_used_is_done_without() -> None:
     asking = Acquisition(client=CLIENT, grant="client_credentials", key="k")
     state = play(asking, StoreFailed("no store", NOW), Replied(NEW, NOW), SaveFailed("disk full"))
     assert isinstance(state, Acquired)
-    assert state.notes == ("no store", "disk full")
+    assert state.notes == (StoreUnusable("no store"), NotSaved("disk full"))
 
 
 def test_a_store_that_never_says_the_same_twice_is_not_followed_for_ever() -> None:
@@ -572,7 +583,7 @@ def test_the_mark_goes_only_where_the_server_did_not_act(reply: Reply) -> None:
     if isinstance(after, Marking):
         assert EARLY.due(after) == Mark("k", AGING)
         lost = EARLY.step(after, StoreFailed("disk full", NOW))
-        assert lost == evolve(after.then, notes=("disk full",))
+        assert lost == evolve(after.then, notes=(StoreUnusable("disk full"),))
     assert isinstance(answered(SENT), Locking), "marked by another run: it stays in doubt"
 
 
@@ -596,11 +607,11 @@ def test_what_cannot_be_marked_is_not_sent() -> None:
     full = StoreFailed("disk full", NOW)
     for session, token in ((DEVICE, STALE), (EARLY, AGING)):
         state = session.step(Locking(), Locked(token, None, NOW))
-        assert session.step(state, full) == Acquired(token, "stored", ("disk full",))
+        assert session.step(state, full) == Acquired(token, "stored", (StoreUnusable("disk full"),))
     end = DEVICE.step(DEVICE.step(Locking(), Locked(DEAD, None, NOW)), full)
     assert isinstance(end, NotAcquired)
     assert isinstance(end.problem, InteractionRequired)
-    assert end.notes == ("disk full",)
+    assert end.notes == (StoreUnusable("disk full"),)
 
 
 def test_a_sibling_s_mark_is_no_newer_token() -> None:

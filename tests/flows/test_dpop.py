@@ -440,7 +440,7 @@ def test_a_source_renews_early_where_the_server_wants_nonces() -> None:
     source.token()
     clock.sleep_until(instant(3600 - 120))  # it ages, and is still good
     assert source.token().access_token == Secret("at-2")
-    assert source.notes == []
+    assert source.notes == ()
 
 
 def test_a_key_that_cannot_sign_is_told_before_anybody_is_asked() -> None:

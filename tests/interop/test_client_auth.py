@@ -199,7 +199,7 @@ def test_a_source_signs_in_renews_and_revokes(server: RealServer, method: str) -
     seen = server.stats().since(before)
     assert seen.errors == Counter()
     assert seen.endpoints["revocation_endpoint"] > 0
-    assert source.notes == []
+    assert source.notes == ()
     proofs = assertions(wire)
     assert len(set(proofs)) == len(proofs) == (0 if method == "mtls" else len(wire.exchanges))
 

@@ -482,7 +482,7 @@ def test_a_token_is_returned_though_it_cannot_be_saved(caplog: pytest.LogCapture
         token = source.token()
     assert source.token() is token
     note = "the token could not be saved: cannot write: no space left on device"
-    assert source.notes == [note]
+    assert source.notes == (note,)
     assert note in caplog.text
 
 
@@ -645,7 +645,7 @@ def test_a_server_that_gives_the_refused_token_again_is_not_asked_for_ever() -> 
 
 def test_arguments_are_checked_where_they_are_given() -> None:
     stage = Stage()
-    with pytest.raises(ValueError, match="^grant: device or client_credentials"):
+    with pytest.raises(ValueError, match="^grant: device or client_credentials is needed"):
         stage.source("devcie")  # type: ignore[arg-type]
     provider = evolve(stage.client.provider, device_authorization_endpoint=None)
     with pytest.raises(ValueError, match="^client: provider 'server.test' has no device"):

@@ -59,6 +59,7 @@ from grantflow import (
     PrivateKeyJwt,
     Problem,
     Prompt,
+    PromptShown,
     Provider,
     Public,
     RedisStore,
@@ -67,6 +68,7 @@ from grantflow import (
     Registration,
     RegistrationFlow,
     Rejected,
+    RenewalFailed,
     Request,
     RequestFormat,
     Response,
@@ -74,24 +76,34 @@ from grantflow import (
     Run,
     Secret,
     Send,
+    SignedOut,
+    SignInFailed,
     Skew,
     SlowDown,
     SlowDownAsked,
+    SourceEvent,
+    SourceStatus,
     Started,
     StillPending,
     Store,
     StoreError,
+    StoreFailed,
     SystemClock,
     Token,
+    TokenAcquired,
+    TokenAdopted,
     TokenAuth,
     TokenExchangeFlow,
     TokenIssued,
     TokenProvider,
+    TokenRenewed,
     TokenSession,
     TokenSource,
+    TokenStored,
     Transport,
     Unanswered,
     Unreachable,
+    WaitingForOther,
     Window,
     begin,
     discover,
@@ -333,6 +345,32 @@ def raising(request: Request) -> Response:
 
 def silent(request: Request) -> None:
     print(request)
+
+
+def see_any(state: DeviceState | GrantState) -> None:
+    print(state)
+
+
+def see_event(event: SourceEvent) -> None:
+    assert_type(event.at, datetime)
+    assert_type(
+        (event.key, event.provider, event.client_id, event.profile), tuple[str, str, str, str]
+    )
+    match event:
+        case TokenAcquired(expires_at=at) | TokenRenewed(expires_at=at):
+            assert_type(at, datetime | None)
+        case RenewalFailed(problem=problem) | SignInFailed(problem=problem):
+            assert_type(problem, Problem)
+        case StoreFailed(reason=reason):
+            assert_type(reason, str)
+        case PromptShown(authorization=code):
+            assert_type(code, DeviceAuthorization)
+        case SignedOut(revoked=revoked):
+            assert_type(revoked, bool)
+        case TokenAdopted() | TokenStored() | WaitingForOther():
+            print(event)
+        case _:
+            assert_never(event)
 
 
 def see_device(state: DeviceState) -> None:
@@ -637,14 +675,24 @@ def front_door(client: Client, transport: Transport, clock: Clock) -> None:
     assert_type(settled(source.try_token()), Token | Expired | Failed | InteractionRequired)
     source.logout()
     assert_type(source.try_logout(revoke=False), IOResult[None, Problem])
-    assert_type(source.notes, list[str])
+    assert_type(source.notes, tuple[str, ...])
     source.try_renew("at-1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     try:
         source.token()
     except GrantError as error:
         assert_type(error.problem, Expired | Failed | InteractionRequired)
     TokenSource(client, "client_credentials", store=MemoryStore(), interactive=False)
-    TokenSource(client, store=Drawer(), transport=transport, clock=clock, watch=see_device)
+    TokenSource(client, store=Drawer(), transport=transport, clock=clock, watch=see_any)
+    TokenSource(client, watch=see_device)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    TokenSource(client, on_event=see_event, min_ttl=timedelta(minutes=1))
+    form = {"grant_type": "urn:x"}
+    TokenSource(client, lambda client: GrantFlow(client, form), identity="x")
+    TokenSource(client, DeviceFlow)
+    TokenSource(client, lambda client: client)  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]
+    assert_type(source.status, SourceStatus)
+    assert_type(source.status.expires_at, datetime | None)
+    with TokenSource(client) as mine:
+        assert_type(mine, TokenSource)
     TokenSource(client, grant="password")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     TokenSource(client, store={})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     TokenSource(client, transport=late)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -666,8 +714,11 @@ async def awaiting_front_door(
     assert_type(await source.try_introspect(), IOResult[Members, Problem])
     assert_type(source.warm, Token | None)
     assert_type(source.current, Token | None)
-    assert_type(source.notes, list[str])
-    aio.AsyncTokenSource(client, store=Drawer(), transport=transport, clock=clock, watch=see_device)
+    assert_type(source.notes, tuple[str, ...])
+    aio.AsyncTokenSource(client, store=Drawer(), transport=transport, clock=clock, watch=see_any)
+    aio.AsyncTokenSource(client, on_event=see_event, min_ttl=timedelta(minutes=1))
+    async with aio.AsyncTokenSource(client) as mine:
+        assert_type(mine, aio.AsyncTokenSource)
     aio.AsyncTokenSource(client, transport=aio.in_thread(blocking))
     aio.AsyncTokenSource(client, transport=blocking)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     aio.AsyncTokenSource(client, clock=Metronome())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -171,7 +171,8 @@ class _OnStderr(logging.Handler):
     """Prints the library's records like everything else that the command has to say."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        warn(record.getMessage())
+        if not getattr(record, "raised", False):  # the command's last line tells it
+            warn(record.getMessage())
 
 
 _NOTES: Final = _OnStderr(logging.WARNING)

@@ -19,13 +19,14 @@ from grantflow.cli.login.prepare import Attempt
 from grantflow.cli.output import spoken
 from grantflow.cli.problems import ended
 from grantflow.cli.progress.prompt import best_screen
-from grantflow.cli.progress.screen import AnyState, Events, Screen
+from grantflow.cli.progress.screen import Events, Screen
 from grantflow.core.client.client import Client
 from grantflow.core.flows.client_credentials import ClientCredentialsFlow
 from grantflow.core.flows.flow import Flow
 from grantflow.core.flows.flow_for import flow_for
 from grantflow.core.flows.refresh import RefreshFlow
 from grantflow.core.flows.states import (
+    AnyState,
     Authorized,
     DeviceState,
     Expired,

@@ -12,7 +12,8 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from grantflow.cli.output import has_bold
-from grantflow.cli.progress.screen import AnyState, Prompt, Screen
+from grantflow.cli.progress.screen import Prompt, Screen
+from grantflow.core.flows.states import AnyState
 from grantflow.core.values.text import escaped
 from grantflow.core.values.token import DeviceAuthorization
 from grantflow.shell.ports import Clock

@@ -15,13 +15,12 @@ from attrs import frozen
 
 from grantflow.cli.errors import CommandError
 from grantflow.cli.output import answer, spoken, tell
-from grantflow.core.flows.states import DeviceState, GrantState, Pending, SlowDown, Started
+from grantflow.core.flows.states import AnyState, Pending, SlowDown, Started
 from grantflow.core.values.text import escaped
 from grantflow.core.values.time import Instant
 from grantflow.core.values.token import DeviceAuthorization, Token
 from grantflow.shell.ports import Clock
 
-AnyState: TypeAlias = DeviceState | GrantState
 Value: TypeAlias = str | int | float | bool | None
 Prompt: TypeAlias = Callable[[DeviceAuthorization], None]
 

@@ -113,13 +113,16 @@ def run_beside(
 def _signals_forwarded() -> Iterator[list[subprocess.Popen[bytes]]]:
     found: list[subprocess.Popen[bytes]] = []
 
-    def forward(number: int, _: object) -> None:
+    def forward(number: int, _: object, /) -> None:
         for process in found:
             process.send_signal(number)
 
+    def ignore(_: int, __: object, /) -> None:
+        """Leave it to the child, which gets it from the terminal."""
+
     # Handlers and not SIG_IGN, which the child would inherit.
     wanted = {getattr(signal, each): forward for each in _FORWARDED if hasattr(signal, each)}
-    wanted[signal.SIGINT] = lambda *_: None
+    wanted[signal.SIGINT] = ignore
     before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     try:
         yield found

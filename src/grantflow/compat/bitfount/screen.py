@@ -8,7 +8,15 @@ from typing import final
 
 from attrs import evolve, frozen
 
-from grantflow import Clock, DeviceAuthorization, DeviceState, Pending, Prompt, SlowDown
+from grantflow import (
+    Clock,
+    DeviceAuthorization,
+    DeviceState,
+    GrantState,
+    Pending,
+    Prompt,
+    SlowDown,
+)
 from grantflow.compat.bitfount.errors import AuthenticatedUserError
 from grantflow.compat.bitfount.token_file import TokenFile
 from grantflow.compat.browser import open_link
@@ -66,9 +74,9 @@ class Screen:
         print(escaped(link), flush=True)
         open_link(link)
 
-    def watch(self, state: DeviceState) -> None:
+    def watch(self, state: DeviceState | GrantState) -> None:
         """Remember a new code; print how long until an old one is polled for."""
-        if not isinstance(state, (Pending, SlowDown)):
+        if not isinstance(state, (Pending, SlowDown)) or state.authorization is None:
             return
         now, code = self._clock.now(), state.authorization
         if self.code is None or self.code.authorization != code:

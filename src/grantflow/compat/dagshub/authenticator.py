@@ -110,8 +110,7 @@ def _borne(headers: Mapping[str, str | bytes]) -> Secret | None:
 @contextmanager
 def translated(host: str, source: TokenSource) -> Iterator[None]:
     """Say that there is no token in the words of this module."""
-    before = len(source.notes)
     try:
         yield
     except GrantError as error:
-        raise no_token(host, error.problem, source.notes[before:]) from error
+        raise no_token(host, error.problem, source.notes) from error

@@ -24,7 +24,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, assert_never, final
+from typing import Final, assert_never, cast, final
 
 from attrs import evolve, field, frozen
 
@@ -41,6 +41,16 @@ from grantflow.core.acquisition.candidates import (
     without_refresh,
 )
 from grantflow.core.acquisition.freshness import SKEW, Skew, alive, renewed
+from grantflow.core.acquisition.notes import (
+    Adopted,
+    Notes,
+    NotRemoved,
+    NotRenewed,
+    NotSaved,
+    SignInEnded,
+    StoreUnusable,
+    describe,
+)
 from grantflow.core.acquisition.states import (
     Acquired,
     AcquisitionDue,
@@ -56,7 +66,6 @@ from grantflow.core.acquisition.states import (
     Mark,
     Marking,
     NotAcquired,
-    Notes,
     ReadCache,
     ReadingCache,
     Replied,
@@ -75,17 +84,17 @@ from grantflow.core.flows.client_credentials import ClientCredentialsFlow
 from grantflow.core.flows.effects import Send
 from grantflow.core.flows.events import GaveUp
 from grantflow.core.flows.flow import Run, begin
-from grantflow.core.flows.flow_for import flow_for
+from grantflow.core.flows.flow_for import FlowFactory, flow_for
 from grantflow.core.flows.pacing import Backoff
 from grantflow.core.flows.refresh import RefreshFlow
 from grantflow.core.flows.states import (
+    AnyState,
     Authorized,
     DeviceState,
     Expired,
     Failed,
     GrantState,
 )
-from grantflow.core.messages import sentence
 from grantflow.core.values.errors import (
     Cancelled,
     Denied,
@@ -99,7 +108,6 @@ from grantflow.core.values.secret import Secret
 from grantflow.core.values.time import Moment
 from grantflow.core.values.token import Token
 
-_ADOPTED: Final = "somebody else renewed the token meanwhile"
 _ADOPTIONS: Final = 3
 
 
@@ -109,11 +117,12 @@ class Acquisition:
     """One errand for one token of ``client``.
 
     ``given``, ``environment``, ``refused``, ``may_ask`` and ``early`` are as in ``Candidates``;
-    ``entropy`` as in ``flow_for``.
+    ``entropy`` as in ``flow_for``. A ``grant`` that is a function makes the flow, which asks
+    nobody.
     """
 
     client: Client
-    grant: Grant
+    grant: Grant | FlowFactory
     key: str
     given: Token | None = None
     environment: Token | None = None
@@ -178,7 +187,7 @@ class Acquisition:
             app=app,
             stored=stored,
             refused=self.refused,
-            can_use_secret=self.grant == "client_credentials",
+            can_use_secret=self.grant != "device",
             may_ask=self.may_ask and self.grant == "device",
             early=self.early,
         )
@@ -194,8 +203,9 @@ class Acquisition:
                         spare = choose(evolve(found, early=False), now.wall, self.skew)
                         serves = spare if isinstance(spare, Use) else None
                         return Locking(spare=serves, seen=stored)
-            case StoreFailed(problem, now):
-                return self._told(None, self._sources(None, None), (problem,), now)
+            case StoreFailed(reason, now):
+                found = self._sources(None, None)
+                return self._told(None, found, (StoreUnusable(reason),), now)
             case GaveUp():
                 return NotAcquired(Failed(Cancelled()))
             case _:
@@ -206,14 +216,15 @@ class Acquisition:
             case Locked(stored, app, now):
                 found = self._sources(stored, app)
                 return self._told(state.tried, found, state.notes, now)
-            case StoreFailed(problem, now) if state.tried is not None:
+            case StoreFailed(reason, now) if state.tried is not None:
                 found = self._sources(state.tried.token, None)
-                return self._told(state.tried, found, (*state.notes, problem), now)
-            case StoreFailed(problem, now):
+                notes = (*state.notes, StoreUnusable(reason))
+                return self._told(state.tried, found, notes, now)
+            case StoreFailed(reason, now):
                 # A refresh would spend what nobody can keep the successor of.
                 found = self._sources(state.seen, None)
                 plan = without_refresh(found, now.wall)
-                return self._planned(plan, found, (*state.notes, problem), now)
+                return self._planned(plan, found, (*state.notes, StoreUnusable(reason)), now)
             case Busy() if state.spare is not None:
                 return Acquired(state.spare.token, state.spare.origin, state.notes)
             case GaveUp():
@@ -228,25 +239,24 @@ class Acquisition:
             return self._planned(choose(found, now.wall, self.skew), found, notes, now)
         changed = found.stored is not None and not _same(found.stored, tried.token)
         # A store that never says the same twice must not keep us busy for ever.
-        if changed and notes.count(_ADOPTED) < _ADOPTIONS:
-            notes = (*notes, _ADOPTED)
+        if changed and notes.count(Adopted()) < _ADOPTIONS:
+            notes = (*notes, Adopted())
             return self._planned(choose(found, now.wall, self.skew), found, notes, now)
-        why = sentence(tried.problem)
         good = self._good(tried.token, now)
         match tried.problem:
             case Failed(Refused(code="invalid_grant")) if not good:
-                return Deleting(evolve(found, stored=None), why, notes)
+                return Deleting(evolve(found, stored=None), tried.problem, notes)
             case Failed(Refused()) if found.can_use_secret:
                 return self._planned(UseSecret(), found, notes, now)
             case _ if good:
-                told = (*notes, f"the token was not renewed: {why}")
+                told = (*notes, NotRenewed(tried.problem))
                 return Acquired(tried.token, "stored", told, _pause(tried.problem))
             case Failed(Refused(code="invalid_client")):
                 return NotAcquired(tried.problem, notes)
             case Failed(Refused() | Denied()):
-                gone = f"the stored sign-in could not be renewed: {why}"
+                ended = SignInEnded(tried.problem)
                 plan = without_refresh(evolve(found, stored=None), now.wall)
-                return self._planned(plan, found, (*notes, gone), now, gone)
+                return self._planned(plan, found, (*notes, ended), now, describe(ended))
             case problem:
                 return NotAcquired(problem, notes)
 
@@ -266,8 +276,7 @@ class Acquisition:
                 flow = RefreshFlow(client, refresh_token, scope=old.scope, backoff=self.backoff)
                 return self._before(begin(flow, now), found, old, notes, now)
             case UseSecret():
-                machine = begin(ClientCredentialsFlow(self.client, backoff=self.backoff), now)
-                return self._going(machine, found, None, notes, now)
+                return self._going(self._own(now), found, None, notes, now)
             case AskPerson():
                 return self._going(
                     begin(flow_for(self.client, entropy=self.entropy, backoff=self.backoff), now),
@@ -293,16 +302,22 @@ class Acquisition:
         match state.then, event:
             case then, Saved():
                 return then
-            case Requesting(notes=notes), StoreFailed(problem, now):
+            case Requesting(notes=notes), StoreFailed(reason, now):
                 # A refresh would spend what nobody can keep the successor of.
                 plan = without_refresh(state.found, now.wall)
-                return self._planned(plan, state.found, (*notes, problem), now)
-            case Locking() as then, StoreFailed(problem):
-                return evolve(then, notes=(*then.notes, problem))
+                return self._planned(plan, state.found, (*notes, StoreUnusable(reason)), now)
+            case Locking() as then, StoreFailed(reason):
+                return evolve(then, notes=(*then.notes, StoreUnusable(reason)))
             case then, GaveUp():
                 return NotAcquired(Failed(Cancelled()), then.notes)
             case _:
                 return state
+
+    def _own(self, now: Moment) -> Run[DeviceState] | Run[GrantState]:
+        if isinstance(self.grant, str):
+            return begin(ClientCredentialsFlow(self.client, backoff=self.backoff), now)
+        made: Run[AnyState] = begin(self.grant(self.client), now)
+        return cast("Run[GrantState]", made)
 
     def _going(
         self,
@@ -323,8 +338,8 @@ class Acquisition:
                     clean = not old.refresh_sent and _not_acted_on(problem)
                     return Marking(old, again, found) if clean else again
                 if found.stored is not None and self._good(found.stored, now):
-                    why = f"the token was not renewed: {sentence(problem)}"
-                    return Acquired(found.stored, "stored", (*notes, why), _pause(problem))
+                    told = (*notes, NotRenewed(problem))
+                    return Acquired(found.stored, "stored", told, _pause(problem))
                 return NotAcquired(problem, notes)
             case _:
                 assert_never(run.due)
@@ -344,11 +359,13 @@ class Acquisition:
 
     def _cleared(self, state: Deleting, event: AcquisitionEvent) -> AcquisitionState:
         match event:
-            case Deleted(now, problem):
-                gone = f"the stored sign-in is no longer valid: {state.because}"
-                notes = (*state.notes, gone) if problem is None else (*state.notes, gone, problem)
+            case Deleted(now, reason):
+                ended = SignInEnded(state.because, removed=True)
+                notes: Notes = (*state.notes, ended)
+                if reason is not None:
+                    notes = (*notes, NotRemoved(reason))
                 plan = without_refresh(state.found, now.wall)
-                return self._planned(plan, state.found, notes, now, gone)
+                return self._planned(plan, state.found, notes, now, describe(ended))
             case GaveUp():
                 return NotAcquired(Failed(Cancelled()), state.notes)
             case _:
@@ -359,8 +376,8 @@ class Acquisition:
         match event:
             case Saved():
                 notes = state.notes
-            case SaveFailed(problem):
-                notes = (*state.notes, problem)
+            case SaveFailed(reason):
+                notes = (*state.notes, NotSaved(reason))
             case _:
                 return state
         if is_refused(state.token, self.refused):  # some servers repeat a token while it lives

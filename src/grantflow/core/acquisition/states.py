@@ -8,6 +8,7 @@ from typing import TypeAlias, final
 from attrs import frozen
 
 from grantflow.core.acquisition.candidates import Candidates, Origin, Use
+from grantflow.core.acquisition.notes import Notes
 from grantflow.core.flows.effects import Send
 from grantflow.core.flows.events import GaveUp
 from grantflow.core.flows.flow import Run
@@ -15,8 +16,6 @@ from grantflow.core.flows.states import DeviceState, Expired, Failed, GrantState
 from grantflow.core.values.response import Reply
 from grantflow.core.values.time import Moment
 from grantflow.core.values.token import Token
-
-Notes: TypeAlias = tuple[str, ...]
 
 
 @final
@@ -91,10 +90,10 @@ class Saving:
 @final
 @frozen
 class Deleting:
-    """What is stored is dead; afterwards ``found`` says what is left to try."""
+    """What is stored is dead, and why; afterwards ``found`` says what is left to try."""
 
     found: Candidates
-    because: str
+    because: Expired | Failed
     notes: Notes = ()
 
 
@@ -207,7 +206,7 @@ class Locked:
 class StoreFailed:
     """The store cannot be used, or not written; the session goes on without it."""
 
-    problem: str
+    reason: str
     now: Moment
 
 
@@ -231,16 +230,16 @@ class Saved:
 class SaveFailed:
     """The token could not be stored."""
 
-    problem: str
+    reason: str
 
 
 @final
 @frozen
 class Deleted:
-    """What was stored is gone, or could not be removed, and then ``problem`` says why."""
+    """What was stored is gone, or could not be removed, and then ``reason`` says why."""
 
     now: Moment
-    problem: str | None = None
+    reason: str | None = None
 
 
 AcquisitionEvent: TypeAlias = (

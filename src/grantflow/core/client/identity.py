@@ -71,8 +71,10 @@ _IN_WORDS: Final = frozenset(
 """Fields of a client, and of its provider, that ``key_of`` tells by themselves."""
 
 
-def key_of(client: Client, grant: Grant | Literal["app_token"], profile: str = "") -> str:
+def key_of(client: Client, grant: str, profile: str = "") -> str:
     """Return where the token of this request is stored; the scope counts as a set.
+
+    ``grant`` is a ``Grant``, ``app_token``, or what tells another flow's tokens apart.
 
     Length-prefixed before it is hashed, so that no two requests meet; a secret parameter is told by
     its digest.
@@ -99,7 +101,12 @@ def key_of(client: Client, grant: Grant | Literal["app_token"], profile: str = "
         ("dpop", None if client.dpop is None else _bound(client.dpop)),
         ("provider", tuple(_unusual(client.provider))),
     )
-    return sha256(_told(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return fingerprint(parts)
+
+
+def fingerprint(value: object) -> str:
+    """Return a digest that no other value of texts, secrets, numbers and tuples has."""
+    return sha256(_told(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _bound(dpop: DPoP) -> tuple[str, str]:

@@ -21,6 +21,9 @@ from grantflow.core.values.secret import Secret
 SignInFlow: TypeAlias = DeviceFlow | TwoStepFlow | LinkFlow
 """The flows in which a person takes part."""
 
+FlowFactory: TypeAlias = Callable[[Client], Flow[DeviceState] | Flow[GrantState]]
+"""Makes the flow of any other grant for a client."""
+
 Entropy: TypeAlias = Secret | str | None
 Factory: TypeAlias = Callable[[Client, Entropy, Backoff, timedelta | None], SignInFlow]
 

@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeAlias, final
 from attrs import evolve, field, frozen
 
 from grantflow.core.client.client import Client
+from grantflow.core.client.identity import fingerprint
 from grantflow.core.flows import token_request
 from grantflow.core.flows.effects import Due
 from grantflow.core.flows.events import Received
@@ -192,3 +193,22 @@ def _hidden(value: Parameter) -> Parameter:
 
 def _named(name: str, value: Parameter) -> Parameter:
     return _hidden(value) if name == "actor_token" else value
+
+
+def identity_of(flow: object) -> str | None:
+    """Return what tells the tokens of this flow from those of others; ``None`` where nothing does.
+
+    A parameter that is fetched at the send says nothing of what it will be.
+
+    >>> from grantflow.core.client.provider import Provider
+    >>> acme = Provider(name="acme", token_endpoint="https://acme.example/token")
+    >>> client = Client(provider=acme, client_id="app")
+    >>> identity_of(JwtBearerFlow(client, assertion=lambda: "new")) is None
+    True
+    """
+    if not isinstance(flow, _GRANTS) or any(callable(value) for _, value in flow.parameters):
+        return None
+    return fingerprint(tuple(sorted(flow.parameters)))
+
+
+_GRANTS: Final = (GrantFlow, TokenExchangeFlow, JwtBearerFlow)

@@ -103,6 +103,7 @@ State: TypeAlias = Started | Pending[A] | SlowDown[A] | Authorized | Expired | F
 
 DeviceState: TypeAlias = State[DeviceAuthorization]
 GrantState: TypeAlias = State[None]
+AnyState: TypeAlias = DeviceState | GrantState
 
 Problem: TypeAlias = Expired | Failed | InteractionRequired
 """Why there is no token."""

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypeVar, final
+from typing import Self, TypeVar, final
 
+from attrs import define, field
 from returns.io import IOResult
 from returns.result import Failure, Result, Success
 
-from grantflow.core.acquisition.freshness import SKEW, Skew
 from grantflow.core.acquisition.introspection import introspected
+from grantflow.core.acquisition.revocation import revocations
 from grantflow.core.acquisition.states import Acquired, NotAcquired
-from grantflow.core.client.client import Client
-from grantflow.core.client.identity import Grant
-from grantflow.core.flows.states import DeviceState, Failed, Problem
+from grantflow.core.flows.states import Failed, Problem
 from grantflow.core.values.json import Members
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Reply
@@ -32,9 +31,10 @@ from grantflow.shell.aio.driver import (
     default_transport,
     signed,
 )
+from grantflow.shell.aio.loops import Loop, running_loop
 from grantflow.shell.aio.single_flight import InFlight, SingleFlight
 from grantflow.shell.aio.threads import run_here, run_in_store_thread, run_in_thread
-from grantflow.shell.ports import Prompt, Store, StoreError
+from grantflow.shell.ports import StoreError
 from grantflow.shell.sources.acquire import StoredEntry
 from grantflow.shell.sources.base import (
     BaseTokenSource,
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 
 @final
-class AsyncTokenSource(BaseTokenSource):
+class AsyncTokenSource(BaseTokenSource[AsyncTransport, AsyncClock]):
     """Gives a token as ``TokenSource`` does, with ``await``, on asyncio and trio.
 
     The arguments are the same, but ``transport`` and ``clock`` are those of the async driver; they
@@ -64,40 +64,24 @@ class AsyncTokenSource(BaseTokenSource):
     was answered and its token saved.
     """
 
-    def __init__(
-        self,
-        client: Client | Callable[[], Client],
-        grant: Grant = "device",
-        *,
-        store: Store | None = None,
-        transport: AsyncTransport | None = None,
-        clock: AsyncClock | None = None,
-        prompt: Prompt | None = None,
-        watch: Callable[[DeviceState], None] | None = None,
-        interactive: bool = True,
-        profile: str = "",
-        token: Given | Callable[[], Given] | None = None,
-        environment: str | None = None,
-        skew: Skew = SKEW,
-    ) -> None:
-        super().__init__(
-            client,
-            grant,
-            store=store,
-            clock=clock,
-            prompt=prompt,
-            watch=watch,
-            interactive=interactive,
-            profile=profile,
-            token=token,
-            environment=environment,
-            skew=skew,
-        )
-        self._clock = clock or AsyncSystemClock()
-        self._transport = transport
+    def _usual_clock(self) -> AsyncClock:
+        return AsyncSystemClock()
+
+    def _ready(self) -> None:
         self._flights: SingleFlight[Acquired | NotAcquired] = SingleFlight()
+        self._own: _Own | None = None
         blocking = getattr(self._store, "blocking", True)
         self._in_store: InStore = run_in_store_thread if blocking else run_here
+
+    async def __aenter__(self) -> Self:
+        """Send over one transport of its own until the block ends, which closes it."""
+        self._own = _Own(running_loop())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        own, self._own = self._own, None
+        if own is not None:
+            await own.stack.aclose()
 
     async def try_token(self) -> IOResult[Token, Problem]:
         """Return a token that may be used now, or the problem."""
@@ -223,10 +207,12 @@ class AsyncTokenSource(BaseTokenSource):
             async with AsyncExitStack() as stack, self._entry(self.key) as entry:
                 claim = await claimed(entry, self._in_store, flight.patiently)
                 live = self._live(claim.token) if revoke else None
+                revoked = False
                 if live is not None:
-                    failure = await self._not_revoked(live, self._sender(stack))
-                    if failure is not None:
-                        return Failure(failure)
+                    told = await self._revoked(live, self._sender(stack))
+                    if isinstance(told, Failed):
+                        return Failure(told)
+                    revoked = told
                 await self._in_store(claim.forget)
                 if await self._in_store(lambda: self._store.read(self.app_key)) is not None:
                     async with self._entry(self.app_key) as app:
@@ -234,17 +220,18 @@ class AsyncTokenSource(BaseTokenSource):
                         await self._in_store(kept.forget)
         except StoreError as error:
             return Failure(unusable(error))
-        self._held = None
+        self._signed_out(revoked=revoked)
         return Success(None)
 
-    async def _not_revoked(self, live: Token, transport: AsyncTransport) -> Failed | None:
+    async def _revoked(self, live: Token, transport: AsyncTransport) -> bool | Failed:
         client = await self._fetched(self._client)
-        for request in self._revocations(client, live):
+        requests = revocations(client, live)
+        for request in requests:
             reply = await transport(request)
             problem = not_revoked(request, client, reply, self._clock.now())
             if problem is not None:
                 return problem
-        return None
+        return bool(requests)
 
     async def _introspected(self, token: Token) -> Result[Members, Problem]:
         client = await self._fetched(self._client)
@@ -265,7 +252,7 @@ class AsyncTokenSource(BaseTokenSource):
                 await self._in_store(lambda: claim.save(token))
         except StoreError as error:
             return Failure(unusable(error))
-        self._held = None
+        self._adopted_token()
         return Success(token)
 
     async def _fetched(self, make: Callable[[], T]) -> T:
@@ -279,7 +266,25 @@ class AsyncTokenSource(BaseTokenSource):
         async def send(request: Request) -> Reply:
             nonlocal own
             if own is None:
-                own = await stack.enter_async_context(default_transport())
+                own = await self._opened(stack)
             return await own(request)
 
         return signed(send, self._clock)
+
+    async def _opened(self, stack: AsyncExitStack) -> AsyncTransport:
+        if self._own is None or self._own.loop != running_loop():
+            return await stack.enter_async_context(default_transport())
+        if self._own.transport is None:
+            entered = await self._own.stack.enter_async_context(default_transport())
+            self._own.transport = entered
+        return self._own.transport
+
+
+@final
+@define
+class _Own:
+    """The transport of a source between ``async with`` and its end, on the event loop of both."""
+
+    loop: Loop
+    stack: AsyncExitStack = field(factory=AsyncExitStack)
+    transport: AsyncTransport | None = None

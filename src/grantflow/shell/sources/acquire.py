@@ -150,8 +150,8 @@ class StoredEntry:
         try:
             self._write(token)
         except StoreError as error:
-            problem = SaveFailed(f"the token could not be saved: {error}")
-            return lambda _: problem
+            failed = SaveFailed(str(error))
+            return lambda _: failed
         return lambda _: Saved()
 
     def _write(self, token: Token) -> None:
@@ -166,7 +166,7 @@ class StoredEntry:
             if self._claim is not None:
                 self._claim.forget()
         except StoreError as error:
-            return partial(Deleted, problem=f"the token could not be removed: {error}")
+            return partial(Deleted, reason=str(error))
         return Deleted
 
     def close(self) -> None:
@@ -188,4 +188,4 @@ class StoredEntry:
 
 
 def _unusable(error: StoreError) -> Happened:
-    return partial(StoreFailed, f"the store cannot be used: {error}")
+    return partial(StoreFailed, str(error))

@@ -4,7 +4,8 @@ Rules:
 
 1. A fresh token in memory costs no lock and no I/O.
 2. A person is prompted once for a code, however often its state comes by.
-3. What could not be saved or renewed is in ``notes`` and a warning of the logger ``grantflow``.
+3. All that happens is an event for ``on_event`` and a record of the logger ``grantflow``: INFO, or
+   WARNING for trouble. ``notes`` has what there is to know of the last acquisition.
 """
 
 from __future__ import annotations
@@ -12,26 +13,58 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import Final, TypeAlias, TypeVar, final
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from typing import Final, Generic, TypeAlias, TypeVar, final
 
-from attrs import evolve
+from attrs import evolve, frozen
 from returns.io import IOResult
 from returns.result import Failure, Result, Success
 from returns.unsafe import unsafe_perform_io
 
 from grantflow.core.acquisition.candidates import is_refused
-from grantflow.core.acquisition.freshness import Skew
+from grantflow.core.acquisition.freshness import SKEW, Skew
 from grantflow.core.acquisition.introspection import introspection
 from grantflow.core.acquisition.machine import Acquisition
-from grantflow.core.acquisition.revocation import revocations, revoked
-from grantflow.core.acquisition.states import Acquired, AcquisitionState, NotAcquired, Requesting
+from grantflow.core.acquisition.notes import Notes, NotRevoked, describe
+from grantflow.core.acquisition.revocation import revoked
+from grantflow.core.acquisition.source_events import (
+    About,
+    PromptShown,
+    RenewalFailed,
+    SignedOut,
+    SignInFailed,
+    SourceEvent,
+    StoreFailed,
+    TokenAdopted,
+    describe_event,
+    observed,
+    phase_of,
+)
+from grantflow.core.acquisition.states import (
+    Acquired,
+    AcquisitionState,
+    NotAcquired,
+    ReadingCache,
+)
 from grantflow.core.acquisition.unauthorized import TokenOrigin
 from grantflow.core.client.client import Client
 from grantflow.core.client.dpop import DPoP
 from grantflow.core.client.identity import Grant, key_of
-from grantflow.core.flows.flow_for import flow_for
+from grantflow.core.flows.flow import Flow
+from grantflow.core.flows.flow_for import FlowFactory, flow_for
+from grantflow.core.flows.grant import identity_of
 from grantflow.core.flows.pacing import Backoff
-from grantflow.core.flows.states import DeviceState, Expired, Failed, Pending, Problem, SlowDown
+from grantflow.core.flows.states import (
+    AnyState,
+    DeviceState,
+    Expired,
+    Failed,
+    GrantState,
+    Pending,
+    Problem,
+    SlowDown,
+)
 from grantflow.core.messages import sentence
 from grantflow.core.values.errors import InteractionRequired, InvalidResponse
 from grantflow.core.values.request import Request
@@ -43,16 +76,35 @@ from grantflow.core.values.token import DeviceAuthorization, Token
 from grantflow.shell import clock as clocks
 from grantflow.shell.ports import Prompt, Readable, Store, StoreError
 from grantflow.shell.sources.memory_cache import MEANWHILE, CachedToken, Demand, ages, taken
-from grantflow.shell.stores import FileStore
+from grantflow.shell.stores import FileStore, MemoryStore
 from grantflow.shell.terminal import plain_prompt
 
 T = TypeVar("T")
 E = TypeVar("E")
+TransportT = TypeVar("TransportT")
+ClockT = TypeVar("ClockT", bound=Readable)
 
 _log: Final = logging.getLogger("grantflow")
 
 Given: TypeAlias = Token | Secret | str
 """A token of the caller's own."""
+
+
+@final
+@frozen
+class SourceStatus:
+    """How a source is: times are aware wall times, and nothing in it is a secret.
+
+    ``renews_at`` is when the token is looked at again, ``obtained_from`` where it came from; both
+    are ``None`` while there is none in memory.
+    """
+
+    about: About
+    expires_at: datetime | None = None
+    renews_at: datetime | None = None
+    last_problem: Problem | str | None = None
+    last_problem_at: datetime | None = None
+    obtained_from: TokenOrigin | None = None
 
 
 @final
@@ -68,7 +120,7 @@ class GrantError(Exception):
         return GrantError, (self.problem,)
 
 
-class BaseTokenSource:
+class BaseTokenSource(Generic[TransportT, ClockT]):
     """A token source, but for how it waits: ``TokenSource`` blocks, ``AsyncTokenSource`` awaits.
 
     ``key`` is where its token is stored, ``app_key`` where one is that was kept by hand.
@@ -77,54 +129,101 @@ class BaseTokenSource:
     def __init__(
         self,
         client: Client | Callable[[], Client],
-        grant: Grant,
+        grant: Grant | FlowFactory = "device",
         *,
-        store: Store | None,
-        clock: Readable | None,
-        prompt: Prompt | None,
-        watch: Callable[[DeviceState], None] | None,
-        interactive: bool,
-        profile: str,
-        token: Given | Callable[[], Given] | None,
-        environment: str | None,
-        skew: Skew,
+        store: Store | None = None,
+        transport: TransportT | None = None,
+        clock: ClockT | None = None,
+        prompt: Prompt | None = None,
+        watch: Callable[[AnyState], None] | None = None,
+        on_event: Callable[[SourceEvent], None] | None = None,
+        interactive: bool = True,
+        min_ttl: timedelta = timedelta(),
+        profile: str = "",
+        identity: str | None = None,
+        token: Given | Callable[[], Given] | None = None,
+        environment: str | None = None,
+        skew: Skew = SKEW,
     ) -> None:
+        if not callable(client) and not isinstance(client, Client):
+            raise TypeError(f"client: a Client is needed, not {type(client).__name__}")
+        if not callable(grant) and grant not in ("device", "client_credentials"):
+            raise ValueError(
+                f"grant: device or client_credentials is needed, or a function, not {grant!r}"
+            )
         self._client = client if callable(client) else lambda: client
+        self._identity = identity
+        self.grant: Grant | FlowFactory = grant
         made = self._client()
-        if grant not in ("device", "client_credentials"):
-            raise ValueError(f"grant: device or client_credentials is needed, not {grant!r}")
-        if grant == "device" and interactive and token is None:
-            flow_for(made, entropy=_entropy())  # what a provider lacks is told now
         if made.dpop is not None:
             from grantflow.shell.signing.signer import check_key  # few clients have a key
 
             check_key(made.dpop)
-        self.grant: Grant = grant
         self.scheme: str | None = made.provider.authorization_scheme
         self.interactive = interactive
         self.clock: Readable | None = clock
         self._profile = profile
-        self._placed(made)
-        self.notes: list[str] = []
-        self._store = FileStore() if store is None else store
-        self._now = (clock or clocks.SystemClock()).now
+        lasting = self._placed(made)
+        if grant == "device" and interactive and token is None:
+            flow_for(made, entropy=_entropy())  # what a provider lacks is told now
+        if not lasting:
+            self._store: Store = MemoryStore()
+        else:
+            self._store = FileStore() if store is None else store
+        self._clock = self._usual_clock() if clock is None else clock
+        self._transport = transport
         self._seconds = clocks.seconds if clock is None else lambda: clock.now().wall.timestamp()
         self._prompt = prompt or plain_prompt
         self._watch = watch
+        self._on_event = on_event
         self._given = Secret(token) if isinstance(token, str) else token
         self._fetches = callable(client) or callable(token)
         self._environment = environment
-        self._skew = skew
+        self._skew = evolve(skew, needed=max(skew.needed, min_ttl))
         self._held: CachedToken | None = None
+        self._notes: Notes = ()
+        self._trouble: tuple[Problem | str, datetime] | None = None
+        self._ready()
 
-    def _placed(self, client: Client) -> None:
+    def _usual_clock(self) -> ClockT:
+        """Return the clock of this machine."""
+        raise NotImplementedError
+
+    def _ready(self) -> None:
+        """Make what only one kind of source has."""
+        raise NotImplementedError
+
+    def _placed(self, client: Client) -> bool:
         """Say where the tokens of this client are, and to which key they are bound.
 
         A function may give another client than before: one that had to register anew, for example.
+        Returns whether there is such a place outside this source.
         """
         self.dpop: DPoP | None = client.dpop
-        self.key: str = key_of(client, self.grant, self._profile)
+        asked = self.grant if isinstance(self.grant, str) else self._asked(self.grant(client))
+        self.key: str = key_of(client, asked or "unnamed", self._profile)
         self.app_key: str = key_of(client, "app_token", self._profile)
+        self._about = About(self.key, client.provider.name, client.client_id, self._profile)
+        return asked is not None
+
+    def _asked(self, flow: Flow[DeviceState] | Flow[GrantState]) -> str | None:
+        """Return what tells the tokens of this flow from others; ``None`` where nothing does."""
+        return identity_of(flow) if self._identity is None else f"flow {self._identity}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what there is to know about the last acquisition or logout, as sentences."""
+        return tuple(describe(each) for each in self._notes)
+
+    @property
+    def status(self) -> SourceStatus:
+        """Return what a health page shows: no lock, no I/O, and never a secret."""
+        held, trouble = self._held, self._trouble
+        problem, at = (None, None) if trouble is None else trouble
+        if held is None:
+            return SourceStatus(self._about, last_problem=problem, last_problem_at=at)
+        renews_at = datetime.fromtimestamp(held.until, UTC) if isfinite(held.until) else None
+        return SourceStatus(self._about, held.token.expires_at, renews_at, problem, at, self.origin)
 
     @property
     def current(self) -> Token | None:
@@ -189,47 +288,82 @@ class BaseTokenSource:
 
     def _landed(self, end: Acquired | NotAcquired) -> Acquired | NotAcquired:
         """Keep in memory what a session brought."""
-        for note in end.notes:
-            self._note(note)
+        self._notes = end.notes
         if isinstance(end, Acquired):
-            self._held = taken(end, self._now(), self._skew)
+            self._held = taken(end, self._clock.now(), self._skew)
         return end
 
     def _shown(self) -> Callable[[AcquisitionState], None]:
-        """Return what looks at the states of one session, and prompts."""
+        """Return what sees the states of one session: it prompts, and tells those who watch."""
+        before: AcquisitionState = ReadingCache()
+        phase: AnyState | None = None
         codes: list[DeviceAuthorization] = []
 
-        def watch(session: AcquisitionState) -> None:
-            if not isinstance(session, Requesting) or self.grant != "device":
-                return
-            state = session.run.phase
-            if isinstance(state, (Pending, SlowDown)) and state.authorization is not None:
+        def show(state: AcquisitionState) -> None:
+            nonlocal before, phase
+            now = phase_of(before, state)
+            if now is not None and now != phase:
+                phase = now
                 if self._watch is not None:
-                    self._watch(state)
-                if state.authorization not in codes:
-                    codes.append(state.authorization)
-                    self._prompt(state.authorization)
+                    self._watch(now)
+                if isinstance(now, (Pending, SlowDown)) and now.authorization is not None:
+                    self._prompted(now.authorization, codes)
+            for event in observed(before, state, self._about, self._clock.now().wall):
+                self._tell(event)
+            before = state
 
-        return watch
+        return show
+
+    def _prompted(self, code: DeviceAuthorization, codes: list[DeviceAuthorization]) -> None:
+        if code in codes:
+            return
+        codes.append(code)
+        self._prompt(code)
+        self._tell(PromptShown(self._clock.now().wall, self._about, code))
+
+    def _tell(self, event: SourceEvent) -> None:
+        """Log an event, remember trouble, and hand it to the observer."""
+        if isinstance(event, (RenewalFailed, SignInFailed)):
+            self._trouble = (event.problem, event.at)
+        elif isinstance(event, StoreFailed):
+            self._trouble = (event.reason, event.at)
+        trouble = isinstance(event, (RenewalFailed, SignInFailed, StoreFailed))
+        if _log.isEnabledFor(logging.WARNING if trouble else logging.INFO):
+            told = {
+                "event": type(event).__name__,
+                "key": event.key,
+                "provider": event.provider,
+                "client_id": event.client_id,
+                "profile": event.profile,
+                # The caller gets it as an error as well, and may tell it there.
+                "raised": isinstance(event, SignInFailed)
+                or (isinstance(event, RenewalFailed) and event.then == "error"),
+            }
+            level = logging.WARNING if trouble else logging.INFO
+            _log.log(level, "%s", describe_event(event), extra=told)
+        if self._on_event is not None:
+            try:
+                self._on_event(event)
+            except Exception as error:  # noqa: BLE001 - who looks on breaks nothing
+                _log.warning("on_event raised %s", type(error).__name__)
+
+    def _adopted_token(self) -> None:
+        self._held = None
+        self._tell(TokenAdopted(self._clock.now().wall, self._about))
+
+    def _signed_out(self, *, revoked: bool) -> None:
+        self._held = None
+        self._notes = () if revoked else (NotRevoked(),)
+        self._tell(SignedOut(self._clock.now().wall, self._about, revoked))
 
     def _live(self, stored: Token | None) -> Token | None:
         """Return the token that a server is told to forget."""
         # What could not be saved is only here, and works all the same.
         return stored or (self.current if self.origin == "stored" else None)
 
-    def _revocations(self, client: Client, live: Token) -> tuple[Request, ...]:
-        requests = revocations(client, live)
-        if not requests:
-            self._note("the provider has no revocation endpoint, so the server was not told")
-        return requests
-
     def _place_of(self, token: Token) -> str:
         """Return the key under which a token that was made elsewhere is stored."""
         return self.app_key if token.refresh_token is None else self.key
-
-    def _note(self, note: str) -> None:
-        self.notes.append(note)
-        _log.warning("%s", note)
 
     def _token_given(self) -> Token | None:
         given = self._given

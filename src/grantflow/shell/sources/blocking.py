@@ -5,25 +5,22 @@ Callers that arrive while a session is under way share its end, the failure too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import final
+from typing import TYPE_CHECKING, Self, final
 
 from returns.io import IOResult
 from returns.result import Failure, Result, Success
 
-from grantflow.core.acquisition.freshness import SKEW, Skew
 from grantflow.core.acquisition.introspection import introspected
+from grantflow.core.acquisition.revocation import revocations
 from grantflow.core.acquisition.states import Acquired, NotAcquired
-from grantflow.core.client.client import Client
-from grantflow.core.client.identity import Grant
-from grantflow.core.flows.states import DeviceState, Problem
+from grantflow.core.flows.states import Problem
 from grantflow.core.values.json import Members
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Reply
 from grantflow.core.values.token import Token
 from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
-from grantflow.shell.ports import Claim, Clock, Prompt, Store, StoreError, Transport
+from grantflow.shell.ports import Claim, Clock, StoreError, Transport
 from grantflow.shell.signing.signed import signed
 from grantflow.shell.single_flight import SingleFlight
 from grantflow.shell.sources.acquire import Ports, acquire
@@ -39,11 +36,14 @@ from grantflow.shell.sources.base import (
 )
 from grantflow.shell.sources.memory_cache import CachedToken, Demand
 
+if TYPE_CHECKING:
+    from grantflow.shell.http.requests import RequestsTransport
+
 __all__ = ["Given", "GrantError", "TokenSource"]
 
 
 @final
-class TokenSource(BaseTokenSource):
+class TokenSource(BaseTokenSource[Transport, Clock]):
     """Gives a token: from memory, from the store, by a refresh, or by a sign-in.
 
     ``client`` may be a function that makes one, for secrets that rotate. ``token`` is a token of
@@ -53,38 +53,28 @@ class TokenSource(BaseTokenSource):
     anybody. ``profile`` keeps the tokens of several people apart.
     """
 
-    def __init__(
-        self,
-        client: Client | Callable[[], Client],
-        grant: Grant = "device",
-        *,
-        store: Store | None = None,
-        transport: Transport | None = None,
-        clock: Clock | None = None,
-        prompt: Prompt | None = None,
-        watch: Callable[[DeviceState], None] | None = None,
-        interactive: bool = True,
-        profile: str = "",
-        token: Given | Callable[[], Given] | None = None,
-        environment: str | None = None,
-        skew: Skew = SKEW,
-    ) -> None:
-        super().__init__(
-            client,
-            grant,
-            store=store,
-            clock=clock,
-            prompt=prompt,
-            watch=watch,
-            interactive=interactive,
-            profile=profile,
-            token=token,
-            environment=environment,
-            skew=skew,
-        )
-        self._clock = clock or SystemClock()
-        self._transport = None if transport is None else signed(transport, self._clock)
+    def _usual_clock(self) -> Clock:
+        return SystemClock()
+
+    def _ready(self) -> None:
+        self._signed = None if self._transport is None else signed(self._transport, self._clock)
         self._flights: SingleFlight[Acquired | NotAcquired] = SingleFlight()
+        self._own: RequestsTransport | None = None
+
+    def __enter__(self) -> Self:
+        """Send over connections of its own until the block ends, which closes them."""
+        if self._transport is None:
+            from grantflow.shell.http.requests import RequestsTransport
+
+            self._own = RequestsTransport()
+            self._signed = signed(self._own, self._clock)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        own, self._own = self._own, None
+        if own is not None:
+            self._signed = None
+            own.close()
 
     def try_token(self) -> IOResult[Token, Problem]:
         """Return a token that may be used now, or the problem."""
@@ -163,8 +153,8 @@ class TokenSource(BaseTokenSource):
         try:
             with self._store.claim(self.key) as entry:
                 live = self._live(entry.token) if revoke else None
-                told = Success(None) if live is None else self._revoked(live)
-                return told.map(lambda _: self._drop(entry))
+                told = Success(False) if live is None else self._revoked(live)
+                return told.map(lambda revoked: self._drop(entry, revoked=revoked))
         except StoreError as error:
             return Failure(unusable(error))
 
@@ -174,24 +164,25 @@ class TokenSource(BaseTokenSource):
                 entry.save(token)
         except StoreError as error:
             return Failure(unusable(error))
-        self._held = None
+        self._adopted_token()
         return Success(token)
 
-    def _drop(self, entry: Claim) -> None:
+    def _drop(self, entry: Claim, *, revoked: bool) -> None:
         entry.forget()
         if self._store.read(self.app_key) is not None:
             with self._store.claim(self.app_key) as app:
                 app.forget()
-        self._held = None
+        self._signed_out(revoked=revoked)
 
-    def _revoked(self, live: Token) -> Result[None, Problem]:
+    def _revoked(self, live: Token) -> Result[bool, Problem]:
         client = self._client()
-        for request in self._revocations(client, live):
+        requests = revocations(client, live)
+        for request in requests:
             reply = self._sender()(request)
             problem = not_revoked(request, client, reply, self._clock.now())
             if problem is not None:
                 return Failure(problem)
-        return Success(None)
+        return Success(bool(requests))
 
     def _introspected(self, token: Token) -> Result[Members, Problem]:
         client = self._client()
@@ -203,9 +194,9 @@ class TokenSource(BaseTokenSource):
         return question(client, token).bind(asked)
 
     def _sender(self) -> Transport:
-        if self._transport is None:
-            self._transport = signed(default_transport(), self._clock)
-        return self._transport
+        if self._signed is None:
+            self._signed = signed(default_transport(), self._clock)
+        return self._signed
 
     def _ports(self) -> Ports:
         # No transport is made before something is sent.
