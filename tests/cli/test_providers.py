@@ -337,6 +337,7 @@ LOGIN = ("--client-id", "app")
         (("tenants", "--set", "tenant=a"), "its realm; add --set realm=REALM"),
         (("entra", "--set", "tennant=x"), "--set tennant: provider 'entra' takes no such value"),
         (("spotify",), "spotify has no device grant; use --grant client"),
+        (("slack",), "slack has no device grant; use --refresh-token-stdin"),
         (("github", "--provider-file", "none.toml"), "none.toml: No such file"),
         (("github", "--provider-file", "."), "cannot read "),
     ],

@@ -40,7 +40,7 @@ from grantflow.core.flows.registration import registered_client
 from grantflow.flows import flow_for
 from grantflow.signing import signed
 from grantflow.testing import VirtualClock
-from tests.support.cli_stage import Stage
+from tests.support.cli_stage import Ran, Stage
 from tests.support.provider_cases import FILES, Case, first
 from tests.support.vendor import SECRET, Spec, Vendor, spec_of
 
@@ -294,20 +294,48 @@ def unscoped(spec: Spec) -> Spec:
     return evolve(spec, requests=kept)
 
 
-@pytest.mark.parametrize("name", [name for name in SPECS if providers.template(name).grants])
-def test_the_printed_line_signs_in(stage: Stage, name: str, tmp_path: Path) -> None:
+def tried(stage: Stage, line: str, name: str, folder: Path, end: str) -> tuple[Ran, Vendor]:
+    """Run a printed line, in the place of a person, against its vendor."""
     spec = SPECS[name]
+    wanted = spec if "--scope" in line else unscoped(spec)
+    vendor = Vendor(wanted, auth_of(line, spec), answers(name, end))
+    if spec.knows("register"):
+        vendor.client_id, vendor.secret = "c-1", "s-1"
+    stage.answers_with(vendor)
+    words = (*filled(line, spec, folder), "--no-browser", "--profile", "tried")
+    stdin = "rt-1" if "--refresh-token-stdin" in words else ""
+    ran = stage.run(*words, stdin=stdin)
+    assert vendor.problems == [], line
+    return ran, vendor
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_printed_line_signs_in(stage: Stage, name: str, tmp_path: Path) -> None:
     lines = printed(stage, name)
-    assert len(lines) == len(providers.template(name).grants)
+    assert len(lines) == max(len(providers.template(name).grants), 1)
     for line in lines:
-        wanted = spec if "--scope" in line else unscoped(spec)
-        vendor = Vendor(wanted, auth_of(line, spec), answers(name, "token"))
-        if spec.knows("register"):
-            vendor.client_id, vendor.secret = "c-1", "s-1"
-        stage.answers_with(vendor)
-        words = filled(line, spec, tmp_path)
-        ran = stage.run(*words, "--no-browser", "--profile", "tried")
-        assert vendor.problems == [], line
+        ran, vendor = tried(stage, line, name, tmp_path, "token")
         assert ran.code == 0, (line, ran.err)
+        renews = any(each.get("refresh_token") == "rt-1" for each in stage.tokens())
+        if renews and SPECS[name].knows("refresh"):
+            renewed = answers(name, "token")["refresh"][0]
+            body = renewed.body.replace(b"at-1", b"at-2")
+            vendor.answers["refresh"] = [Response(200, renewed.headers, body)]
+            assert stage.run("token", "tried", "--renew").code == 0, line
+            assert vendor.asked[-1] == "refresh"
         assert stage.run("logout", "tried").code == 0
         assert vendor.problems == [], line
+
+
+@pytest.mark.parametrize("end", ["denied", "expired"])
+@pytest.mark.parametrize("name", [name for name, spec in SPECS.items() if spec.knows("device")])
+def test_the_printed_line_ends_without_a_token(
+    stage: Stage, name: str, end: str, tmp_path: Path
+) -> None:
+    if first(name, "poll", end) is None:
+        pytest.skip("this vendor has no such answer")
+    ran, vendor = tried(stage, printed(stage, name)[0], name, tmp_path, end)
+    assert ran.code == 1
+    assert vendor.asked[-1] == "poll"
+    assert stage.tokens() == [] or SPECS[name].knows("register")
+    assert stage.run("token", "tried").code != 0

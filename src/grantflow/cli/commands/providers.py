@@ -15,6 +15,7 @@ from grantflow.cli.errors import FAILED, usage
 from grantflow.cli.login import resolve
 from grantflow.cli.output import answer, columns, counted, tell, warn
 from grantflow.cli.parser import Parser
+from grantflow.core.client.identity import Grant
 from grantflow.core.structure import unstructure
 from grantflow.providers import Catalog, Template, Variable, document_of
 from grantflow.shell.provider_file import check, own_file
@@ -209,26 +210,27 @@ def _need(need: Variable) -> str:
 
 
 def _logins(template: Template) -> Iterator[str]:
-    """Yield a line for each grant, with everything that it needs."""
+    """Yield a line for each grant, with everything that it needs; else one that only renews."""
     for grant in template.grants:
+        more = () if grant == "device" else (f"--grant {grant}",)
+        yield " ".join((*_login(template, grant), *more))
+    if not template.grants:
+        yield " ".join((*_login(template, "device"), "--refresh-token-stdin"))
+
+
+def _login(template: Template, grant: Grant) -> Iterator[str]:
+    yield "grantflow login"
+    yield template.name
+    for need in template.needs:
+        if need.default is None:
+            yield f"--set {need.name}={need.name.upper()}"
+    # Without an id, the command registers itself, or uses the one that the provider publishes.
+    if template.provider.registration_endpoint is None:
         methods = template.methods_for(grant)
-        words = [
-            "grantflow login",
-            template.name,
-            *(
-                f"--set {each.name}={each.name.upper()}"
-                for each in template.needs
-                if each.default is None
-            ),
-        ]
-        # Without an id, the command registers itself, or uses the one that the provider publishes.
-        if template.provider.registration_endpoint is None:
-            if template.client_id is None:
-                words.append("--client-id ID")
-            if methods and ("none" not in methods or grant != "device") and methods != ("none",):
-                keys = not any(each.startswith("client_secret") for each in methods)
-                words.append("--client-key-file FILE" if keys else "--client-secret-file FILE")
-        words.extend(f"--{each} {each.upper()}" for each in template.required_for(grant))
-        if grant != "device":
-            words.append(f"--grant {grant}")
-        yield " ".join(words)
+        if template.client_id is None:
+            yield "--client-id ID"
+        if methods and ("none" not in methods or grant != "device") and methods != ("none",):
+            keys = not any(each.startswith("client_secret") for each in methods)
+            yield "--client-key-file FILE" if keys else "--client-secret-file FILE"
+    for each in template.required_for(grant):
+        yield f"--{each} {each.upper()}"

@@ -72,7 +72,8 @@ def _by_name(
 ) -> tuple[Profile, Provider]:
     found = _template(wanted, name)
     if prompts and wanted.grant == "device" and "device" not in found.grants:
-        raise usage(f"{found.name} has no device grant", "use --grant client_credentials")
+        other = "--grant client_credentials" if found.grants else "--refresh-token-stdin"
+        raise usage(f"{found.name} has no device grant", f"use {other}")
     values = with_environment(found, wanted.values, context)
     provider = _discovered_by(found, values, send) if found.discovers else filled(found, values)
     if wanted.grant == "client_credentials" and found.machine_methods:
