@@ -143,23 +143,29 @@ def test_a_code_that_nobody_approves_expires(start_server: Start) -> None:
         {"authorization_pending": polls - too_late, "expired_token": too_late}
     )
     # And yet none was left out: the next one would have been at the end, or after it.
-    assert too_late or wire.exchanges[-1].arrived + 1 > end - 0.1
+    assert too_late or wire.exchanges[-1].arrived + 1 > end - 0.5
 
 
-def test_a_driver_that_never_waits_is_told_to_slow_down(paced_server: RealServer) -> None:
+def test_a_driver_that_never_waits_is_told_to_slow_down(start_server: Start) -> None:
+    # Polls at once, which a busy machine may spread over some seconds.
+    with start_server(interval=5) as server:
+        check_slow_down(server)
+
+
+def check_slow_down(server: RealServer) -> None:
     states: list[tuple[type[DeviceState], float]] = []
 
     def watch(state: DeviceState) -> None:
         if isinstance(state, (Pending, SlowDown)):
             states.append((type(state), state.interval.total_seconds()))
             if state.polls == 3:
-                paced_server.approve(state.authorization.user_code)
+                server.approve(state.authorization.user_code)
 
-    before = paced_server.stats()
-    final = run(DeviceFlow(client_of(paced_server)), Wire(), Hurried(), watch)
+    before = server.stats()
+    final = run(DeviceFlow(client_of(server)), Wire(), Hurried(), watch)
     assert isinstance(final, Authorized), final
-    assert states == [(Pending, 1), (Pending, 1), (SlowDown, 6), (SlowDown, 11)]
-    seen = paced_server.stats().since(before)
+    assert states == [(Pending, 5), (Pending, 5), (SlowDown, 10), (SlowDown, 15)]
+    seen = server.stats().since(before)
     assert seen.errors == Counter(authorization_pending=1, slow_down=2)
 
 

@@ -161,7 +161,7 @@ class Process:
 def test_a_token_survives_the_process_and_is_renewed_when_it_ends(
     start_server: Start, tmp_path: Path
 ) -> None:
-    with start_server(access_ttl=2, interval=1) as server:
+    with start_server(access_ttl=6, interval=1) as server:
         client = client_of(server)
         before = server.stats()
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 HERE = Path(__file__).parent
-SECONDS = 15.0
+SECONDS = 120.0
 
 Toolkit: TypeAlias = Literal["tk", "qt"]
 Box: TypeAlias = tuple[int, int, int, int]
@@ -151,7 +151,7 @@ class Window:
             return
         x, y, width, height = self.look().boxes[part]
         where = (str(x + width // 2), str(y + height // 2))
-        self.on_screen("xdotool", "mousemove", "--sync", *where, "click", "1")
+        self.on_screen("xdotool", "mousemove", *where, "click", "1")
 
     def close(self) -> None:
         """Close the window as its user does."""
