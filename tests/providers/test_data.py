@@ -68,7 +68,10 @@ def test_what_nobody_can_look_up_is_no_source(vague: str) -> None:
 JUDGED = [
     *("Vercel", "Sentry", "Cloudflare", "Fly.io", "Heroku", "Supabase", "Neon", "JFrog"),
     *("Teleport", "Vault", "UAA", "Casdoor", "Logto", "Pocket-ID"),
-    *("Feishu", "Snowflake", "Life-Science", "Helmholtz-AAI"),
+    *("OpenAI-Codex", "WorkOS", "Kimi", "Qwen", "xAI", "Shopify", "Buildkite", "Discord"),
+    *("Atlassian", "Snowflake", "Databricks", "Adobe", "IBM-IAM", "SAP", "ServiceNow", "Xero"),
+    *("UPS", "FedEx", "Amadeus", "Amazon", "CILogon", "EGI", "Copernicus", "INDIGO-IAM"),
+    *("Life-Science", "Helmholtz-AAI", "Feishu"),
 ]
 PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
 
