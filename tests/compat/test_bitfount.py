@@ -613,7 +613,36 @@ def test_a_refresh_that_may_have_arrived_is_not_repeated(auth: Wire, clock: Virt
         one.authenticate()
     assert len(auth.at(TOKEN)) == 1
     assert auth.at(CODE) == []
-    assert kept(one) == before  # trouble is no reason to forget a sign-in
+    assert kept(one) == before | {"refresh_sent": True}  # trouble is no reason to forget a sign-in
+
+
+def test_a_session_that_finds_a_lost_refresh_waits_for_the_end(
+    auth: Wire, clock: VirtualClock
+) -> None:
+    """A second use of a refresh token may end the whole grant (RFC 9700 section 4.14.2)."""
+    auth.script(TOKEN, [Says(None), granted(2)])
+    one = session(auth, clock)
+    stored(one, auth, minutes_left=5)
+    for each in (one, session(auth, clock)):
+        each.authenticate()
+        assert each.access_token == "at-0"
+    assert kept(one)["refresh_sent"] is True
+    assert len(auth.at(TOKEN)) == 1
+    clock.advance(timedelta(minutes=6))
+    last = session(auth, clock)
+    last.authenticate()
+    assert (last.access_token, len(auth.at(TOKEN))) == ("at-2", 2)
+    assert "refresh_sent" not in kept(one)
+
+
+def test_a_refresh_that_was_not_acted_on_leaves_the_file_as_it_was(
+    auth: Wire, clock: VirtualClock
+) -> None:
+    auth.script(TOKEN, [Says(503)])
+    one = session(auth, clock)
+    before = stored(one, auth, minutes_left=5)
+    one.authenticate()
+    assert kept(one) == before
 
 
 def test_a_token_that_lives_is_used_while_the_server_has_trouble(

@@ -175,7 +175,7 @@ def test_f16_a_refresh_that_fails_deletes_nothing(clock: VirtualClock) -> None:
             old = Token(access_token="old", refresh_token="good", expires_at=ENDED)
             store.save(source.key, old)
             assert not isinstance(source.try_token(), IOSuccess)
-            assert store.read(source.key) == old
+            assert store.read(source.key) == evolve(old, refresh_sent=True)
             assert asked == []
 
 

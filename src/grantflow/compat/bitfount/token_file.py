@@ -34,7 +34,15 @@ _GONE: Final = {
     "refresh_token": None,
     "id_token": None,
     "access_token_expires_at": 0,
+    "access_token_issued_at": None,
+    "refresh_sent": None,
 }
+_OWN: Final = ("access_token_issued_at", "refresh_sent")
+"""Members that the original does not know: left out where they would say nothing.
+
+The first distinguishes a short lifetime from a token near its end; the second marks a refresh whose
+outcome is not known.
+"""
 
 
 @final
@@ -78,7 +86,8 @@ class Document:
 
     def with_(self, changes: Mapping[str, object]) -> Document:
         """Return it with other values under some names."""
-        return Document(Members({**self.members, **changes}))
+        made = {**self.members, **changes}
+        return Document(Members({n: v for n, v in made.items() if v is not None or n not in _OWN}))
 
 
 @final
@@ -269,8 +278,8 @@ def _members(token: Token) -> dict[str, object]:
         "refresh_token": plain.get("refresh_token"),
         "id_token": plain.get("id_token"),
         "access_token_expires_at": token.expires_at and token.expires_at.timestamp(),
-        # Not the original's: it distinguishes a short lifetime from a token near its end.
         "access_token_issued_at": token.issued_at and token.issued_at.timestamp(),
+        "refresh_sent": token.refresh_sent or None,
     }
 
 
@@ -282,5 +291,6 @@ def _stored(document: Mapping[str, object], inputs: Inputs) -> dict[str, object]
         "id_token": document.get("id_token"),
         "expires_at": document.get("access_token_expires_at"),
         "issued_at": document.get("access_token_issued_at"),
+        "refresh_sent": document.get("refresh_sent"),
         "scope": inputs.scopes,
     }
