@@ -187,6 +187,7 @@ TEMPLATE_KEYS: Final = {
     "client_id": "The client id that it publishes for programs of others; it may hold gaps.",
     "verified": "Against what the entry was checked.",
     "note": "What a person has to do or know.",
+    "git_user": "The user name that its git server wants beside a token: `oauth2` by default.",
     "required": "Without what a request is refused: `scope`, `audience`, `resource`.",
     "machine_required": "The same, for client credentials alone.",
     "machine_methods": "How a client may prove itself for client credentials, where it is not all "

@@ -49,6 +49,7 @@ _HOMES = {
     "shell.blocking": "resume run",
     "shell.clock": "SystemClock",
     "shell.discovery": "discover",
+    "shell.profiles.errors": "ProfileError",
     "shell.ports": "Clock Prompt Store StoreError Transport",
     "shell.sources.base": "SourceStatus settled",
     "shell.sources.blocking": "GrantError TokenSource",

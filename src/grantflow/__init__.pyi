@@ -87,6 +87,7 @@ from grantflow.shell.ports import Prompt as Prompt
 from grantflow.shell.ports import Store as Store
 from grantflow.shell.ports import StoreError as StoreError
 from grantflow.shell.ports import Transport as Transport
+from grantflow.shell.profiles.errors import ProfileError as ProfileError
 from grantflow.shell.sources.base import SourceStatus as SourceStatus
 from grantflow.shell.sources.base import settled as settled
 from grantflow.shell.sources.blocking import GrantError as GrantError

@@ -39,6 +39,11 @@ def main(argv: Sequence[str] | None = None, context: Context | None = None) -> i
     return code
 
 
+def docker() -> int:
+    """Answer docker: the entry point ``docker-credential-grantflow``, under which it looks."""
+    return main(["token", "--format", "docker-credential", *sys.argv[1:]])
+
+
 def _dispatch(words: list[str], context: Context | None) -> int:
     # Loaded here, so that Ctrl-C while the command loads is caught as well.
     from grantflow.cli.dispatch import dispatch

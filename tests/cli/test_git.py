@@ -209,7 +209,7 @@ def test_the_environment_s_token_goes_where_the_profile_s_would(stage: Stage) ->
 # -- what else git says
 
 
-@pytest.mark.parametrize("operation", ["store", "capability", "later"])
+@pytest.mark.parametrize("operation", ["store", "later"])
 def test_what_git_tells_is_heard_in_silence(stage: Stage, operation: str) -> None:
     stage.login()
     asked = question(username="oauth2", password="at-of-somebody")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 from attrs import evolve, field, frozen
 
-from grantflow.cli.errors import usage
 from grantflow.cli.output import is_terminal, warn
 from grantflow.core.values.request import Request
 from grantflow.core.values.response import Fault, Reply
@@ -119,14 +118,9 @@ def _store(name: str) -> FileStore:
         from grantflow.shell.stores.file import FileStore
 
         return FileStore()
-    if name == "keyring":
-        from grantflow.shell.stores.keyring import KeyringStore
+    from grantflow.shell.profiles.source import store_of
 
-        try:
-            return KeyringStore()
-        except ImportError as error:
-            raise usage(f"--store keyring: {error}") from None
-    raise usage(f"unknown store {name!r}", f"one of {', '.join(STORES)} is needed")
+    return store_of(name)
 
 
 @final

@@ -14,6 +14,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar, final
 
 from grantflow.cli.errors import nearest, quoted, usage
+from grantflow.cli.output import place
+from grantflow.core.acquisition.unauthorized import token_origin
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
@@ -155,6 +157,14 @@ def pair(text: str) -> tuple[str, str]:
     if name in _OWN_PARAMETERS:
         raise ArgumentTypeError(f"{name} cannot be set by hand; {_OWN_PARAMETERS[name]}")
     return name, value
+
+
+def origin(text: str) -> str:
+    """Read a URL, and return the origin that a token may go to: https, or this machine."""
+    found = token_origin(text)
+    if found is None or "@" in text:
+        raise ArgumentTypeError("an https URL is needed (http is only for loopback)")
+    return place(found)
 
 
 def setting(text: str) -> tuple[str, str]:

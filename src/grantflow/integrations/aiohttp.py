@@ -65,7 +65,7 @@ class _Middleware:
         self._source = cast("TokenProvider", source)
         self._awaits = iscoroutinefunction(self._source.token)
         self._known = Known(source)
-        self._origins = Origins(origins)
+        self._origins = Origins(Known(source).origins if origins is None else origins)
         self._spelling = Spelling(header, self._known.scheme if scheme is None else scheme)
         self._proofs = Proofs(self._known)
         self._on_challenge = on_challenge

@@ -76,7 +76,7 @@ class TokenAuth(AuthBase):
     ) -> None:
         self._source = source
         self._token = self._source.token
-        self._origins = Origins(origins)
+        self._origins = Origins(Known(source).origins if origins is None else origins)
         known = Known(source)
         spelling = Spelling(header, known.scheme if scheme is None else scheme)
         self._header = header

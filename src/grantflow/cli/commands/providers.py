@@ -133,6 +133,7 @@ def _members(template: Template, catalog: Catalog) -> dict[str, object]:
         "source": list(template.source),
         "verified": template.verified,
         "note": template.note,
+        "git_user": template.git_user,
         "provider": document_of(template.provider),
     }
 

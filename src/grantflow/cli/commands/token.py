@@ -15,6 +15,7 @@ from grantflow.cli.token import formats
 from grantflow.cli.token.acquire import (
     Demand,
     members_of,
+    profile_for,
     scheme_of,
     token_with_id,
     valid_token,
@@ -27,6 +28,8 @@ class Options(Namespace):
     """What the command line says."""
 
     profile: str | None
+    for_url: str | None
+    username: str | None
     operation: str | None
     min_ttl: timedelta
     no_input: bool
@@ -44,6 +47,7 @@ _EXAMPLES: Final = (
     "grantflow token",
     "grantflow token work --min-ttl 5m --no-input",
     "grantflow token --format header | curl -H @- https://api.example.com/me",
+    "grantflow token --for https://api.example.com/mcp --format headers-json",
     "grantflow token work --renew    # after a server refused the one that was printed",
     "git config --global credential.https://git.example.com.helper \\",
     "    '!grantflow token work --host git.example.com --format git-credential'",
@@ -62,7 +66,14 @@ def parser() -> Parser:
         "operation",
         metavar="OPERATION",
         nargs="?",
-        help="with git-credential: get, store or erase, which git adds",
+        help="with git-credential and docker-credential: get, store, erase or list, which git and "
+        "docker add",
+    )
+    made.add_argument(
+        "--for",
+        dest="for_url",
+        metavar="URL",
+        help="the token for this URL: of the profile whose --origin or resource it is",
     )
     made.add_demands("refresh a token that expires within S seconds (or 5m, 2h)")
     made.add_argument(
@@ -82,7 +93,8 @@ def parser() -> Parser:
         metavar="FORMAT",
         default="text",
         help="the output format: text (the token, the default), json, header (Authorization: ...), "
-        "headers-json, kubernetes (exec plugin) or git-credential (git's helper protocol)",
+        "headers-json, kubernetes (exec plugin), git-credential or docker-credential (the helper "
+        "protocols of git and docker)",
     )
     made.add_argument(
         "--kubernetes-version",
@@ -97,7 +109,13 @@ def parser() -> Parser:
         action="append",
         default=[],
         help="with git-credential: a host the token may go to, HOST or HOST:PORT; may be repeated "
-        "(default: the host where the profile signs in)",
+        "(default: the origins of the profile, else the host where it signs in)",
+    )
+    made.add_argument(
+        "--username",
+        metavar="NAME",
+        help="with git-credential and docker-credential: the user name beside the token (default: "
+        "what the provider wants, else oauth2)",
     )
     return made
 
@@ -122,22 +140,29 @@ def _version(text: str) -> str:
 def _check(options: Options) -> None:
     if options.kubernetes_version is not None and options.format != "kubernetes":
         raise usage("--kubernetes-version is for --format kubernetes")
-    if options.format == "git-credential":
-        if options.renew:
-            raise usage("--renew is not for git-credential: git says when it was refused (erase)")
-        if options.id_token:
-            raise usage("--id-token is not for git-credential")
+    helps = options.format in formats.HELPERS
+    if helps and options.renew:
+        raise usage(f"--renew is not for {options.format}: git says when it was refused (erase)")
+    if helps and options.id_token:
+        raise usage(f"--id-token is not for {options.format}")
+    if helps and options.for_url is not None:
+        raise usage(f"--for is not for {options.format}, which asks about a host itself")
+    if options.username is not None and not helps:
+        raise usage("--username is for --format git-credential and docker-credential")
+    if options.host and options.format != "git-credential":
+        raise usage("--host is for --format git-credential")
+    if helps:
         return
     if options.operation is not None:
         said = f"unexpected argument {quoted(options.operation)}"
         raise usage(said, "see grantflow token --help")
-    if options.host:
-        raise usage("--host is for --format git-credential")
 
 
 def _answer(options: Options, context: Context) -> list[str]:
-    if options.format == "git-credential":
-        return _for_git(options, context)
+    if options.format in formats.HELPERS:
+        return _for_helper(options, context)
+    if options.for_url is not None:
+        options.profile = profile_for(options.for_url, options.profile)
     wish, prompts = formats.Wish(), not options.no_input
     if options.format == "kubernetes":
         wish.version, interactive = _exec_request(options.kubernetes_version, context)
@@ -171,11 +196,15 @@ def _exec_request(usual: str | None, context: Context) -> tuple[str, bool]:
             return request
 
 
-def _for_git(options: Options, context: Context) -> list[str]:
-    from grantflow.cli.token.git import answered
-
+def _for_helper(options: Options, context: Context) -> list[str]:
     # git adds its word to whatever words there are.
     words = [each for each in (options.profile, options.operation) if each is not None]
     operation = words.pop() if words else None
     name = words[0] if words else None
-    return answered(operation, name, options.host, options.min_ttl, context)
+    if options.format == "docker-credential":
+        from grantflow.cli.token import docker
+
+        return docker.answered(operation, name, options.min_ttl, context, options.username)
+    from grantflow.cli.token import git
+
+    return git.answered(operation, name, options.host, options.min_ttl, context, options.username)

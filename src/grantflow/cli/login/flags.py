@@ -18,7 +18,7 @@ import attrs
 
 from grantflow.cli.context import STORES
 from grantflow.cli.errors import CommandError, usage
-from grantflow.cli.parser import Parser, add_choice, pair, positive_span, setting
+from grantflow.cli.parser import Parser, add_choice, origin, pair, positive_span, setting
 from grantflow.cli.profiles.secrets import STDIN
 from grantflow.core.client.authentication import ALGORITHMS, METHODS
 from grantflow.shell.profiles.profile import Profile
@@ -360,6 +360,17 @@ FLAGS: Final = (
         help="the API that the token is for (RFC 8707); may be repeated",
         many=True,
         field="resource",
+        keep=_all,
+    ),
+    Flag(
+        name="--origin",
+        metavar="URL",
+        group=_WHAT,
+        help="where the token may go, for token --for, git and docker; may be repeated (default: "
+        "the server that signs in)",
+        read=origin,
+        many=True,
+        field="origins",
         keep=_all,
     ),
     Flag(

@@ -61,7 +61,7 @@ def named(wanted: Profile, context: Context) -> tuple[Profile, Provider | None]:
         return wanted, None
     found = _template(wanted, wanted.provider)
     values = with_environment(found, wanted.values, context)
-    profile = evolve(wanted, provider=found.name, values=values)
+    profile = evolve(wanted, provider=found.name, values=values, git_user=found.git_user)
     if found.provider.userinfo_endpoint is None:
         return profile, None  # its other values are not needed here
     return profile, filled(found, values)
@@ -82,7 +82,14 @@ def _by_name(
     registers = found.provider.registration_endpoint is not None and wanted.grant == "device"
     if client_id is None and not registers:
         raise no_client()
-    return evolve(wanted, provider=found.name, client_id=client_id, values=values), provider
+    profile = evolve(
+        wanted,
+        provider=found.name,
+        client_id=client_id,
+        values=values,
+        git_user=found.git_user,
+    )
+    return profile, provider
 
 
 def _discovered_by(

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Final, final
 from attrs import evolve, frozen
 
 from grantflow.cli.context import Context
-from grantflow.cli.errors import CommandError, login_required
+from grantflow.cli.errors import CommandError, login_required, usage
 from grantflow.cli.login import pending
 from grantflow.cli.login.flags import login_command
-from grantflow.cli.output import spoken, warn
+from grantflow.cli.output import place, spoken, warn
 from grantflow.cli.profiles.client import client_of_profile
 from grantflow.cli.profiles.secrets import external_token
 from grantflow.cli.token.claims import instant
 from grantflow.cli.token.formats import scheme_in
 from grantflow.core.acquisition.freshness import SKEW, Freshness, Skew, freshness
+from grantflow.core.acquisition.unauthorized import token_origin
 from grantflow.core.client.identity import Grant
 from grantflow.core.codec import dump_token
 from grantflow.core.values.errors import InteractionRequired
@@ -63,6 +64,18 @@ def valid_token(name: str | None, context: Context, demand: Demand) -> Token:
             f"set another one, or unset {variable} to use a stored sign-in",
         )
     return given
+
+
+def profile_for(url: str, name: str | None) -> str:
+    """Return the name of the profile with a token for a URL; a named one has to have it."""
+    known = profiles.load()
+    if name is None:
+        return known.for_url(url).name
+    profile = known.named(name, pending.names)
+    if token_origin(url) not in profile.destinations:
+        there = " and ".join(sorted(place(each) for each in profile.destinations)) or "nowhere"
+        raise usage(f"the token of {profile.name} goes to {there}, not to that URL")
+    return profile.name
 
 
 def token_with_id(name: str | None, context: Context, demand: Demand) -> Token:

@@ -30,10 +30,11 @@ class Wish:
 
     ``member`` is the token to print, ``version`` the API version that a Kubernetes client asked
     for, ``user`` the name that goes with a password, ``server`` the registry that docker asked for,
-    ``scheme`` the word before an access token in a header, if the provider names one.
+    ``scheme`` the word before an access token in a header, if the provider names one; ``bearer``:
+    git may send the token as it is, and not as a password.
     """
 
-    __slots__ = ("member", "scheme", "server", "user", "version")
+    __slots__ = ("bearer", "member", "scheme", "server", "user", "version")
 
     def __init__(
         self,
@@ -43,12 +44,14 @@ class Wish:
         user: str = USER,
         server: str = "",
         scheme: str | None = None,
+        bearer: bool = False,
     ) -> None:
         self.member: str = member
         self.version: str = version
         self.user: str = user
         self.server: str = server
         self.scheme: str | None = scheme
+        self.bearer: bool = bearer
 
 
 def lines(name: str, token: Members, wish: Wish | None = None) -> list[str]:
@@ -128,12 +131,24 @@ def _kubernetes(token: Members, wish: Wish) -> list[str]:
 def _git_credential(token: Members, wish: Wish) -> list[str]:
     """Return the answer to git's ``get`` (git-credential(1))."""
     found = [f"username={wish.user}", f"password={token[wish.member]}"]
+    if wish.bearer:
+        found = [
+            "capability[]=authtype",
+            "authtype=Bearer",
+            f"credential={token[wish.member]}",
+        ]
     ends = token.get("expires_at")
     if isinstance(ends, str):
         from datetime import datetime
 
         found.append(f"password_expiry_utc={int(datetime.fromisoformat(ends).timestamp())}")
     return found
+
+
+def _docker_credential(token: Members, wish: Wish) -> list[str]:
+    """Return the answer to docker's ``get`` (docker/docker-credential-helpers)."""
+    found = {"ServerURL": wish.server, "Username": wish.user, "Secret": token[wish.member]}
+    return [json.dumps(found)]
 
 
 FORMATS: dict[str, Callable[[Members, Wish], list[str]]] = {
@@ -143,8 +158,12 @@ FORMATS: dict[str, Callable[[Members, Wish], list[str]]] = {
     "headers-json": _headers_json,
     "kubernetes": _kubernetes,
     "git-credential": _git_credential,
+    "docker-credential": _docker_credential,
 }
 """Each value of ``--format``."""
+
+HELPERS = ("git-credential", "docker-credential")
+"""Those that answer another program's question, which is on stdin."""
 
 
 def _is_id(wish: Wish) -> bool:

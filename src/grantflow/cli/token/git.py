@@ -2,8 +2,8 @@
 
 Rules:
 
-1. A token goes to the hosts that ``--host`` names, else to the origin of the profile's own server,
-   and to no other; over https, or to this machine.
+1. A token goes to the hosts that ``--host`` names, else to the origins that the profile remembers,
+   else to that of its own server, and to no other; over https, or to this machine.
 2. What is not for this helper is left to git's other ones, silently unless GIT_TRACE is set.
 3. A token that a host refused is renewed once, and then not given to that host again for a while.
 4. git's ``erase`` removes no sign-in: a 401 may have many reasons, and only a person restores it.
@@ -31,6 +31,7 @@ from grantflow.cli.token.acquire import (
     token_of_environment,
     valid_token,
 )
+from grantflow.core.acquisition.challenge import challenges
 from grantflow.core.client.provider import endpoint_problem, origin_of
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
@@ -47,11 +48,15 @@ _BY_HAND: Final = (
 @final
 @frozen
 class Question:
-    """What git asks about: where (``None``: nowhere safe), and what it knows of the credential."""
+    """What git asks about: where (``None``: nowhere safe), and what it knows of the credential.
+
+    ``bearer``: git can send a token as it is, and the server asks for that and for no password.
+    """
 
     origin: str | None
     username: str | None = None
     password: Secret | None = None
+    bearer: bool = False
 
 
 def answered(
@@ -60,10 +65,13 @@ def answered(
     hosts: Sequence[str],
     least: timedelta,
     context: Context,
+    user: str | None = None,
 ) -> list[str]:
     """Return the lines that answer git; a question for another helper is not an error."""
     if operation is None or context.terminal.asks():
         raise usage("--format git-credential is for git", _BY_HAND)
+    if operation == "capability":
+        return ["version 0", "capability authtype"]
     question = read([] if sys.stdin is None else sys.stdin.read().splitlines())
     if operation not in ("get", "erase"):
         return []
@@ -73,7 +81,9 @@ def answered(
     if isinstance(case, str):
         return _left(case, context)
     if operation == "get":
-        wish = formats.Wish(user=question.username or formats.USER)
+        wish = formats.Wish(
+            user=question.username or user or case.user or formats.USER, bearer=question.bearer
+        )
         return formats.lines("git-credential", members_of(case.token(least)), wish)
     case.refuse(question.password)
     return []
@@ -86,10 +96,23 @@ def read(lines: Iterable[str]) -> Question:
     'https://git.example:8443'
     >>> read(["protocol=http", "host=git.example"]).origin
     """
-    found: Mapping[str, str] = dict(_pairs(lines))
+    pairs = tuple(_pairs(lines))
+    found: Mapping[str, str] = dict(pairs)
     origin = _origin(found.get("protocol", ""), found.get("host", ""))
-    password = found.get("password")
-    return Question(origin, found.get("username"), None if password is None else Secret(password))
+    password = found.get("password", found.get("credential"))
+    return Question(
+        origin,
+        found.get("username"),
+        None if password is None else Secret(password),
+        ("capability[]", "authtype") in pairs and _wants_a_bearer(pairs),
+    )
+
+
+def _wants_a_bearer(pairs: Iterable[tuple[str, str]]) -> bool:
+    """Return whether a server asks for a bearer token, and does not take a password."""
+    asked = [challenges(value) for name, value in pairs if name == "wwwauth[]"]
+    schemes = {each.scheme.lower() for one in asked for each in one}
+    return "bearer" in schemes and "basic" not in schemes
 
 
 def _pairs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -107,15 +130,14 @@ def _origin(protocol: str, host: str) -> str | None:
     return origin_of(url) if usable else None
 
 
-def origins(hosts: Iterable[str], server: str | None) -> frozenset[str]:
-    """Return where a token may go: the hosts that were named, else the profile's own server.
+def origins(hosts: Iterable[str], profile: Profile | None) -> frozenset[str]:
+    """Return where a token may go: the hosts that were named, else where the profile says.
 
-    >>> origins([], "https://git.example/login/oauth")
+    >>> origins([], Profile(issuer="https://git.example/login/oauth"))
     frozenset({'https://git.example:443'})
     """
     named = frozenset(origin for host in hosts for origin in _named(host))
-    own = None if server is None else origin_of(server)
-    return named if named or own is None else frozenset({own})
+    return named if named or profile is None else profile.destinations
 
 
 def _named(host: str) -> Iterator[str]:
@@ -153,6 +175,11 @@ class _Case:
             raise self._error()
         return token
 
+    @property
+    def user(self) -> str | None:
+        """Return the user name that the provider's git server wants."""
+        return self.owner.git_user if isinstance(self.owner, Profile) else None
+
     def refuse(self, password: Secret | None) -> None:
         """Remember that the token was refused, and renew it if that was not just tried."""
         token = self.owner
@@ -187,15 +214,27 @@ class _Case:
         return CommandError(f"{place(self.origin)} refused the token of {owner}", advice)
 
 
+def _profile(name: str | None, hosts: Sequence[str], origin: str) -> Profile:
+    """Return the profile that was named, else the one for the origin, else the default one."""
+    known = profiles.load()
+    if name is None and not hosts:
+        try:
+            return known.for_url(origin)
+        except ProfileError as error:
+            if error.kind != profiles.UNKNOWN_ORIGIN:
+                raise
+    return known.named(name)
+
+
 def _case(name: str | None, hosts: Sequence[str], origin: str, context: Context) -> _Case | str:
     given = token_of_environment(name)
     try:
-        profile = profiles.load().named(name)
+        profile = _profile(name, hosts, origin)
     except ProfileError:
         if given is None:
             raise
         profile = None
-    allowed = origins(hosts, None if profile is None else profile.server)
+    allowed = origins(hosts, profile)
     if not allowed:
         raise usage("no host is known that this token may go to", "name it with --host HOST")
     owner = profile if given is None else given

@@ -66,7 +66,9 @@ def answer(argv: Sequence[str], now: float) -> list[str] | None:
         return None
     words, flags = asked
     kind, least = flags.get("--format", "text"), flags.get("--min-ttl", "0")
-    if kind not in formats.FORMATS or not (least.isascii() and least.isdigit()) or len(least) > 9:
+    if kind not in formats.FORMATS or kind == "docker-credential":
+        return None
+    if not (least.isascii() and least.isdigit()) or len(least) > 9:
         return None
     is_git = kind == "git-credential"
     if is_git and (not words or words.pop() != "get"):
@@ -80,7 +82,7 @@ def answer(argv: Sequence[str], now: float) -> list[str] | None:
         folder = data_folder()
     except OSError:
         return None
-    profile = _profile(folder, words)
+    profile = _profile(folder, words, alone=is_git and "--host" not in flags)
     until = now + max(int(least), _SURELY_FRESH)
     token = None if profile is None else _token(folder, profile, until)
     if profile is None or token is None:
@@ -142,10 +144,13 @@ def _is_private(found: os.stat_result) -> bool:
     return not found.st_mode & 0o077 and found.st_uid in (os.geteuid(), 0)
 
 
-def _profile(folder: str, named: list[str]) -> dict[str, object] | None:
+def _profile(folder: str, named: list[str], *, alone: bool) -> dict[str, object] | None:
+    """Return a profile; ``alone``: without a name only if no other one may be meant."""
     file = _document(os.path.join(folder, "profiles.json")) or {}
     name = named[0] if named else file.get("default")
     profiles = file.get("profiles")
+    if alone and not named and isinstance(profiles, dict) and len(profiles) > 1:
+        return None
     found = profiles.get(name) if isinstance(profiles, dict) and isinstance(name, str) else None
     if not isinstance(found, dict) or not _is_flat(found) or found.get("store", "file") != "file":
         return None
@@ -234,11 +239,16 @@ def _for_git(
             break
         name, _, value = line.partition("=")
         question[name] = value
+    may_be_bearer = "capability[]" in question and "basic" not in text.lower()
     protocol, asked = question.get("protocol", ""), question.get("host", "")
     origin = f"{protocol}://{asked}"
-    if asked and _HOST.issuperset(asked) and (protocol == "https" or _is_here(protocol, asked)):
+    is_plain = bool(asked) and _HOST.issuperset(asked) and not may_be_bearer
+    if is_plain and (protocol == "https" or _is_here(protocol, asked)):
         server = profile.get("issuer") or profile.get("token_endpoint") or ""
         own = origin == server or str(server).startswith(f"{origin}/")
+        if "origins" in profile:
+            origins = profile["origins"]
+            own = isinstance(origins, list) and origin in origins
         named = protocol == "https" and asked == host
         if own if host is None else named:
             user = question.get("username") or profile.get("git_user") or formats.USER

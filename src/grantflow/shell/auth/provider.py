@@ -48,6 +48,7 @@ class _Source(Protocol):
     scheme: str | None
     dpop: DPoP | None
     clock: Readable | None
+    origins: frozenset[str] | None
     warm: Token | None
     current: Token | None
     origin: TokenOrigin
@@ -79,6 +80,11 @@ class Known:
     def clock(self) -> Readable | None:
         """Return the clock that proofs are dated by."""
         return getattr(self._provider, "clock", None)
+
+    @property
+    def origins(self) -> frozenset[str] | None:
+        """Return where the tokens may go, if a profile says so."""
+        return getattr(self._provider, "origins", None)
 
     @property
     def warm(self) -> Token | None:

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias, final
 
 from attrs import asdict, field, fields, frozen
 
+from grantflow.core.acquisition.unauthorized import token_origin
 from grantflow.core.values.json import Json, Members, plain
 from grantflow.core.values.parsing import text_of, words
 from grantflow.shell.profiles import GRANTS
@@ -52,6 +53,10 @@ class Profile:
     audience: str | None = None
     resource: tuple[str, ...] = ()
     param: Pairs = ()
+    origins: tuple[str, ...] = ()
+    """Where its tokens may go (``--origin``); none: to its own server only."""
+    git_user: str | None = None
+    """The user name that its provider's git server wants beside a token."""
     registration: str | None = None
     """The store key of the client that was registered for it (RFC 7591)."""
     dpop: Members = field(factory=Members)
@@ -73,6 +78,13 @@ class Profile:
     def place(self) -> str | None:
         """Return the provider's name, else where it is."""
         return self.provider or self.server
+
+    @property
+    def destinations(self) -> frozenset[str]:
+        """Return the origins that its tokens may go to: those remembered, else its own server."""
+        named = self.origins or ((self.server,) if self.server else ())
+        found = (token_origin(each) for each in named)
+        return frozenset(each for each in found if each is not None)
 
     @property
     def only_renews(self) -> bool:

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import json
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, final
 from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
+from grantflow.core.acquisition.unauthorized import token_origin
 from grantflow.shell.environment import home
 from grantflow.shell.profiles import profile as document
 from grantflow.shell.profiles.errors import ProfileError, login_required, nearest, quoted, usage
@@ -28,6 +30,9 @@ VERSION: Final = 1
 
 DAMAGED: Final = "damaged"
 """The ``kind`` of the error that ``load`` raises after it moved a damaged file aside."""
+
+UNKNOWN_ORIGIN: Final = "unknown_origin"
+"""The ``kind`` of the error of ``for_url`` if no profile has a token for the URL."""
 
 _FILE: Final = "profiles.json"
 _LETTERS: Final = frozenset(string.ascii_letters + string.digits + "._-")
@@ -76,6 +81,37 @@ class Profiles:
             f"profile {name!r} in {path()} is not usable: {found}",
             f"remove it with grantflow logout {name}, and sign in again",
         )
+
+    def for_url(self, url: str) -> Profile:
+        """Return the profile whose tokens may go to a URL; ``ProfileError`` if none or several.
+
+        Among several it is the one whose resource (RFC 8707) the URL is under, most closely; else
+        the default profile.
+        """
+        origin = token_origin(url)
+        if origin is None:
+            raise usage("an https URL is needed to find a profile (http is only for loopback)")
+        found = [each for each in self.usable() if origin in each.destinations]
+        closest = max((_closeness(each, url) for each in found), default=0)
+        best = [each for each in found if _closeness(each, url) == closest]
+        chosen = [each for each in best if each.name == self.default]
+        if len(best) == 1 or chosen:
+            return (chosen or best)[0]
+        if not best:
+            raise ProfileError(
+                f"no profile has a token for {_place(origin)}",
+                f"sign in with grantflow login {_place(origin)}, "
+                f"or add --origin {_place(origin)} to a login",
+                kind=UNKNOWN_ORIGIN,
+            )
+        names = ", ".join(each.name for each in best)
+        raise usage(f"several profiles have a token for {_place(origin)}", f"name one of {names}")
+
+    def usable(self) -> Iterator[Profile]:
+        """Yield each profile that can be read."""
+        for name in self.documents:
+            with suppress(ProfileError):
+                yield self.named(name)
 
     def with_(self, profile: Profile) -> Profiles:
         """Return the profiles after a sign-in: this one is the last.
@@ -130,6 +166,30 @@ class Profiles:
                 f"pass one of {', '.join(self.documents)}, or set it with grantflow default NAME",
             )
         raise nobody()
+
+
+def _closeness(profile: Profile, url: str) -> int:
+    """Return how much of a URL the resource of a profile covers, in characters."""
+    covering = [each for each in profile.resource if is_under(url, each)]
+    return max((len(each) for each in covering), default=0)
+
+
+def is_under(url: str, resource: str) -> bool:
+    """Return whether a URL is a resource's own or below it.
+
+    >>> is_under("https://a.example/mcp/x", "https://a.example/mcp")
+    True
+    >>> is_under("https://a.example/mcp2", "https://a.example/mcp")
+    False
+    """
+    if token_origin(url) is None or token_origin(url) != token_origin(resource):
+        return False
+    path, base = urlsplit(url).path or "/", urlsplit(resource).path.rstrip("/")
+    return path == base or path.startswith(f"{base}/")
+
+
+def _place(origin: str) -> str:
+    return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
 
 
 def nobody() -> ProfileError:

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import isfinite
-from typing import Final, Generic, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar, final
 
 from attrs import evolve, frozen
 from returns.io import IOResult
@@ -78,6 +78,9 @@ from grantflow.shell.ports import Prompt, Readable, Store, StoreError
 from grantflow.shell.sources.memory_cache import MEANWHILE, CachedToken, Demand, ages, taken
 from grantflow.shell.stores import FileStore, MemoryStore
 from grantflow.shell.terminal import plain_prompt
+
+if TYPE_CHECKING:
+    from grantflow.shell.profiles.profile import Profile
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -162,6 +165,7 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
         self.scheme: str | None = made.provider.authorization_scheme
         self.interactive = interactive
         self.clock: Readable | None = clock
+        self.origins: frozenset[str] | None = None  # a profile may say where its tokens may go
         self._profile = profile
         lasting = self._placed(made)
         if grant == "device" and interactive and token is None:
@@ -184,6 +188,79 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
         self._notes: Notes = ()
         self._trouble: tuple[Problem | str, datetime] | None = None
         self._ready()
+
+    @classmethod
+    def from_profile(
+        cls,
+        name: str | None = None,
+        *,
+        transport: TransportT | None = None,
+        clock: ClockT | None = None,
+        prompt: Prompt | None = None,
+        on_event: Callable[[SourceEvent], None] | None = None,
+        interactive: bool = False,
+    ) -> Self:
+        """Return the source of what ``grantflow login`` stored under a profile's name.
+
+        Without a name it is the default profile. The arguments are those of the constructor, and
+        ``interactive`` allows a sign-in in this program. Raises ``ProfileError`` if there is no
+        such profile, or if it is unusable.
+        """
+        from grantflow.shell.profiles import source as profiles  # most sources need none
+
+        found = profiles.named(name)
+        return cls._of(found, transport, clock, prompt, on_event, interactive=interactive)
+
+    @classmethod
+    def for_url(
+        cls,
+        url: str,
+        *,
+        transport: TransportT | None = None,
+        clock: ClockT | None = None,
+        prompt: Prompt | None = None,
+        on_event: Callable[[SourceEvent], None] | None = None,
+        interactive: bool = False,
+    ) -> Self:
+        """Return the source of the profile whose tokens are for a URL.
+
+        That is the profile of ``grantflow login URL``, or one with a fitting ``--origin``. Raises
+        ``ProfileError`` if there is none, or several.
+        """
+        from grantflow.shell.profiles import source as profiles
+
+        found = profiles.for_url(url)
+        return cls._of(found, transport, clock, prompt, on_event, interactive=interactive)
+
+    @classmethod
+    def _of(
+        cls,
+        profile: Profile,
+        transport: TransportT | None,
+        clock: ClockT | None,
+        prompt: Prompt | None,
+        on_event: Callable[[SourceEvent], None] | None,
+        *,
+        interactive: bool,
+    ) -> Self:
+        from grantflow.shell.profiles import source as profiles
+
+        found = profiles.remembered(profile, clock or clocks.SystemClock())
+        made = cls(
+            found.client,
+            found.grant,
+            store=found.store,
+            transport=transport,
+            clock=clock,
+            prompt=prompt,
+            on_event=on_event,
+            interactive=interactive and not profile.only_renews,
+            profile=found.profile,
+            token=found.token,
+            environment=found.environment,
+        )
+        made.origins = found.origins
+        return made
 
     def _usual_clock(self) -> ClockT:
         """Return the clock of this machine."""
