@@ -244,7 +244,8 @@ def _for_git(
     origin = f"{protocol}://{asked}"
     is_plain = bool(asked) and _HOST.issuperset(asked) and not may_be_bearer
     if is_plain and (protocol == "https" or _is_here(protocol, asked)):
-        server = profile.get("issuer") or profile.get("token_endpoint") or ""
+        issuer = profile.get("issuer")
+        server = profile.get("token_endpoint", "") if issuer is None else issuer
         own = origin == server or str(server).startswith(f"{origin}/")
         if "origins" in profile:
             origins = profile["origins"]
