@@ -131,7 +131,7 @@ class Template:
     sources show that grant; ``None`` where it is the only one. ``machine_required`` is required of
     that one as well, and ``machine_methods`` are the methods that it takes, where they are not all
     of the provider's. ``client_id`` is that of the provider's own public client for programs of
-    others; it may hold gaps. ``git_user`` is the user name that its git server wants beside a token.
+    others; it may hold gaps. ``git_user`` is the user that its git server wants.
     """
 
     title: str
