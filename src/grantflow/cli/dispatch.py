@@ -87,10 +87,12 @@ def _run(name: str, argv: list[str], context: Context | None) -> int:
     main: Callable[[list[str], Context], int]
     main = import_module(f"grantflow.cli.commands.{name}").main
     from grantflow.cli.context import prepared
+    from grantflow.cli.interrupts import as_interrupts
 
     own = argv[: argv.index("--")] if "--" in argv else argv
     try:
-        return main(argv, prepared(context, verbose="--verbose" in own))
+        with as_interrupts():
+            return main(argv, prepared(context, verbose="--verbose" in own))
     except SystemExit:
         return 0  # argparse ends like this after --help, and after nothing else here
 

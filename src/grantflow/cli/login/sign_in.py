@@ -7,11 +7,13 @@ differs, so they are told apart here.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import evolve
 
+from grantflow.cli import interrupts
 from grantflow.cli.context import Context
 from grantflow.cli.errors import CommandError, usage
 from grantflow.cli.login.flags import Options
@@ -22,7 +24,8 @@ from grantflow.cli.progress.prompt import best_screen
 from grantflow.cli.progress.screen import Events, Screen
 from grantflow.core.client.client import Client
 from grantflow.core.flows.client_credentials import ClientCredentialsFlow
-from grantflow.core.flows.flow import Flow
+from grantflow.core.flows.effects import Send
+from grantflow.core.flows.flow import Flow, Run, begin
 from grantflow.core.flows.flow_for import flow_for
 from grantflow.core.flows.refresh import RefreshFlow
 from grantflow.core.flows.states import (
@@ -35,13 +38,19 @@ from grantflow.core.flows.states import (
     SlowDown,
     Started,
 )
+from grantflow.core.flows.states import (
+    Final as End,
+)
 from grantflow.core.messages import sentence
 from grantflow.core.values.errors import Unreachable
 from grantflow.core.values.response import Fault
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.time import Instant
 from grantflow.core.values.token import Token
-from grantflow.shell.blocking import run
+from grantflow.shell.ports import Clock, Transport
+from grantflow.shell.signing.signed import signed
+
+S = TypeVar("S")
 
 TIMEOUT: Final = "timeout"
 """The ``kind`` of the error that ``--timeout`` causes."""
@@ -55,17 +64,48 @@ def signed_in(
     with view:
         if refresh_token is not None:
             renewal = _renewal(asked.client, refresh_token, options.timeout)
-            end = run(renewal, asked.send, context.clock, view)
+            end = _run(renewal, asked, context.clock, view)
         elif options.wanted.grant == "device":
             flow = approval_flow(asked.client, options.timeout, entropy())
-            end = run(flow, asked.send, context.clock, view)
+            end = _run(flow, asked, context.clock, view)
         else:
-            end = run(_machine_flow(asked.client, options.timeout), asked.send, context.clock, view)
+            flow_of_machine = _machine_flow(asked.client, options.timeout)
+            end = _run(flow_of_machine, asked, context.clock, view)
     match end:
         case Authorized(token):
             return token
         case Expired() | Failed():
             raise _ended(end, asked, options, view)
+
+
+def _run(flow: Flow[S], asked: Attempt, clock: Clock, view: Callable[[S], None]) -> End:
+    return drive(begin(flow, clock.now()), asked.send, clock, lambda going: view(going.phase))
+
+
+def drive(
+    going: Run[S], transport: Transport, clock: Clock, watch: Callable[[Run[S]], None]
+) -> End:
+    """Run to the end; ``watch`` sees the runs, to store them, and not only their phases.
+
+    What spends a code is not cut short (``interrupts``), and a token holds signals until it is
+    stored.
+    """
+    send = signed(transport, clock)
+    while True:
+        watch(going)
+        match going.due:
+            case Send() as due:
+                clock.sleep_until(due.not_before)
+                if due.spends is not None and due.request.wait is None:
+                    interrupts.hold()
+                going = going.receive(due, send(due.request), clock.now())
+                if not isinstance(going.due, Authorized):
+                    interrupts.release()
+            case Authorized() as final:
+                interrupts.hold()
+                return final
+            case final:
+                return final
 
 
 def screen_for(options: Options, context: Context, *, prompts: bool = True) -> Screen:

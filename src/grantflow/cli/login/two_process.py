@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import final
 
 from attrs import evolve
@@ -23,6 +22,7 @@ from grantflow.cli.login.prepare import (
 from grantflow.cli.login.sign_in import (
     TIMEOUT,
     approval_flow,
+    drive,
     entropy,
     exceeded_at_start,
     screen_for,
@@ -41,7 +41,6 @@ from grantflow.core.flows.states import (
     DeviceState,
     Expired,
     Failed,
-    Final,
     Pending,
     SlowDown,
     postponed,
@@ -52,7 +51,7 @@ from grantflow.core.values.parsing import moment_of
 from grantflow.core.values.result import either
 from grantflow.core.values.time import Instant
 from grantflow.core.values.token import DeviceAuthorization, Token
-from grantflow.shell.ports import Clock, Transport
+from grantflow.shell.ports import Clock
 from grantflow.shell.profiles.profile import Profile
 from grantflow.shell.profiles.profiles import Profiles
 from grantflow.shell.signing.signed import signed
@@ -165,7 +164,7 @@ def _wait(begun: Start, options: Options, context: Context) -> Token:
 
     try:
         with view:
-            end = _drive(going, send, clock, watch)
+            end = drive(going, send, clock, watch)
     except BaseException:
         keeper.pause()
         raise
@@ -181,24 +180,6 @@ def _wait(begun: Start, options: Options, context: Context) -> Token:
     keeper.pause()
     advice = f"{error.advice}; then continue with {command}".removeprefix("; ")
     raise CommandError(error.problem, advice, kind=error.kind)
-
-
-def _drive(
-    going: Run[DeviceState],
-    transport: Transport,
-    clock: Clock,
-    watch: Callable[[Run[DeviceState]], None],
-) -> Final:
-    """Run to the end; ``watch`` sees the runs, to store them, and not only their phases."""
-    send = signed(transport, clock)
-    while True:
-        watch(going)
-        match going.due:
-            case Send() as due:
-                clock.sleep_until(due.not_before)
-                going = going.receive(due, send(due.request), clock.now())
-            case final:
-                return final
 
 
 def _is_over(problem: Expired | Failed) -> bool:

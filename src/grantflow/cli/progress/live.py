@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from typing import final
 
@@ -41,7 +42,8 @@ class Live(Screen):
 
     def __exit__(self, *_: object) -> None:
         """Remove the line."""
-        self._line.stop()
+        with suppress(OSError):  # after SIGHUP, nobody may have the terminal any more
+            self._line.stop()
 
     def prompt(self, code: DeviceAuthorization) -> None:
         """Prompt, with no line in the way."""

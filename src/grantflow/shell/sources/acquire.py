@@ -1,10 +1,16 @@
-"""The blocking driver of an acquisition: perform what is due once, then tell what happened."""
+"""The blocking driver of an acquisition: perform what is due once, then tell what happened.
+
+A request that spends something is sent on a thread of its own, and what it brings is saved there,
+so an interrupt of the thread that waits loses nothing: it is raised after that. A second one is
+raised at once. Everything else is left at once.
+"""
 
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import Final, TypeAlias, assert_never, final
 
@@ -34,6 +40,7 @@ from grantflow.core.acquisition.states import (
 from grantflow.core.flows.effects import Send
 from grantflow.core.values.time import Moment
 from grantflow.core.values.token import Token
+from grantflow.shell.finish import Work
 from grantflow.shell.ports import Claim, Clock, Store, StoreError, Transport
 
 
@@ -58,13 +65,49 @@ def acquire(session: Acquisition, ports: Ports) -> Acquired | NotAcquired:
             due = session.due(state)
             if isinstance(due, (Acquired, NotAcquired)):
                 return due
+            if isinstance(due, Send):
+                ports.clock.sleep_until(due.not_before)
+                if due.spends is not None and due.request.wait is None:
+                    state = _spent(session, state, due, ports, entry)
+                    continue
             state = session.step(state, _performed(due, ports, entry))
+
+
+def _spent(
+    session: Acquisition, state: AcquisitionState, due: Effect, ports: Ports, entry: StoredEntry
+) -> AcquisitionState:
+    """Return the state after a request that spends something and the saves that follow."""
+    work = Work(partial(_passed, session, state, due, ports, entry))
+    *passed, last = work.result()
+    for each in passed:
+        ports.show(each)
+    if work.interrupt is not None:
+        ports.show(last)
+        raise work.interrupt
+    return last
+
+
+def _passed(
+    session: Acquisition,
+    state: AcquisitionState,
+    due: Effect | Acquired | NotAcquired,
+    ports: Ports,
+    entry: StoredEntry,
+) -> list[AcquisitionState]:
+    passed: list[AcquisitionState] = []
+    with entry.busy():
+        while not isinstance(due, (Acquired, NotAcquired)):
+            state = session.step(state, _performed(due, ports, entry))
+            passed.append(state)
+            due = session.due(state)
+            if not isinstance(due, (Mark, Save, Delete)):
+                break
+    return passed
 
 
 def _performed(due: Effect, ports: Ports, entry: StoredEntry) -> AcquisitionEvent:
     match due:
-        case Send(request=request, not_before=not_before):
-            ports.clock.sleep_until(not_before)
+        case Send(request=request):
             reply = ports.transport(request)
             return Replied(reply, ports.clock.now())
         case ReadCache():
@@ -116,6 +159,9 @@ class StoredEntry:
         self._app_key = app_key
         self._claim: Claim | None = None
         self._held = ExitStack()
+        self._changing = threading.Lock()
+        self._in_use = False
+        self._left = False
 
     def read(self) -> Happened:
         """Read what is stored, without the lock."""
@@ -170,9 +216,25 @@ class StoredEntry:
         return Deleted
 
     def close(self) -> None:
-        """Let go of the lock."""
+        """Let go of the lock, after what is ``busy`` with the entry."""
+        with self._changing:
+            if self._in_use:
+                self._left = True
+                return
         self._claim = None
         self._held.close()
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Use the entry on another thread, which keeps the lock if this one leaves."""
+        self._in_use = True
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._in_use = False
+            if self._left:
+                self.close()
 
     def claimed(self, *, wait: bool) -> Claim | None:
         """Take the lock, unless it is held already; raises ``StoreError``."""
