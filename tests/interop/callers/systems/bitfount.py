@@ -306,8 +306,8 @@ def a_refused_refresh(stage: Stage) -> object:
 
 
 @plays(
-    result=Differs("an answer may leave out `refresh_token`", "at-1"),
-    raised=Differs("an answer may leave out `refresh_token`", None),
+    result=Differs("answer may leave out `refresh_token`", "at-1"),
+    raised=Differs("answer may leave out `refresh_token`", None),
 )
 @at_bitfount
 def a_refresh_without_a_new_refresh_token(stage: Stage) -> object:
