@@ -65,6 +65,12 @@ def test_what_nobody_can_look_up_is_no_source(vague: str) -> None:
     assert SOURCE.fullmatch(vague) is None
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_whoever_has_to_give_a_value_is_told_where_it_is(name: str) -> None:
+    needed = [each for each in providers.template(name).needs if each.default is None]
+    assert [each.name for each in needed if not each.hint] == []
+
+
 JUDGED = [
     *("Vercel", "Sentry", "Cloudflare", "Fly.io", "Heroku", "Supabase", "Neon", "JFrog"),
     *("Teleport", "Vault", "UAA", "Casdoor", "Logto", "Pocket-ID"),
