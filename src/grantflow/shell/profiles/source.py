@@ -17,20 +17,13 @@ from attrs import frozen
 from grantflow.core.client.client import Client
 from grantflow.core.client.identity import Grant
 from grantflow.core.client.provider import Provider
-from grantflow.core.flows.states import Failed
-from grantflow.core.values.errors import InteractionRequired, InvalidResponse
 from grantflow.core.values.token import Token
 from grantflow.shell.environment import token_variable
 from grantflow.shell.ports import Readable, Store
 from grantflow.shell.profiles import profiles
-from grantflow.shell.profiles.client import (
-    ClientExpiredError,
-    authenticated_client,
-    key_of_profile,
-)
-from grantflow.shell.profiles.errors import ProfileError, usage
+from grantflow.shell.profiles.client import authenticated_client, key_of_profile
+from grantflow.shell.profiles.errors import login_required, usage
 from grantflow.shell.profiles.profile import Profile
-from grantflow.shell.sources.base import GrantError
 from grantflow.shell.stores.file import FileStore
 
 _NOWHERE: Final = "https://given.invalid/token"
@@ -40,7 +33,7 @@ _NOWHERE: Final = "https://given.invalid/token"
 @final
 @frozen(kw_only=True)
 class Remembered:
-    """What a source is made of."""
+    """What a source is made of; its two functions raise ``ProfileError``."""
 
     client: Callable[[], Client]
     grant: Grant
@@ -65,11 +58,14 @@ def remembered(profile: Profile, clock: Readable) -> Remembered:
     """Return what the source of a profile is made of; raises ``ProfileError``."""
     store = store_of(profile.store)
     given = profile.grant == "given"
-    make = (lambda: _unasked(profile)) if given else (lambda: _client(profile, store, clock))
+
+    def make() -> Client:
+        return authenticated_client(profile, store, clock.now().wall)
+
     if not given:
-        authenticated_client(profile, store, clock.now().wall)  # what is unusable is raised now
+        make()  # what is unusable is raised now
     return Remembered(
-        client=make,
+        client=(lambda: _unasked(profile)) if given else make,
         grant="device" if profile.grant == "given" else profile.grant,
         store=store,
         profile=profile.name,
@@ -100,17 +96,8 @@ def _unasked(profile: Profile) -> Client:
     )
 
 
-def _client(profile: Profile, store: Store, clock: Readable) -> Client:
-    try:
-        return authenticated_client(profile, store, clock.now().wall)
-    except ClientExpiredError as error:
-        raise GrantError(InteractionRequired(str(error))) from None
-    except ProfileError as error:
-        raise GrantError(Failed(InvalidResponse(str(error)))) from None
-
-
 def _given(profile: Profile, store: Store) -> Token:
     found = store.read(key_of_profile(profile))
     if found is None:
-        raise GrantError(InteractionRequired(f"profile {profile.name} has no token"))
+        raise login_required(f"profile {profile.name} has no token", "sign in again")
     return found

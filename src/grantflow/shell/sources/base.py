@@ -75,6 +75,7 @@ from grantflow.core.values.time import Moment
 from grantflow.core.values.token import DeviceAuthorization, Token
 from grantflow.shell import clock as clocks
 from grantflow.shell.ports import Prompt, Readable, Store, StoreError
+from grantflow.shell.profiles.errors import ProfileError
 from grantflow.shell.sources.memory_cache import MEANWHILE, CachedToken, Demand, ages, taken
 from grantflow.shell.stores import FileStore, MemoryStore
 from grantflow.shell.terminal import plain_prompt
@@ -247,7 +248,7 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
 
         found = profiles.remembered(profile, clock or clocks.SystemClock())
         made = cls(
-            found.client,
+            _guarded(found.client),
             found.grant,
             store=found.store,
             transport=transport,
@@ -256,7 +257,7 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
             on_event=on_event,
             interactive=interactive and not profile.only_renews,
             profile=found.profile,
-            token=found.token,
+            token=None if found.token is None else _guarded(found.token),
             environment=found.environment,
         )
         made.origins = found.origins
@@ -451,6 +452,20 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
     def _token_in_environment(self) -> Token | None:
         text = os.environ.get(self._environment, "") if self._environment else ""
         return as_token(text.strip()) if text.strip() else None
+
+
+def _guarded(make: Callable[[], T]) -> Callable[[], T]:
+    """Return a function of a profile's whose trouble is that of the source."""
+
+    def call() -> T:
+        try:
+            return make()
+        except ProfileError as error:
+            if error.kind in ("login_required", "client_expired"):
+                raise GrantError(InteractionRequired(str(error))) from None
+            raise GrantError(Failed(InvalidResponse(str(error)))) from None
+
+    return call
 
 
 def _entropy() -> Secret:
