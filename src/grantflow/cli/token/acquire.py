@@ -11,12 +11,13 @@ from grantflow.cli.context import Context
 from grantflow.cli.errors import CommandError, login_required, usage
 from grantflow.cli.login import pending
 from grantflow.cli.login.flags import login_command
-from grantflow.cli.output import place, spoken, warn
+from grantflow.cli.output import place, spoken, tell, warn
 from grantflow.cli.profiles.client import client_of_profile
 from grantflow.cli.profiles.secrets import external_token
 from grantflow.cli.token.claims import instant
 from grantflow.cli.token.formats import scheme_in
 from grantflow.core.acquisition.freshness import SKEW, Freshness, Skew, freshness
+from grantflow.core.acquisition.source_events import SourceEvent, WaitingForOther
 from grantflow.core.acquisition.unauthorized import token_origin
 from grantflow.core.client.identity import Grant
 from grantflow.core.codec import dump_token
@@ -229,6 +230,7 @@ def _acquired(
             interactive=prompts and context.terminal.asks() and not profile.only_renews,
             profile=profile.name,
             skew=skew,
+            on_event=_tell_of_waiting,
         )
         try:
             return source.token() if refused is None else source.renew(refused)
@@ -238,6 +240,11 @@ def _acquired(
 
 def _shown_by_the_screen(_: DeviceAuthorization) -> None:
     """Prompt for nothing: the screen sees the code among the states."""
+
+
+def _tell_of_waiting(event: SourceEvent) -> None:
+    if isinstance(event, WaitingForOther):
+        tell(f"Waiting for another process that gets the token of {event.profile} ...")
 
 
 def _refused(error: GrantError, profile: Profile, asked: str) -> CommandError:

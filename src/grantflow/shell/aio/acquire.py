@@ -36,7 +36,7 @@ from grantflow.core.acquisition.states import (
 from grantflow.core.flows.effects import Send
 from grantflow.shell.aio.driver import AsyncClock, AsyncTransport
 from grantflow.shell.ports import Claim
-from grantflow.shell.sources.acquire import Happened, StoredEntry, busy, lock_pauses
+from grantflow.shell.sources.acquire import TOLD_AFTER, Happened, StoredEntry, busy, lock_pauses
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -61,7 +61,11 @@ class InStore(Protocol):
 @final
 @frozen
 class AsyncPorts:
-    """What a session needs from outside; ``show`` sees every state."""
+    """What a session needs from outside.
+
+    ``show`` sees every state; ``waiting`` is called once another owner has held the lock for a
+    second.
+    """
 
     entry: StoredEntry
     in_store: InStore
@@ -69,6 +73,7 @@ class AsyncPorts:
     clock: AsyncClock
     show: Callable[[AcquisitionState], None]
     patiently: Patience
+    waiting: Callable[[], None]
 
 
 async def settle(session: Acquisition, ports: AsyncPorts) -> Acquired | NotAcquired:
@@ -107,11 +112,14 @@ async def _performed(due: Effect, ports: AsyncPorts) -> AcquisitionEvent:
 
 
 async def _lock(ports: AsyncPorts, *, wait: bool) -> Happened:
-    pauses = lock_pauses()
+    pauses, since, told = lock_pauses(), anyio.current_time(), False
     while True:
         happened = await ports.in_store(lambda: ports.entry.lock(wait=False))
         if not (wait and happened is busy):
             return happened
+        if not told and anyio.current_time() - since >= TOLD_AFTER:
+            told = True
+            ports.waiting()
         await ports.patiently(partial(anyio.sleep, next(pauses)))
 
 

@@ -183,6 +183,7 @@ class AsyncTokenSource(BaseTokenSource[AsyncTransport, AsyncClock]):
                     self._clock,
                     self._shown(),
                     flight.patiently,
+                    self._waits,
                 ),
             )
         return self._landed(end)

@@ -11,6 +11,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from contextvars import copy_context
 from functools import partial
 from typing import Final, TypeAlias, assert_never, final
 
@@ -44,16 +45,25 @@ from grantflow.shell.finish import Work
 from grantflow.shell.ports import Claim, Clock, Store, StoreError, Transport
 
 
+def _unobserved() -> None:
+    pass
+
+
 @final
 @frozen
 class Ports:
-    """What an acquisition needs from outside; ``show`` sees every state."""
+    """What an acquisition needs from outside.
+
+    ``show`` sees every state; ``waiting`` is called once another owner has held the lock for a
+    second, on a thread of its own.
+    """
 
     store: Store
     app_key: str
     transport: Transport
     clock: Clock
     show: Callable[[AcquisitionState], None]
+    waiting: Callable[[], None] = _unobserved
 
 
 def acquire(session: Acquisition, ports: Ports) -> Acquired | NotAcquired:
@@ -113,7 +123,7 @@ def _performed(due: Effect, ports: Ports, entry: StoredEntry) -> AcquisitionEven
         case ReadCache():
             happened = entry.read()
         case TakeLock(wait=wait):
-            happened = entry.lock(wait=wait)
+            happened = entry.lock(wait=wait, waiting=ports.waiting)
         case Mark(token=token):
             happened = entry.mark(token)
         case Save(token=token):
@@ -134,6 +144,19 @@ def busy(_: Moment) -> Busy:
     return Busy()
 
 
+@contextmanager
+def _after_a_second(tell: Callable[[], None]) -> Iterator[None]:
+    timer = threading.Timer(TOLD_AFTER, copy_context().run, (tell,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+TOLD_AFTER: Final = 1.0
+"""Seconds of waiting for another owner after which somebody is told."""
 _SHORTEST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.25
 
@@ -170,11 +193,14 @@ class StoredEntry:
         except StoreError as error:
             return _unusable(error)
 
-    def lock(self, *, wait: bool) -> Happened:
+    def lock(self, *, wait: bool, waiting: Callable[[], None] = _unobserved) -> Happened:
         """Take the lock, unless it is held already, and read."""
         held_before = self._claim is not None
         try:
-            claim = self.claimed(wait=wait)
+            claim = self.claimed(wait=False)
+            if claim is None and wait:
+                with _after_a_second(waiting):
+                    claim = self.claimed(wait=True)
             if claim is None:
                 return busy
             # A sibling that lost the lock, or never took it, may have written since.

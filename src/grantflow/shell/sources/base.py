@@ -37,6 +37,7 @@ from grantflow.core.acquisition.source_events import (
     SourceEvent,
     StoreFailed,
     TokenAdopted,
+    WaitingForOther,
     describe_event,
     observed,
     phase_of,
@@ -424,6 +425,9 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
                 self._on_event(event)
             except Exception as error:  # noqa: BLE001 - who looks on breaks nothing
                 _log.warning("on_event raised %s", type(error).__name__)
+
+    def _waits(self) -> None:
+        self._tell(WaitingForOther(self._clock.now().wall, self._about))
 
     def _adopted_token(self) -> None:
         self._held = None

@@ -200,7 +200,7 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
 
     def _ports(self) -> Ports:
         # No transport is made before something is sent.
-        return Ports(self._store, self.app_key, self._send, self._clock, self._shown())
+        return Ports(self._store, self.app_key, self._send, self._clock, self._shown(), self._waits)
 
     def _send(self, request: Request) -> Reply:
         return self._sender()(request)
