@@ -43,6 +43,13 @@ def asked(stage: Stage) -> list[Request]:
     return requests
 
 
+def test_the_printed_line_is_the_one_that_is_run_here(stage: Stage) -> None:
+    printed = stage.run("providers", "dagshub").out.splitlines()
+    assert [each for each in printed if "grantflow login" in each] == [
+        f"# grantflow {' '.join(LOGIN)}"
+    ]
+
+
 @pytest.mark.parametrize("value", ["https://hub.acme.example/", "hub.acme.example"])
 def test_a_deployment_of_one_s_own_is_where_its_variable_says(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, value: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
@@ -45,6 +46,7 @@ from grantflow.core.flows import events
 from grantflow.core.flows.flow import Flow
 from grantflow.core.flows.states import DeviceState
 from grantflow.core.flows.two_step import GrantIssued
+from grantflow.core.values.json import plain
 from grantflow.core.values.response import Reply
 from grantflow.flows import flow_for
 from tests.support.effort import effort
@@ -176,6 +178,28 @@ def check(case: Case, provider: Provider) -> None:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_a_provider_sends_makes_its_event(case: Case) -> None:
     check(case, found(case.provider))
+
+
+ISSUED = [each for each in CASES if each.expected in ("token", "code")]
+
+
+@pytest.mark.parametrize("case", ISSUED, ids=str)
+def test_no_secret_stays_behind_as_plain_text(case: Case) -> None:
+    """Whatever its name was on the wire, a secret has a type, and no copy beside it."""
+    event = send_of(case, found(case.provider)).read(answer(case), NOW)
+    match event:
+        case TokenIssued(token=token):
+            secrets = (token.access_token, token.refresh_token, token.id_token)
+            rest = token.extra
+        case CodeIssued(authorization=authorization):
+            # Where to poll is the code itself for those who have no other (npm).
+            polled_at = found(case.provider).poll_at is not None
+            secrets = () if polled_at else (authorization.device_code,)
+            rest = authorization.extra
+        case _:
+            raise AssertionError(event)
+    kept = json.dumps(plain(rest))
+    assert [each for each in secrets if each is not None and each.reveal() in kept] == []
 
 
 # Every provider
