@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from selenium.webdriver.chrome.service import Service
 SOON = 30.0
 """Seconds that a page may take."""
 
+UNTIL_PARENT_ENDS = Path(__file__).parent / "stores/until_parent_ends.py"
 FLAGS = (
     "--headless=new",
     "--no-sandbox",  # root has none, and containers often are root
@@ -38,6 +40,17 @@ def missing_chromium() -> str | None:
     )
 
 
+class Driver(Service):
+    """Chromium's driver, which ends with this process, and the browser with it."""
+
+    def __init__(self) -> None:
+        super().__init__(executable_path=sys.executable)
+
+    def command_line_args(self) -> list[str]:
+        driver = shutil.which("chromedriver") or ""
+        return [str(UNTIL_PARENT_ENDS), "", driver, *super().command_line_args()]
+
+
 @contextmanager
 def start_chromium(profile: Path, *flags: str) -> Iterator[webdriver.Chrome]:
     """One browser, which keeps what pages complain about."""
@@ -48,7 +61,7 @@ def start_chromium(profile: Path, *flags: str) -> Iterator[webdriver.Chrome]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")
-        driver = webdriver.Chrome(options, Service(executable_path=shutil.which("chromedriver")))
+        driver = webdriver.Chrome(options, Driver())
         try:
             driver.set_page_load_timeout(SOON)
             yield driver

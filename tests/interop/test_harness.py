@@ -1,6 +1,8 @@
 """The harness itself, with nothing but requests: what the servers here do on the wire."""
 
 import base64
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -12,6 +14,7 @@ import pytest
 import requests
 from attrs import evolve
 
+from .chromium import UNTIL_PARENT_ENDS
 from .conftest import demand
 from .human import NotTakenError
 from .servers import RealClient, RealServer, Start, missing_oidc_provider, start_authlib
@@ -312,6 +315,19 @@ def test_a_server_ends_with_its_test() -> None:
         assert server.stats().endpoints == {}
     with pytest.raises(requests.ConnectionError):
         server.stats()
+
+
+def test_what_a_server_started_ends_with_a_killed_test_run() -> None:
+    shell = ["sh", "-c", "sleep 600 & echo up; wait"]
+    with subprocess.Popen(
+        [sys.executable, str(UNTIL_PARENT_ENDS), "", *shell],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        # Standard input ends, as it does with a killed parent; the output ends with the last child.
+        process.communicate(timeout=SOON)
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
