@@ -52,6 +52,19 @@ def test_anyone_can_look_a_source_up(name: str) -> None:
     assert [each for each in sources if SOURCE.fullmatch(each) is None] == []
 
 
+CODE = re.compile(
+    r"[\w.-]+/[\w.-]+ [\w@./-]+(?: \(.*\))?"  # a path in a repository
+    r"|(?:docs\.rs/crate|pypi\.org/project)/.*"  # or a package's own files
+)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_said_to_be_read_from_code_names_some(name: str) -> None:
+    known = providers.template(name)
+    if known.verified in ("server code", "SDK", "client code"):
+        assert [each for each in known.source if CODE.fullmatch(each)]
+
+
 @pytest.mark.parametrize(
     "vague",
     [
