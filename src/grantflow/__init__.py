@@ -12,6 +12,7 @@ _HOMES = {
         "PromptShown RenewalFailed SignedOut SignInFailed SourceEvent StoreFailed "
         "TokenAcquired TokenAdopted TokenRenewed TokenStored WaitingForOther"
     ),
+    "core.acquisition.resource": "ProtectedResource StepUp step_up",
     "core.client.authentication": (
         "ClientAssertion ClientSecretBasic ClientSecretHeaders ClientSecretJwt "
         "ClientSecretPost MutualTls PrivateKeyJwt Public"
@@ -48,7 +49,7 @@ _HOMES = {
     "shell.auth.provider": "TokenProvider",
     "shell.blocking": "resume run",
     "shell.clock": "SystemClock",
-    "shell.discovery": "discover",
+    "shell.discovery": "discover discover_resource",
     "shell.profiles.errors": "ProfileError",
     "shell.ports": "Clock Prompt Store StoreError Transport",
     "shell.sources.base": "SourceStatus settled",

@@ -5,6 +5,9 @@ __all__: list[str]  # noqa: PYI035 - the names below; a test holds them equal
 from grantflow import providers as providers
 from grantflow.core.acquisition.freshness import Skew as Skew
 from grantflow.core.acquisition.freshness import Window as Window
+from grantflow.core.acquisition.resource import ProtectedResource as ProtectedResource
+from grantflow.core.acquisition.resource import StepUp as StepUp
+from grantflow.core.acquisition.resource import step_up as step_up
 from grantflow.core.acquisition.source_events import PromptShown as PromptShown
 from grantflow.core.acquisition.source_events import RenewalFailed as RenewalFailed
 from grantflow.core.acquisition.source_events import SignedOut as SignedOut
@@ -82,6 +85,7 @@ from grantflow.shell.blocking import resume as resume
 from grantflow.shell.blocking import run as run
 from grantflow.shell.clock import SystemClock as SystemClock
 from grantflow.shell.discovery import discover as discover
+from grantflow.shell.discovery import discover_resource as discover_resource
 from grantflow.shell.ports import Clock as Clock
 from grantflow.shell.ports import Prompt as Prompt
 from grantflow.shell.ports import Store as Store

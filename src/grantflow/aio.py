@@ -5,8 +5,17 @@ from grantflow.shell.aio import (
     AsyncTokenSource,
     AsyncTransport,
     discover,
+    discover_resource,
     in_thread,
     run,
 )
 
-__all__ = ["AsyncClock", "AsyncTokenSource", "AsyncTransport", "discover", "in_thread", "run"]
+__all__ = [
+    "AsyncClock",
+    "AsyncTokenSource",
+    "AsyncTransport",
+    "discover",
+    "discover_resource",
+    "in_thread",
+    "run",
+]

@@ -43,7 +43,6 @@ def stage(
     ("argv", "hint"),
     [
         ((), "--issuer URL"),
-        (("--issuer", ISSUER), "--client-id is missing"),
         (("--issuer", ISSUER, "--client-id", " "), "--client-id is missing"),
         (("--issuer", "http://as.example", "--client-id", "a"), "--issuer: must be https"),
         (("--issuer", "as.example", "--client-id", "a"), "--issuer: must be an absolute https"),
@@ -228,7 +227,7 @@ LINES = {
     ("token", "--format"): "--format: expected one argument; see grantflow token --help",
     ("token", "--format", "yaml"): (
         "--format: unknown value 'yaml'; it is one of text, json, header, headers-json, "
-        "kubernetes, git-credential; see grantflow token --help"
+        "kubernetes, git-credential, docker-credential; see grantflow token --help"
     ),
     ("token", "--min-ttl", "soon"): (
         "--min-ttl: 'soon' is not a duration such as 90, 90s, 5m or 2h; see grantflow token --help"

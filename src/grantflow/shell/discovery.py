@@ -1,5 +1,7 @@
 """A provider from its issuer's own metadata (RFC 8414, OpenID Connect Discovery 1.0).
 
+The issuer may be that of a resource, which says who issues tokens for it (RFC 9728).
+
 Rules:
 
 1. Both well-known forms are tried. The document's issuer must be exactly the one that was asked
@@ -11,11 +13,20 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from functools import partial
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from returns.result import Failure, Result, Success
 
+from grantflow.core.acquisition.resource import (
+    Metadata,
+    ProtectedResource,
+    metadata_locations,
+    read_metadata,
+    scope_in,
+)
+from grantflow.core.client.identity import Grant
 from grantflow.core.client.provider import Provider, endpoint_problem
 from grantflow.core.values.errors import InvalidResponse, Unreachable
 from grantflow.core.values.parsing import members, retry_after
@@ -30,6 +41,7 @@ from grantflow.shell.ports import Transport
 from grantflow.shell.signing.signed import signed
 
 Discovered: TypeAlias = Provider | InvalidResponse | Unreachable
+DiscoveredResource: TypeAlias = ProtectedResource | InvalidResponse | Unreachable
 
 
 def discover(issuer: str, transport: Transport | None = None) -> Discovered:
@@ -45,6 +57,25 @@ def discover(issuer: str, transport: Transport | None = None) -> Discovered:
             request = going.send(send(request))
     except StopIteration as end:
         found: Discovered = end.value
+        return found
+
+
+def discover_resource(
+    url: str, transport: Transport | None = None, *, grant: Grant = "device"
+) -> DiscoveredResource:
+    """Ask the resource at ``url`` who issues tokens for it (RFC 9728), and that server.
+
+    Of several servers the first that has the ``grant`` is taken. ``transport`` is ``requests`` by
+    default. ``ValueError`` for a URL that is not https.
+    """
+    going = resource_requests(url, grant)
+    send = signed(transport or default_transport())
+    try:
+        request = next(going)
+        while True:
+            request = going.send(send(request))
+    except StopIteration as end:
+        found: DiscoveredResource = end.value
         return found
 
 
@@ -79,6 +110,70 @@ def requests(issuer: str) -> Generator[Request, Reply, Discovered]:
             case Response(status=status):
                 missing = InvalidResponse(f"no metadata at {url}: HTTP {status}", status)
     return unusable or trouble or missing
+
+
+def resource_requests(
+    url: str, grant: Grant = "device"
+) -> Generator[Request, Reply, DiscoveredResource]:
+    """Yield what to ask of a resource and of its servers, and return what came of it."""
+    problem = endpoint_problem(url)
+    if problem is not None:
+        raise ArgumentError("url", problem)
+    reply = yield Request(url, method="GET")
+    if isinstance(reply, Fault):
+        return Unreachable(reply, 1)
+    challenge = reply.header("www-authenticate")
+    described = yield from _described(url, challenge)
+    if not isinstance(described, Metadata):
+        return described
+    provider = yield from _server(described, grant)
+    if not isinstance(provider, Provider):
+        return provider
+    return ProtectedResource(
+        resource=described.resource,
+        provider=provider,
+        scope=scope_in(challenge),
+        scopes_supported=described.scopes_supported,
+    )
+
+
+def _described(
+    url: str, challenge: str | None
+) -> Generator[Request, Reply, Metadata | InvalidResponse | Unreachable]:
+    unusable, trouble = None, None
+    for place in metadata_locations(url, challenge):
+        match (yield Request(place, method="GET")):
+            case Fault() as fault:
+                return Unreachable(fault, 1)
+            case Response(status=200, body=body):
+                read = members(body).alt(_no_metadata)
+                found = either(read.bind(partial(read_metadata, url=url)))
+                if isinstance(found, Metadata):
+                    return found
+                unusable = unusable or found
+            case Response(status=status) as response if status == 429 or status >= 500:
+                trouble = trouble or Unreachable(_fault(response), 1)
+            case Response():
+                continue
+    return unusable or trouble or InvalidResponse(f"{url} does not say who issues tokens for it")
+
+
+def _no_metadata(problem: str) -> InvalidResponse:
+    return InvalidResponse(f"metadata of the resource: {problem}")
+
+
+def _server(described: Metadata, grant: Grant) -> Generator[Request, Reply, Discovered]:
+    lacking: InvalidResponse | None = None
+    failed: InvalidResponse | Unreachable | None = None
+    for issuer in described.servers:
+        found = yield from requests(issuer)
+        if not isinstance(found, Provider):
+            failed = failed or found
+        elif grant == "device" and found.device_authorization_endpoint is None:
+            lacking = lacking or InvalidResponse(f"{issuer} has no device authorization endpoint")
+        else:
+            return found
+    return failed or lacking or InvalidResponse("the resource names no authorization server")
 
 
 def _fault(response: Response) -> Fault:

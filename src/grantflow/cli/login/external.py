@@ -12,6 +12,8 @@ Rules:
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
+
 from attrs import evolve
 
 from grantflow.cli.context import Context
@@ -20,6 +22,7 @@ from grantflow.cli.login import resolve
 from grantflow.cli.login.flags import Options, with_absolute_files
 from grantflow.cli.login.prepare import called, check_provider, keep, known_profiles
 from grantflow.cli.output import warn
+from grantflow.cli.parser import origin
 from grantflow.cli.profiles.secrets import STDIN, external_token, standard_input
 from grantflow.core.client.provider import Provider, origin_of
 from grantflow.core.flows.states import Failed
@@ -43,6 +46,8 @@ def stored(options: Options, context: Context) -> tuple[Profile, Token]:
     if options.wanted.provider is not None:
         check_provider(options.wanted.provider)
     asked = evolve(options.wanted, grant="given")
+    if asked.url is not None:
+        asked = evolve(asked, origins=(_origin(asked.url), *asked.origins))
     if options.profile is None and asked.place is None:
         raise usage("--token-stdin needs --profile NAME, to find the token again")
     known = known_profiles()
@@ -52,6 +57,13 @@ def stored(options: Options, context: Context) -> tuple[Profile, Token]:
     if provider is not None:
         _check(token, provider, context.transport(options.timeout))
     return keep(profile, token, known, context), token
+
+
+def _origin(url: str) -> str:
+    try:
+        return origin(url)
+    except ArgumentTypeError as error:
+        raise usage(str(error)) from None
 
 
 def refresh_token(options: Options, context: Context) -> Secret:

@@ -132,7 +132,12 @@ def _each_word(values: object) -> tuple[str, ...]:
 
 
 def _by_name(profile: Profile) -> bool:
-    return profile.provider is not None
+    return profile.provider is not None or profile.url is not None
+
+
+def _place(profile: Profile) -> tuple[str, ...]:
+    named = profile.provider or profile.url
+    return () if named is None else (named,)
 
 
 def _endpoint(name: str, of: str) -> Callable[[Profile], tuple[str, ...]]:
@@ -168,9 +173,10 @@ FLAGS: Final = (
         name="PROVIDER",
         metavar="PROVIDER",
         group=_WHERE,
-        help="a provider's name, one that grantflow providers lists",
+        help="a provider's name, one that grantflow providers lists, or the URL of the API that "
+        "the token is for, which says where to sign in (RFC 9728)",
         field="provider",
-        say=lambda profile: () if profile.provider is None else (profile.provider,),
+        say=_place,
         excludes={
             "--issuer": _BY_NAME,
             "--device-endpoint": _BY_NAME,
@@ -456,6 +462,7 @@ FLAGS: Final = (
 _EXAMPLES: Final = (
     "grantflow login github --client-id my-app --scope repo",
     "grantflow login entra --set tenant=common --client-id my-app --scope offline_access",
+    "grantflow login https://api.example.com/mcp",
     "grantflow login --issuer https://login.example.com --client-id my-app --scope openid",
     "grantflow login --device-endpoint https://a.example/device \\",
     "                --token-endpoint https://a.example/token --client-id my-app",
@@ -484,7 +491,10 @@ def read(argv: list[str]) -> Options:
     _check(options, said)
     kept = {flag.field: flag.keep(getattr(options, flag.dest)) for flag in FLAGS if flag.field}
     options.said = frozenset(flag.name for flag in said)
-    options.wanted = Profile(**kept)  # type: ignore[arg-type]
+    wanted = Profile(**kept)  # type: ignore[arg-type]
+    if "://" in (wanted.provider or ""):
+        wanted = attrs.evolve(wanted, provider=None, url=wanted.provider)
+    options.wanted = wanted
     return options
 
 

@@ -17,7 +17,7 @@ from grantflow.core.client.authentication import ClientAuthentication
 from grantflow.core.client.client import Client
 from grantflow.core.client.dpop import DPoP
 from grantflow.core.client.provider import Provider
-from grantflow.core.flows.registration import RegistrationFlow
+from grantflow.core.flows.registration import GRANT_TYPES, RegistrationFlow
 from grantflow.core.values.errors import InteractionRequired
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
@@ -36,6 +36,8 @@ from grantflow.shell.signing.signer import check as check_proof
 
 _CLIENT_NAME: Final = "grantflow"
 """What people are shown as the name of a registered client."""
+
+_REGISTERED: Final = ("client_secret_basic", "client_secret_post")
 
 _PROOFS: Final = {
     "client_secret_file": tuple(WITH_SECRET),
@@ -78,7 +80,8 @@ def attempt(options: Options, context: Context) -> Attempt:
     prompts = not options.refresh_token_stdin
     found, provider = resolve.located(wanted, send, context, prompts=prompts)
     if found.client_id is None:
-        if asked or _proof_field(wanted) is not None:
+        own = asked or _proof_field(wanted) is not None
+        if own or provider.registration_endpoint is None:
             raise no_client()
         found, proof = _registered(found, provider, send, context)
     else:
@@ -97,7 +100,7 @@ def _check_where(options: Options) -> None:
     if wanted.provider is not None:
         check_provider(wanted.provider)
         return
-    if wanted.issuer is not None:
+    if wanted.issuer is not None or wanted.url is not None:
         return
     if not options.said & {"--device-endpoint", "--token-endpoint", "--revocation-endpoint"}:
         raise usage(
@@ -120,7 +123,9 @@ def check_provider(name: str) -> None:
 
 def _check_client(options: Options) -> None:
     wanted = options.wanted
-    has_own = wanted.provider is not None and wanted.client_id is None  # perhaps a public client
+    # Perhaps a public client, or one that registers itself.
+    begins = wanted.provider or wanted.url or wanted.issuer
+    has_own = begins is not None and wanted.client_id is None
     if not has_own and not (wanted.client_id or "").strip():
         raise no_client()
     field = _proof_field(wanted)
@@ -203,7 +208,13 @@ def _registered(
     from grantflow.shell.sources.blocking import GrantError
     from grantflow.shell.sources.registration import Registration
 
-    flow = RegistrationFlow(provider=provider, client_name=_CLIENT_NAME, scope=profile.scope)
+    flow = RegistrationFlow(
+        provider=provider,
+        client_name=_CLIENT_NAME,
+        scope=profile.scope,
+        method=_method(profile, provider),
+        grant_types=GRANT_TYPES if profile.grant == "device" else (profile.grant,),
+    )
     unnamed = Client(provider=provider, client_id=_CLIENT_NAME)
     store = context.store(profile.store)
     registration = Registration(unnamed, flow, store=store, transport=send, clock=context.clock)
@@ -217,6 +228,18 @@ def _registered(
                 raise ended(problem, where=send.asked) from None
     found = evolve(profile, client_id=client.client_id, registration=flow.key)
     return found, client.authentication
+
+
+def _method(profile: Profile, provider: Provider) -> str:
+    """Return how a registered client would like to authenticate.
+
+    One of a person's machine has no secret that it could keep (RFC 8252 section 8.5).
+    """
+    may = profile.provider is None and profile.grant == "device"
+    if may and (not provider.auth_methods or "none" in provider.auth_methods):
+        return "none"
+    offered = [each for each in provider.auth_methods if each in _REGISTERED]
+    return offered[0] if offered and profile.provider is None else "client_secret_basic"
 
 
 def check_store(profile: Profile, context: Context) -> None:

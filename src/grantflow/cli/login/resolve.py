@@ -12,13 +12,16 @@ from grantflow.cli.context import Context
 from grantflow.cli.errors import CommandError, nearest, quoted, usage
 from grantflow.cli.login.flags import no_client
 from grantflow.cli.output import warn
+from grantflow.cli.parser import origin
 from grantflow.cli.problems import ended
+from grantflow.core.acquisition.resource import ProtectedResource
+from grantflow.core.client.identity import Grant
 from grantflow.core.client.provider import Provider, origin_of
 from grantflow.core.flows.states import Failed
 from grantflow.core.values.errors import InvalidResponse, Unreachable
 from grantflow.core.values.result import either
 from grantflow.core.values.validators import ArgumentError
-from grantflow.shell.discovery import discover
+from grantflow.shell.discovery import discover, discover_resource
 from grantflow.shell.ports import Transport
 from grantflow.shell.profiles.client import plain_provider, remembering
 from grantflow.shell.profiles.profile import Profile
@@ -36,6 +39,8 @@ def located(
     """
     if wanted.provider is not None:
         profile, provider = _by_name(wanted, wanted.provider, send, context, prompts=prompts)
+    elif wanted.url is not None:
+        profile, provider = _at_resource(wanted, wanted.url, send)
     elif wanted.issuer is not None:
         profile, provider = wanted, _discovered(wanted.issuer, send)
         _report_other_origins(wanted.issuer, provider)
@@ -191,15 +196,53 @@ def _discovered(issuer: str, send: Transport) -> Provider:
         raise flagged(error) from None
     match found:
         case Provider():
-            # Which one a client is registered with is not in the metadata; this is the default
-            # (RFC 7591 section 2), wherever it is in the list.
-            methods = sorted(found.auth_methods, key=lambda each: each != "client_secret_basic")
-            return evolve(found, auth_methods=tuple(methods))
+            return _usual_first(found)
         case InvalidResponse():
             advice = "check --issuer, or give the endpoints instead"
             raise ended(Failed(found), where=issuer, advice=advice)
         case Unreachable():
             raise ended(Failed(found), where=issuer)
+
+
+def _at_resource(wanted: Profile, url: str, send: Transport) -> tuple[Profile, Provider]:
+    """Return the provider that a resource names, and the profile for tokens of that resource."""
+    grant: Grant = "device" if wanted.grant == "given" else wanted.grant
+    try:
+        found = discover_resource(url, send, grant=grant)
+    except ArgumentError as error:
+        raise usage(f"{error.argument}: {error.problem}") from None
+    match found:
+        case ProtectedResource():
+            profile = evolve(
+                wanted,
+                issuer=found.provider.issuer,
+                resource=wanted.resource or (found.resource,),
+                origins=tuple(dict.fromkeys((origin(url), *wanted.origins))),
+                scope=wanted.scope or _scope(found, grant),
+            )
+            if not wanted.scope and not found.scope and found.scopes_supported:
+                known = " ".join(found.scopes_supported)
+                warn(f"no scope is requested; {url} knows: {known} (--scope chooses)")
+            return profile, _usual_first(found.provider)
+        case InvalidResponse():
+            advice = "for an issuer use --issuer, or give the endpoints"
+            raise ended(Failed(found), where=url, advice=advice)
+        case Unreachable():
+            raise ended(Failed(found), where=url)
+
+
+def _scope(found: ProtectedResource, grant: Grant) -> tuple[str, ...]:
+    """Return what the resource asked for, and a refresh token if the server offers one by scope."""
+    offered = grant == "device" and "offline_access" in found.provider.scopes_supported
+    more = ("offline_access",) if offered and "offline_access" not in found.scope else ()
+    return (*found.scope, *more)
+
+
+def _usual_first(found: Provider) -> Provider:
+    # Which one a client is registered with is not in the metadata; this is the default (RFC 7591
+    # section 2), wherever it is in the list.
+    methods = sorted(found.auth_methods, key=lambda each: each != "client_secret_basic")
+    return evolve(found, auth_methods=tuple(methods))
 
 
 def _report_other_origins(issuer: str, provider: Provider) -> None:

@@ -46,6 +46,9 @@ from grantflow.core.values.validators import one_of, positive
 
 _METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
 
+GRANT_TYPES: Final = ("urn:ietf:params:oauth:grant-type:device_code", "refresh_token")
+"""The grants of a registered client, unless others are asked for."""
+
 SECRET_TYPE: Final = "client_secret"
 """The ``token_type`` of a registration: its access token is the client's secret."""
 
@@ -66,9 +69,9 @@ class RegistrationFlow:
     """A ``Flow[GrantState]`` that registers a client and ends in it, as a token.
 
     ``client_name`` is what people are shown, ``scope`` what the client may ask for, ``extra``
-    further members, ``method`` how it would like to prove itself (the server's word counts).
-    ``registered_client`` makes the client. A provider without a registration
-    endpoint raises ``ValueError``.
+    further members, ``grant_types`` the grants it uses, ``method`` how it would like to prove
+    itself (the server's word counts). ``registered_client`` makes the client. A provider without a
+    registration endpoint raises ``ValueError``.
     """
 
     provider: Provider = field(validator=_registers)
@@ -76,6 +79,7 @@ class RegistrationFlow:
     scope: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
     extra: Pairs = field(default=(), converter=as_pairs)
     method: str = field(default="client_secret_basic", validator=one_of(*_METHODS))
+    grant_types: tuple[str, ...] = field(default=GRANT_TYPES, converter=tuple[str, ...])
     backoff: Backoff = field(default=Backoff())
     budget: timedelta = field(default=timedelta(minutes=5), validator=positive)
 
@@ -90,8 +94,7 @@ class RegistrationFlow:
         encoding = asking.encoding or "json"
         form = (
             ("client_name", self.client_name),
-            ("grant_types[]", "urn:ietf:params:oauth:grant-type:device_code"),
-            ("grant_types[]", "refresh_token"),
+            *(("grant_types[]", each) for each in self.grant_types),
             # Left out it means ["code"] (RFC 7591 section 2), and a redirect URI with it.
             *((("response_types:", "[]"),) if encoding == "json" else ()),
             ("token_endpoint_auth_method", self.method),
@@ -126,6 +129,11 @@ class RegistrationFlow:
             ("name", self.client_name),
             ("method", self.method),
             *(("scope", word) for word in sorted(set(self.scope))),
+            *(
+                ()
+                if self.grant_types == GRANT_TYPES
+                else tuple(("grant", each) for each in self.grant_types)
+            ),
             *((f"extra {name}", text) for name, text in self.extra if isinstance(text, str)),
         )
         told = "registration" + "".join(f"{len(text)}:{text}" for pair in parts for text in pair)

@@ -15,6 +15,7 @@ from grantflow.shell.aio.driver import (
     AsyncTransport,
     default_transport,
     discover,
+    discover_resource,
     in_thread,
     run,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "AsyncTransport",
     "default_transport",
     "discover",
+    "discover_resource",
     "in_thread",
     "run",
 ]

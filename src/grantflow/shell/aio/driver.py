@@ -28,11 +28,13 @@ from grantflow.shell.ports import Transport
 from grantflow.shell.signing.signed import raised, wants_signature
 
 if TYPE_CHECKING:
-    from grantflow.shell.discovery import Discovered
+    from grantflow.core.client.identity import Grant
+    from grantflow.shell.discovery import Discovered, DiscoveredResource
     from grantflow.shell.http.httpx import AsyncHttpxTransport
     from grantflow.shell.signing.signer import Signer
 
 S = TypeVar("S")
+T = TypeVar("T")
 
 AsyncTransport: TypeAlias = Callable[[Request], Awaitable[Response | Fault]]
 """Sends a request once. It never raises for trouble on the network: it returns a ``Fault``."""
@@ -101,8 +103,20 @@ async def discover(issuer: str, transport: AsyncTransport | None = None) -> Disc
     """Ask ``issuer`` for its metadata; as ``grantflow.discover``, with ``await``."""
     from grantflow.shell.discovery import requests  # paid for by who discovers
 
-    going = requests(issuer)
-    request = next(going)  # an issuer that is none is told before anything is opened
+    return await _asked(requests(issuer), transport)
+
+
+async def discover_resource(
+    url: str, transport: AsyncTransport | None = None, *, grant: Grant = "device"
+) -> DiscoveredResource:
+    """Ask the resource at ``url``; as ``grantflow.discover_resource``, with ``await``."""
+    from grantflow.shell.discovery import resource_requests
+
+    return await _asked(resource_requests(url, grant), transport)
+
+
+async def _asked(going: Generator[Request, Reply, T], transport: AsyncTransport | None) -> T:
+    request = next(going)  # a URL that is none is reported before anything is opened
     if transport is None:
         async with default_transport() as own:
             return await _answered(going, request, own)
@@ -110,15 +124,15 @@ async def discover(issuer: str, transport: AsyncTransport | None = None) -> Disc
 
 
 async def _answered(
-    going: Generator[Request, Reply, Discovered], request: Request, transport: AsyncTransport
-) -> Discovered:
+    going: Generator[Request, Reply, T], request: Request, transport: AsyncTransport
+) -> T:
     send = signed(transport, AsyncSystemClock())
     while True:
         reply = await send(request)
         try:
             request = going.send(reply)
         except StopIteration as end:
-            found: Discovered = end.value
+            found: T = end.value
             return found
 
 

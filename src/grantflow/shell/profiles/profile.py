@@ -28,6 +28,8 @@ class Profile:
 
     name: str = ""
     grant: Grant = "device"
+    url: str | None = None
+    """The resource that the sign-in began at (RFC 9728)."""
     provider: str | None = None
     """The provider that was named; with the next two, only for naming it again."""
     provider_file: str | None = None

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
+from grantflow.core.acquisition.resource import is_under
 from grantflow.core.acquisition.unauthorized import token_origin
 from grantflow.shell.environment import home
 from grantflow.shell.profiles import profile as document
@@ -139,7 +140,7 @@ class Profiles:
         It is the provider's, else its server's host.
         """
         try:
-            host = profile.provider or urlsplit(profile.server or "").netloc
+            host = profile.provider or urlsplit(profile.url or profile.server or "").netloc
         except ValueError:  # reported when the address is used
             host = ""
         clean = "".join(each if each in _LETTERS else "-" for each in host).strip("-.")
@@ -172,20 +173,6 @@ def _closeness(profile: Profile, url: str) -> int:
     """Return how much of a URL the resource of a profile covers, in characters."""
     covering = [each for each in profile.resource if is_under(url, each)]
     return max((len(each) for each in covering), default=0)
-
-
-def is_under(url: str, resource: str) -> bool:
-    """Return whether a URL is a resource's own or below it.
-
-    >>> is_under("https://a.example/mcp/x", "https://a.example/mcp")
-    True
-    >>> is_under("https://a.example/mcp2", "https://a.example/mcp")
-    False
-    """
-    if token_origin(url) is None or token_origin(url) != token_origin(resource):
-        return False
-    path, base = urlsplit(url).path or "/", urlsplit(resource).path.rstrip("/")
-    return path == base or path.startswith(f"{base}/")
 
 
 def _place(origin: str) -> str:
