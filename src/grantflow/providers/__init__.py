@@ -6,7 +6,8 @@
 'https://login.microsoftonline.com/common/oauth2/v2.0/devicecode'
 >>> find("keycloak", realm="acme")
 Traceback (most recent call last):
-grantflow.ArgumentError: host: provider 'keycloak' needs it
+grantflow.ArgumentError: host: provider 'keycloak' needs it: the host before /realms \
+in the URL of the account console
 
 A user's own ones, a document such as a file of TOML, win over them:
 
