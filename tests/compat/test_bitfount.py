@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import inspect
 import json
 import logging
 import os
@@ -18,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
-import attrs
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
@@ -1054,19 +1052,3 @@ def test_nobody_waits_for_ever(clock: VirtualClock, monkeypatch: pytest.MonkeyPa
         with pytest.raises(requests.ConnectionError):
             one.get("https://elsewhere.example", timeout=timeout)
     assert waited == [20.0, 3]
-
-
-def test_the_signatures_of_the_original() -> None:
-    assert issubclass(BitfountSession, requests.Session)
-    found = inspect.signature(BitfountSession).parameters.values()
-    given = [(each.name, each.default) for each in found if each.kind is not each.KEYWORD_ONLY]
-    assert given == [
-        ("auth_domain", "auth.bitfount.com"),
-        ("client_id", "8iCJ33Kp6hc9ofrXTzr5GLxMRHWrlzZO"),
-        ("username", "_default"),
-        ("scopes", "profile openid offline_access"),
-        ("audience", "https://hub.bitfount.com/api"),
-    ]
-    first = list(inspect.signature(BitfountSession.request).parameters)[:6]
-    assert first == ["self", "method", "url", "params", "data", "headers"]
-    assert [each.name for each in attrs.fields(APIKeys)] == ["access_key_id", "access_key"]

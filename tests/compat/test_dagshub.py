@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import logging
 import os
@@ -1107,26 +1106,3 @@ def test_what_is_missing_is_named_with_what_installs_it(missing: str) -> None:
     last = ended.stderr.strip().splitlines()[-1]
     told = f"grantflow.compat.dagshub needs {missing}: pip install 'grantflow[dagshub]'"
     assert last == f"ImportError: {told}"
-
-
-def test_the_calls_are_the_documented_ones() -> None:
-    def keywords(function: Callable[..., object]) -> set[str]:
-        return set(inspect.signature(function).parameters) - {"unknown"}
-
-    kwargs = {"fail_if_no_token", "cache_location", "host"}
-    assert keywords(auth.get_token) == keywords(auth.get_authenticator) == kwargs
-    assert list(inspect.signature(auth.add_app_token).parameters) == [
-        "token",
-        "host",
-        "cache_location",
-        "unknown",
-    ]
-    assert list(inspect.signature(auth.add_oauth_token).parameters) == [
-        "host",
-        "referrer",
-        "cache_location",
-        "unknown",
-    ]
-    first = next(iter(inspect.signature(auth.clear_token_cache).parameters.values()))
-    assert (first.name, first.default) == ("force", False)
-    assert issubclass(auth.OauthNonInteractiveShellException, Exception)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import pickle
@@ -30,10 +29,8 @@ from grantflow import (
     providers,
 )
 from grantflow.compat.dvc_studio_client import (
-    AVAILABLE_SCOPES,
     AuthorizationDeniedError,
     AuthorizationExpiredError,
-    DeviceLoginResponse,
     InvalidScopesError,
     StudioAuthError,
     UnusableAnswerError,
@@ -822,39 +819,3 @@ def test_which_token_counts(
 
 
 # The names and signatures of the original.
-
-
-def test_the_names_of_the_original_are_there() -> None:
-    assert AVAILABLE_SCOPES == ["EXPERIMENTS", "DATASETS", "MODELS"]
-    assert issubclass(InvalidScopesError, StudioAuthError)
-    assert issubclass(AuthorizationExpiredError, StudioAuthError)
-    assert list(DeviceLoginResponse.__annotations__) == [
-        "device_code",
-        "user_code",
-        "verification_uri",
-        "token_uri",
-        "token_name",
-        "expires_in",
-    ]
-
-
-def test_the_arguments_of_the_original_are_taken() -> None:
-    more = ["team_names", "all_teams", "expires_in_days", "never_expires"]
-    expected = {
-        check_token_authentication: ["uri", "device_code"],
-        start_device_login: ["client_name", "base_url", "token_name", "scopes", *more],
-        get_access_token: [
-            "hostname",
-            "token_name",
-            "scopes",
-            "client_name",
-            "open_browser",
-            "post_login_message",
-            "use_device_code",
-            *more,
-        ],
-    }
-    for function, names in expected.items():
-        found = inspect.signature(function).parameters
-        assert [name for name in found if name not in ("clock", "token_origins")] == names
-        assert {each.kind for each in found.values()} == {inspect.Parameter.KEYWORD_ONLY}
