@@ -15,7 +15,7 @@ from grantflow import providers
 from grantflow.cli import dispatch
 from tests.support.cli_stage import Stage
 
-SHELLS = ("bash", "zsh", "tcsh")
+SHELLS = ("bash", "zsh", "tcsh", "fish", "powershell")
 BASH = pytest.mark.skipif(
     sys.platform == "win32" or shutil.which("bash") is None, reason="needs bash"
 )
@@ -38,11 +38,18 @@ def script(stage: Stage, shell: str) -> Path:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_each_shell_reads_its_script(stage: Stage, shell: str) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"needs {shell}")
+    program = {"powershell": "pwsh"}.get(shell, shell)
+    if shutil.which(program) is None:
+        pytest.skip(f"needs {program}")
     path = script(stage, shell)
-    read = ["-f", "-c", f"source {path}; complete"] if shell == "tcsh" else ["-n", str(path)]
-    ran = subprocess.run([shell, *read], capture_output=True, text=True, check=True)
+    own = {
+        "tcsh": ["-f", "-c", f"source {path}; complete"],
+        "powershell": ["-NoProfile", "-File", f"{path}.ps1"],
+    }
+    if shell == "powershell":
+        path.rename(f"{path}.ps1")
+    read = own.get(shell, ["-n", str(path)])
+    ran = subprocess.run([program, *read], capture_output=True, text=True, check=True)
     assert ran.stderr == ""
 
 
@@ -122,9 +129,9 @@ def test_the_names_alone_are_listed(stage: Stage) -> None:
 
 
 def test_an_unknown_shell_is_usage(stage: Stage) -> None:
-    ran = stage.run("completion", "fosh")
+    ran = stage.run("completion", "nosuch")
     assert ran.code == 2
-    assert "unknown value 'fosh'" in ran.complaint()
+    assert "unknown value 'nosuch'" in ran.complaint()
     assert "bash" in ran.err
     assert stage.run("completion").code == 2
 
@@ -134,3 +141,27 @@ def test_without_the_extra_it_says_what_to_install(stage: Stage) -> None:
     ran = stage.run("completion", "bash")
     assert ran.code == 1
     assert "pip install 'grantflow[cli]'" in ran.complaint()
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("grantflow tok", "token"),
+        ("grantflow token ", "ci"),
+        ("grantflow token --fo", "--format"),
+        ("grantflow login gitl", "gitlab"),
+    ],
+)
+def test_fish_completes_with_the_script(stage: Stage, line: str, expected: str) -> None:
+    stage.run("login", "--token-stdin", "--profile", "ci", stdin="at-1")
+    path = script(stage, "fish")
+    installed = Path(sys.executable).parent
+    ran = subprocess.run(
+        ["fish", "--no-config", "-c", f"source {path}; complete -C '{line}'"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": f"{installed}{os.pathsep}{os.environ['PATH']}"},
+    )
+    assert expected in [each.partition("\t")[0] for each in ran.stdout.splitlines()]

@@ -75,7 +75,7 @@ HOMES = {
     "platformdirs": ("shell/environment.py", "compat/dagshub/"),
     "filelock": ("shell/stores/",),
     "joserfc": ("shell/signing/", "shell/stores/", "testing/server/"),
-    "keyring": ("shell/stores/",),
+    "keyring": ("shell/stores/", "integrations/"),
     "redis": ("shell/stores/",),
     "rich": ("cli/progress/",),
     "segno": ("cli/progress/",),

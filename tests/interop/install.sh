@@ -61,7 +61,7 @@ fi
 # other programs that the command works with
 
 programs=()
-for program in curl git zsh tcsh; do
+for program in curl git zsh tcsh fish; do
     command -v "$program" >/dev/null || programs+=("$program")
 done
 if [ ${#programs[@]} -gt 0 ] && ! apt_install "${programs[@]}" 2>/dev/null; then

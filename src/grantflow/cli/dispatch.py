@@ -26,6 +26,7 @@ COMMANDS = {
     "providers": "list the known providers, or show one as TOML",
     "doctor": "check files, locks, network and settings",
     "serve": "run a scripted authorization server on this machine",
+    "setup": "print or write the configuration of git or kubectl",
     "completion": "print a completion script for a shell",
 }
 

@@ -27,9 +27,13 @@ _EXAMPLES: Final = (
     "source <(grantflow completion bash)    # in ~/.bashrc",
     'eval "$(grantflow completion zsh)"     # in ~/.zshrc, after compinit',
     "grantflow completion tcsh > ~/.grantflow.tcsh    # and source that in ~/.tcshrc",
+    "grantflow completion fish > ~/.config/fish/completions/grantflow.fish",
+    "grantflow completion powershell | Out-String | Invoke-Expression    # in $PROFILE",
 )
 
-_SHELLS: Final = ("bash", "zsh", "tcsh")
+_SHELLS: Final = ("bash", "zsh", "tcsh", "fish", "powershell")
+
+_ONE_OF: Final = f"{', '.join(_SHELLS[:-1])} or {_SHELLS[-1]}"
 
 _LISTED: Final = "grantflow list --names 2>/dev/null"
 
@@ -48,11 +52,19 @@ _grantflow_profiles() {{
   compadd -- "${{(@f)$({_LISTED})}}"
 }}
 """,
+    "powershell": """
+function _grantflow_profiles {
+  param([string]$WordToComplete)
+  grantflow list --names 2>$null | Where-Object { $_.StartsWith($WordToComplete) }
+}
+""",
 }
 _PROFILES: Final[Mapping[str, str]] = {
     "bash": "_grantflow_profiles",
     "zsh": "_grantflow_profiles",
     "tcsh": "`grantflow list --names`",
+    "fish": f"({_LISTED})",
+    "powershell": "_grantflow_profiles",
 }
 
 
@@ -60,7 +72,11 @@ def parser() -> Parser:
     """Return the command's parser."""
     made = Parser("completion", "Print a script for a shell, to be read at its start.", _EXAMPLES)
     made.add_argument(
-        "shell", metavar="SHELL", nargs="?", type=one_of(_SHELLS), help="bash, zsh or tcsh"
+        "shell",
+        metavar="SHELL",
+        nargs="?",
+        type=one_of(_SHELLS),
+        help=_ONE_OF,
     )
     return made
 
