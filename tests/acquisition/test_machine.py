@@ -86,7 +86,7 @@ DEAD = stored("dead", -100, refresh=True)
 SPENT = stored("spent", -100, refresh=False)
 SIBLING = stored("sibling", 3000, refresh=True)
 ROTATED = stored("rotated", -50, refresh=True)
-MARKED = tuple(evolve(token, refresh_sent=True) for token in (AGING, STALE, DEAD))
+MARKED = tuple(evolve(token, refresh_sent=True) for token in (AGING, DEAD))
 APP = Token(access_token="app")
 
 
@@ -132,6 +132,8 @@ class Node:
     last_was_invalid_grant: bool = False
     doubtful: bool = False
     """The last refresh may have been acted on, and its answer does not say."""
+    recovered: bool = False
+    """A store gives each token that it kept aside once."""
 
 
 @define
@@ -173,7 +175,9 @@ def events(node: Node, due: Effect) -> list[AcquisitionEvent]:
         case Save():
             return [Saved(), SaveFailed("disk full"), GaveUp(now)]
         case Delete():
-            return [Deleted(at(now)), Deleted(at(now), "read-only"), GaveUp(now)]
+            kept_aside = () if node.recovered else (ROTATED,)
+            late = (Deleted(at(now), late=each) for each in kept_aside)
+            return [Deleted(at(now)), Deleted(at(now), "read-only"), *late, GaveUp(now)]
 
 
 def follow(session: Acquisition, node: Node, event: AcquisitionEvent) -> Node:
@@ -184,6 +188,8 @@ def follow(session: Acquisition, node: Node, event: AcquisitionEvent) -> Node:
     in_store = event.stored if isinstance(event, Locked) else node.in_store
     if isinstance(state, Marking) and isinstance(event, Saved):
         in_store = state.token
+    if isinstance(event, Deleted):
+        in_store = event.late
     looked, refreshed, invalid, doubtful = (
         node.looked_after_refresh,
         node.refreshed,
@@ -201,7 +207,20 @@ def follow(session: Acquisition, node: Node, event: AcquisitionEvent) -> Node:
             doubtful = event.reply in DOUBTFUL
             if isinstance(event.reply, Fault) and event.reply.reached == "maybe":
                 refreshed = (*refreshed, flow.refresh_token.reveal())
-    return Node(after, now, claimed, in_store, looked, refreshed, invalid, doubtful)
+    recovered = node.recovered or (isinstance(event, Deleted) and event.late is not None)
+    made = Node(after, now, claimed, in_store, looked, refreshed, invalid, doubtful, recovered)
+    return to_its_end(made)
+
+
+def to_its_end(node: Node) -> Node:
+    """Forget what no law asks for any more: after the last refresh, the way to it says nothing."""
+    match node.state:
+        case Acquired() | NotAcquired():
+            return Node(node.state, instant(0), node.claimed)
+        case Requesting(run) if not isinstance(run.flow, RefreshFlow):
+            return Node(node.state, node.now, node.claimed, None, node.looked_after_refresh)
+        case _:
+            return node
 
 
 def laws(session: Acquisition, node: Node, event: AcquisitionEvent, after: Node) -> list[str]:
@@ -617,3 +636,13 @@ def test_what_cannot_be_marked_is_not_sent() -> None:
 def test_a_sibling_s_mark_is_no_newer_token() -> None:
     state = play(DEVICE, Locked(DEAD, None, NOW), INVALID, Locked(SENT, None, NOW))
     assert DEVICE.due(state) == Delete("k")
+
+
+def test_a_late_token_that_was_kept_aside_takes_the_place_of_a_dead_one() -> None:
+    state = play(DEVICE, Locked(DEAD, None, NOW), INVALID, Locked(DEAD, None, NOW))
+    assert DEVICE.due(state) == Delete("k")
+    assert DEVICE.step(state, Deleted(NOW, late=SIBLING)) == Acquired(
+        SIBLING, "stored", (Adopted(),)
+    )
+    old = DEVICE.step(state, Deleted(NOW, late=ROTATED))
+    assert DEVICE.due(old) == Mark("k", evolve(ROTATED, refresh_sent=True)), "it is renewed"

@@ -87,6 +87,19 @@ def test_what_a_server_repeats_is_not_told() -> None:
     assert raised.value.__suppress_context__
 
 
+def test_a_server_that_is_silent_is_asked_once() -> None:
+    """Each attempt waits for the whole time limit, and the lock of a token is held meanwhile."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(SOON)
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(StoreError, match=f"cannot use Redis at {place}: "):
+            RedisStore(f"redis://{place}/0?socket_timeout=0.2").read("key")
+        silent.accept()[0].close()
+        silent.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+
+
 def test_a_renewal_under_way_does_not_bring_a_released_lock_back() -> None:
     order: list[str] = []
     under_way, goes_on = threading.Event(), threading.Event()

@@ -13,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from grantflow import Token
+from grantflow import Request, Response, Secret, Token, TokenSource
+from grantflow.core.client.identity import key_of
 from grantflow.shell.ports import Claim, StoreError
 from grantflow.shell.stores import RedisStore
 from grantflow.shell.stores.token_document import TokenDocument, read_document
+from tests.support.forking import CLIENT, PHASES, Phase, fork_in
 from tests.support.samples import WALL
 from tests.support.store_contract import (
     FULL,
@@ -35,6 +37,7 @@ LEASE = timedelta(milliseconds=1_500)
 """Its owner has a second in which a busy machine may not let it renew."""
 LOCK = "grantflow:key:lock"
 ASIDE = "grantflow:key:aside"
+KEY = key_of(CLIENT, "device")
 
 
 def issued(text: str, second: int) -> Token:
@@ -323,3 +326,45 @@ def test_a_server_that_comes_back_is_used_again(client: Redis, place: Place) -> 
     store.save("key", FULL)
     client.client_kill_filter(_type="normal", skipme=True)
     assert store.read("key") == FULL
+
+
+def rotated(number: int) -> Token:
+    at = WALL + timedelta(seconds=number)
+    return Token(access_token=f"a{number}", refresh_token=f"r{number}", issued_at=at, expires_at=at)
+
+
+def test_a_late_token_takes_the_place_of_one_that_proves_dead(place: Place, client: Redis) -> None:
+    """Of two owners that renewed, the server knows one; it is found, whichever was stored."""
+    place.open().save("key", rotated(0))
+    entry, end = meeting(place, client, lambda other: other.save(rotated(2)))
+    entry.save(rotated(1))
+    end()
+    assert aside(client) == [rotated(1)]
+    sent: list[str] = []
+
+    def send(request: Request) -> Response:
+        token = dict(request.form)["refresh_token"]
+        assert isinstance(token, Secret)
+        sent.append(token.reveal())
+        if sent[-1] != "r1":
+            return Response(400, {}, b'{"error": "invalid_grant"}')
+        body = b'{"access_token": "a3", "refresh_token": "r3", "expires_in": 3600}'
+        return Response(200, {}, body)
+
+    client.rename("grantflow:key", f"grantflow:{KEY}")
+    client.rename(ASIDE, f"grantflow:{KEY}:aside")
+    source = TokenSource(CLIENT, store=place.open(), interactive=False, transport=send)
+    assert source.token().access_token.reveal() == "a3"
+    assert sent == ["r2", "r1"]
+    assert client.lrange(f"grantflow:{KEY}:aside", 0, -1) == []
+    with place.open().claim(KEY) as stored:
+        assert stored.token == source.token()
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("way", ["blocking", "asyncio"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_child_has_a_flight_and_connections_of_its_own(
+    phase: Phase, way: str, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork_in(phase, way, place.open(), monkeypatch, shared=True)

@@ -359,9 +359,13 @@ class Acquisition:
 
     def _cleared(self, state: Deleting, event: AcquisitionEvent) -> AcquisitionState:
         match event:
+            case Deleted(now, _, Token() as late):
+                found = evolve(state.found, stored=late)
+                notes = (*state.notes, Adopted())
+                return self._planned(choose(found, now.wall, self.skew), found, notes, now)
             case Deleted(now, reason):
                 ended = SignInEnded(state.because, removed=True)
-                notes: Notes = (*state.notes, ended)
+                notes = (*state.notes, ended)
                 if reason is not None:
                     notes = (*notes, NotRemoved(reason))
                 plan = without_refresh(state.found, now.wall)

@@ -166,7 +166,7 @@ class Save:
 @final
 @frozen
 class Delete:
-    """Remove what is stored."""
+    """Remove what is stored, or put in its place what a store kept aside."""
 
     key: str
 
@@ -236,10 +236,14 @@ class SaveFailed:
 @final
 @frozen
 class Deleted:
-    """What was stored is gone, or could not be removed, and then ``reason`` says why."""
+    """What was stored is gone, or could not be removed, and then ``reason`` says why.
+
+    ``late`` is stored in its place: a token of an owner that had lost its lock, and was kept aside.
+    """
 
     now: Moment
     reason: str | None = None
+    late: Token | None = None
 
 
 AcquisitionEvent: TypeAlias = (

@@ -233,8 +233,12 @@ class StoredEntry:
         claim.save(token)
 
     def delete(self) -> Happened:
-        """Remove what is stored."""
+        """Remove what is stored; a store that kept a late token aside puts that in its place."""
         try:
+            recover: Callable[[], Token | None] | None = getattr(self._claim, "recover", None)
+            late = None if recover is None else recover()
+            if late is not None:
+                return partial(Deleted, late=late)
             if self._claim is not None:
                 self._claim.forget()
         except StoreError as error:

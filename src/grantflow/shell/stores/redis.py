@@ -12,10 +12,12 @@ Rules:
    warning says so. A save where nothing lies any more puts the token there.
 4. Likewise ``forget`` within a claim removes only what the claim saw: what another owner brought
    since is newer, and stays. ``RedisStore.forget`` removes whatever is there.
-5. What is damaged goes to ``:aside`` as well. The list keeps the last ten, for thirty days.
-6. Redis forgets only what is of no use: a token without a refresh token, a day after its end. A
+5. A token that was kept aside is put in the place of a stored one that proves dead (``recover``),
+   the one that came last first, each once.
+6. What is damaged goes to ``:aside`` as well. The list keeps the last ten, for thirty days.
+7. Redis forgets only what is of no use: a token without a refresh token, a day after its end. A
    refresh token outlives its access token for who knows how long.
-7. Every command names one key, so a cluster will do (tried with ``redis.RedisCluster``).
+8. Every command names one key, so a cluster will do (tried with ``redis.RedisCluster``).
 
 What a crash of the server loses is the server's setting (``appendonly``).
 """
@@ -198,6 +200,22 @@ class _Entry:
             self._document = None
         else:
             _log.warning("%s: another owner saved a token meanwhile, which is kept", self._key)
+
+    def recover(self) -> Token | None:
+        """Put a token that was kept aside in the place of the stored one, which is dead."""
+        dead = None if self.token is None else self.token.refresh_token
+        aside = f"{self._name}{_ASIDE}"
+        for text in self._server.texts(aside):
+            match _parsed(text):
+                case TokenDocument(token) as document if token.refresh_token not in (None, dead):
+                    if not self._swap(text, _life(token)):
+                        return None  # another owner saved one meanwhile, which is looked at
+                    self._server.ask("LREM", aside, 1, text)
+                    self._document = document
+                    return token
+                case _:
+                    continue
+        return None
 
     def _swap(self, text: bytes, life: int = 0) -> bool:
         """Write over what was seen, and over nothing else."""

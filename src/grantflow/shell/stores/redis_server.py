@@ -58,6 +58,15 @@ class Server:
         found = self._told(lambda: self._client.execute_command("GET", name, NEVER_DECODE=True))
         return found if isinstance(found, bytes) else b""
 
+    def texts(self, name: str) -> list[bytes]:
+        """Return the texts of a list, whatever the client decodes."""
+        found = self._told(
+            lambda: self._client.execute_command("LRANGE", name, 0, -1, NEVER_DECODE=True)
+        )
+        return (
+            [each for each in found if isinstance(each, bytes)] if isinstance(found, list) else []
+        )
+
     def names(self, pattern: str) -> list[str]:
         """Return the names that fit a pattern; some may come twice."""
         found = self._told(lambda: list(self._client.scan_iter(match=pattern, count=1000)))
@@ -83,9 +92,14 @@ def _connected(url: str) -> Commands:
             socket_timeout=_TIMEOUT,
             socket_connect_timeout=_TIMEOUT,
             health_check_interval=_IDLE,
-            # Every command here may be sent twice.
-            retry=Retry(ExponentialBackoff(cap=_LONGEST_PAUSE, base=_PAUSE), _TRIES),
-            retry_on_error=[exceptions.ConnectionError, exceptions.TimeoutError],
+            # Every command here may be sent twice. A server that is silent is not asked again: the
+            # attempts of a connection and of a command multiply, and callers wait for all of them.
+            retry=Retry(
+                ExponentialBackoff(cap=_LONGEST_PAUSE, base=_PAUSE),
+                _TRIES,
+                supported_errors=(exceptions.ConnectionError,),
+            ),
+            retry_on_error=[exceptions.ConnectionError],
         )
     except ValueError:
         # Its text may hold what was taken for a port: a part of the password.
