@@ -12,7 +12,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-SOON = 30.0
+SOON = 90.0
 """Seconds that a page may take."""
 
 UNTIL_PARENT_ENDS = Path(__file__).parent / "stores/until_parent_ends.py"
