@@ -318,7 +318,6 @@ LOGIN = ("--client-id", "app")
     [
         (("githbu",), "unknown provider 'githbu'; did you mean 'github'"),
         (("qqqqqq",), "unknown provider 'qqqqqq'; grantflow providers lists them"),
-        (("https://a.example",), "use --issuer for an issuer URL"),
         (("github", "--issuer", ISSUER), "PROVIDER and --issuer exclude each other"),
         (
             ("github", "--token-endpoint", f"{ISSUER}/t"),
