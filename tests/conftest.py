@@ -21,6 +21,9 @@ settings.register_profile(
 settings.load_profile("grantflow")
 
 
+# What a developer keeps there concerns no test.
+os.environ["NETRC"] = os.devnull
+
 # A shell that starts the suite in the background has it ignore SIGINT, and so would its children.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -92,6 +92,15 @@ def test_where_nobody_signed_in_nothing_is_wrong(stage: Stage) -> None:
     assert not stage.home.exists()
 
 
+def test_without_a_home_directory_the_rest_is_examined(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRANTFLOW_HOME", "~nobody-of-this-name/x")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    assert problem(stage).advice == "set HOME, or GRANTFLOW_HOME, to a directory"
+    assert "https uses the proxy" in stage.run("doctor").out
+
+
 def test_a_profile_may_be_named_and_must_be_there(stage: Stage) -> None:
     given(stage)
     assert problems(stage, "ci") == []

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from grantflow.core.values.json import Members
+from grantflow.core.values.parsing import expiry
 from grantflow.testing import Script
 from tests.support.cli_stage import Stage
 
@@ -88,6 +90,17 @@ def test_an_end_is_never_said_to_be_later_than_it_is(stage: Stage) -> None:
     stage.rewrites_token(expires_at="2026-01-01T02:00:15.999999+01:00")
     said = valid(stage.run("token", "--format", "kubernetes").out)["expirationTimestamp"]
     assert datetime.fromisoformat(said) == datetime(2026, 1, 1, 1, 0, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59+00:00"])
+def test_an_end_beyond_the_calendar_is_met(stage: Stage, end: str) -> None:
+    """A server may say so: in UTC, the first of them has no date."""
+    at = expiry(Members({"expires_at": end}), datetime(2026, 1, 1, tzinfo=UTC))
+    assert at is not None
+    stage.login()
+    stage.rewrites_token(expires_at=at.isoformat())
+    said = valid(stage.run("token", "--format", "kubernetes").out)["expirationTimestamp"]
+    assert said.startswith("9999-12-3")
 
 
 def test_a_token_without_an_end_has_no_timestamp(stage: Stage) -> None:

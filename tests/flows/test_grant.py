@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import parse_qs
 
+import anyio
 import pytest
 from attrs import evolve
 
@@ -21,10 +22,12 @@ from grantflow import (
     JwtBearerFlow,
     Request,
     RequestFormat,
+    Response,
     Secret,
     Send,
     TokenExchangeFlow,
     Unreachable,
+    aio,
     begin,
     run,
 )
@@ -117,6 +120,39 @@ def test_a_parameter_that_cannot_be_fetched_is_a_fault() -> None:
     assert isinstance(end.error, Unreachable)
     assert end.error.fault.detail == "a parameter could not be fetched: no such file: /run/token"
     assert end.error.fault.reached == "no"
+
+
+@pytest.mark.parametrize("spelt", ["op@que/t0ken", "op%40que%2Ft0ken", "b3BAcXVlL3Qwa2Vu"])
+def test_a_fetched_parameter_that_a_server_repeats_is_masked(spelt: str) -> None:
+    """The flow does not know it, so nothing behind the edge could mask it."""
+    said = {"error": "invalid_grant", "error_description": f"not known: {spelt}"}
+    challenge = {"WWW-Authenticate": f'Bearer error="{spelt}"'}
+    flow = TokenExchangeFlow(
+        CLIENT, subject_token=lambda: "op@que/t0ken", subject_token_type="urn:x"
+    )
+
+    async def later(_: Request) -> Response:
+        return answer
+
+    for answer in (reply(400, said), Response(401, challenge, b"")):
+        for end in (
+            run(flow, lambda _, answer=answer: answer, VirtualClock()),  # type: ignore[misc]
+            anyio.run(aio.run, flow, later),
+        ):
+            assert isinstance(end, Failed)
+            assert "***" in str(end.error)
+            assert "que" not in str(end.error)
+            assert spelt not in str(end.error)
+
+
+def test_a_token_that_was_exchanged_for_itself_is_no_echo() -> None:
+    flow = TokenExchangeFlow(
+        CLIENT, subject_token=lambda: "op@que/t0ken", subject_token_type="urn:x"
+    )
+    same = reply(200, {"access_token": "op@que/t0ken", "issued_token_type": "urn:x"})
+    end = run(flow, lambda _: same, VirtualClock())
+    assert isinstance(end, Authorized)
+    assert end.token.access_token.reveal() == "op@que/t0ken"
 
 
 def test_a_fetched_parameter_is_named_as_the_provider_names_it() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import timedelta
 
 import anyio
 import pytest
+from attrs import evolve
 
 from grantflow import (
     Authorized,
@@ -20,6 +22,8 @@ from grantflow import (
     Pending,
     PromptShown,
     RenewalFailed,
+    Request,
+    Response,
     Secret,
     SignedOut,
     SignInFailed,
@@ -35,6 +39,7 @@ from grantflow import (
     TokenStored,
 )
 from grantflow.aio import AsyncTokenSource
+from grantflow.core.values.response import Reply
 from grantflow.testing import Outage, Script, serve
 from tests.sources.test_source import HOUR, Stage, kind  # noqa: F401 - a fixture of every test
 from tests.support.samples import seconds
@@ -297,3 +302,27 @@ def test_a_block_has_one_transport_and_closes_it(kind: str) -> None:  # noqa: F8
 
             anyio.run(main, backend=kind)
         assert server.server.counts["client_credentials"] == 2
+
+
+def test_what_was_dropped_of_an_answer_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage()
+
+    def sloppy(request: Request) -> Reply:
+        reply = stage.transport(request)
+        if isinstance(reply, Response) and b"access_token" in reply.body:
+            found = json.loads(reply.body) | {"id_token": {}, "scope": 7}
+            return evolve(reply, body=json.dumps(found).encode())
+        return reply
+
+    told = Told()
+    source = stage.door(
+        stage.client, transport=sloppy, on_event=told, store=stage.store, prompt=stage.shown.append
+    )
+    with caplog.at_level(logging.INFO, "grantflow"):
+        source.token()
+        stage.clock.advance(HOUR)
+        source.token()
+    dropped = [e.dropped for e in told.events if isinstance(e, (TokenAcquired, TokenRenewed))]
+    assert dropped == [("id_token", "scope")] * 2
+    assert "without its id_token, scope, which could not be used" in caplog.text
+    assert source.notes == ("the server's id_token, scope could not be used, and was dropped",)

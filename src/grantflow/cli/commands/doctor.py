@@ -16,6 +16,7 @@ from grantflow.cli.login import pending
 from grantflow.cli.output import answer, counted, tell
 from grantflow.cli.parser import Parser
 from grantflow.shell.environment import home
+from grantflow.shell.ports import StoreError
 from grantflow.shell.profiles.profile import Profile
 from grantflow.shell.profiles.profiles import Profiles
 
@@ -72,8 +73,16 @@ def _name(asked: str | None, remembered: Profiles | str) -> str | None:
 
 
 def _findings(remembered: Profiles | str, name: str | None, context: Context) -> Iterator[Finding]:
-    yield from files.check_files(home())
-    yield from files.check_locks(home())
+    try:
+        place = home()
+    except StoreError:  # so there is no file, lock or profile either
+        advice = "set HOME, or GRANTFLOW_HOME, to a directory"
+        yield Finding("folder", "problem", "there is no home directory", advice)
+        yield from environment.check_environment([], context)
+        yield from network.check_network([], context)
+        return
+    yield from files.check_files(place)
+    yield from files.check_locks(place)
     yield from signin.check_profiles(remembered)
     yield from environment.check_providers()
     known = Profiles() if isinstance(remembered, str) else remembered

@@ -47,10 +47,10 @@ def check_variables(environment: Mapping[str, str], profiles: Sequence[str]) -> 
     if environment.get("GRANTFLOW_CLIENT_SECRET"):
         message = "GRANTFLOW_CLIENT_SECRET is set: profiles without a secret file use it"
         yield Finding("environment", "note", message)
-    named = environment.get("GRANTFLOW_HOME")
-    if named and Path(named).expanduser().is_absolute():
+    named = os.path.expanduser(environment.get("GRANTFLOW_HOME", ""))
+    if os.path.isabs(named):
         yield Finding("environment", "note", "GRANTFLOW_HOME is set: all files are there")
-    elif named:
+    elif named and not named.startswith("~"):  # whose home is not known is told before
         message = "GRANTFLOW_HOME is relative: it depends on the working directory"
         yield Finding("environment", "note", message, "set it to an absolute path")
 

@@ -43,6 +43,7 @@ from grantflow.core.acquisition.candidates import (
 from grantflow.core.acquisition.freshness import SKEW, Skew, alive, renewed
 from grantflow.core.acquisition.notes import (
     Adopted,
+    Dropped,
     Notes,
     NotRemoved,
     NotRenewed,
@@ -330,7 +331,8 @@ class Acquisition:
         match run.due:
             case Send() as send:
                 return Requesting(run, send, found, old, notes)
-            case Authorized(token):
+            case Authorized(token, dropped):
+                notes = (*notes, Dropped(dropped)) if dropped else notes
                 return Saving(token if old is None else renewed(old, token), notes)
             case (Expired() | Failed()) as problem:
                 if old is not None:

@@ -63,8 +63,23 @@ class NotRevoked:
     """The server was not told of a logout: the provider has no revocation endpoint."""
 
 
+@final
+@frozen
+class Dropped:
+    """Optional members of the token's answer that could not be used."""
+
+    members: tuple[str, ...]
+
+
 Note: TypeAlias = (
-    Adopted | NotRenewed | SignInEnded | StoreUnusable | NotSaved | NotRemoved | NotRevoked
+    Adopted
+    | NotRenewed
+    | SignInEnded
+    | StoreUnusable
+    | NotSaved
+    | NotRemoved
+    | NotRevoked
+    | Dropped
 )
 Notes: TypeAlias = tuple[Note, ...]
 
@@ -91,5 +106,7 @@ def describe(note: Note) -> str:
             return f"the token could not be removed: {reason}"
         case NotRevoked():
             return "the provider has no revocation endpoint, so the server was not told"
+        case Dropped(members):
+            return f"the server's {', '.join(members)} could not be used, and was dropped"
         case _:
             assert_never(note)

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from grantflow.core.acquisition.notes import (
     Adopted,
+    Dropped,
     Note,
     Notes,
     NotRemoved,
@@ -88,17 +89,22 @@ class _Happened:
 @final
 @frozen
 class TokenAcquired(_Happened):
-    """A sign-in, or the client's own secret, brought a token."""
+    """A sign-in, or the client's own secret, brought a token.
+
+    ``dropped`` names optional members of the answer that could not be used.
+    """
 
     expires_at: datetime | None
+    dropped: tuple[str, ...] = ()
 
 
 @final
 @frozen
 class TokenRenewed(_Happened):
-    """A refresh brought a token."""
+    """A refresh brought a token; ``dropped`` as in ``TokenAcquired``."""
 
     expires_at: datetime | None
+    dropped: tuple[str, ...] = ()
 
 
 @final
@@ -189,11 +195,12 @@ def observed(
     new = _notes(after)[len(_notes(before)) :]
     for note in new:
         yield from _of_note(note, about, at)
+    dropped = tuple(name for each in new if isinstance(each, Dropped) for name in each.members)
     match before, after:
         case Requesting(old=None), Saving(token):
-            yield TokenAcquired(at, about, token.expires_at)
+            yield TokenAcquired(at, about, token.expires_at, dropped)
         case Requesting(), Saving(token):
-            yield TokenRenewed(at, about, token.expires_at)
+            yield TokenRenewed(at, about, token.expires_at, dropped)
         case Saving(), Acquired() if not any(isinstance(each, NotSaved) for each in new):
             yield TokenStored(at, about)
         case Locking(tried=tried), NotAcquired(problem) if tried is not None and not new:
@@ -244,8 +251,8 @@ def _of_note(note: Note, about: About, at: datetime) -> Iterator[SourceEvent]:
             yield RenewalFailed(at, about, problem, "sign_in")
         case StoreUnusable() | NotSaved() | NotRemoved():
             yield StoreFailed(at, about, describe(note))
-        case NotRevoked():
-            pass  # a logout tells it
+        case NotRevoked() | Dropped():
+            pass  # a logout tells it, and so does the event of the new token
 
 
 def describe_event(event: SourceEvent) -> str:
@@ -257,10 +264,10 @@ def describe_event(event: SourceEvent) -> str:
     'the token was stored'
     """
     match event:
-        case TokenAcquired():
-            return "a token was acquired"
-        case TokenRenewed():
-            return "the token was renewed"
+        case TokenAcquired(dropped=dropped):
+            return f"a token was acquired{_without(dropped)}"
+        case TokenRenewed(dropped=dropped):
+            return f"the token was renewed{_without(dropped)}"
         case TokenAdopted():
             return "a token that was made elsewhere is used"
         case RenewalFailed(problem=problem, then="old_token"):
@@ -279,3 +286,7 @@ def describe_event(event: SourceEvent) -> str:
             return "waiting for another process that is getting this token"
         case SignedOut(revoked=revoked):
             return "signed out" if revoked else "signed out; the server was not told"
+
+
+def _without(dropped: tuple[str, ...]) -> str:
+    return f", without its {', '.join(dropped)}, which could not be used" if dropped else ""

@@ -25,7 +25,7 @@ from grantflow.shell.aio.threads import run_in_thread
 from grantflow.shell.blocking import default_transport as blocking_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
-from grantflow.shell.signing.signed import raised, wants_signature
+from grantflow.shell.signing.signed import raised, wants_signature, without_echo
 
 if TYPE_CHECKING:
     from grantflow.core.client.identity import Grant
@@ -159,7 +159,7 @@ def signed(transport: AsyncTransport, clock: AsyncClock) -> AsyncTransport:
         if isinstance(ready, Fault):
             return ready
         try:
-            return await transport(ready)
+            return without_echo(request, ready, await transport(ready))
         except Exception as error:  # noqa: BLE001 - its promise was to raise none
             return raised(error)
 

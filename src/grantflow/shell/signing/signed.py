@@ -8,8 +8,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, final
 
+from attrs import evolve
+
 from grantflow.core.values.request import Request
-from grantflow.core.values.response import Fault, Reply
+from grantflow.core.values.response import Fault, Reply, Response
+from grantflow.core.values.secret import Secret
 from grantflow.shell.ports import Readable, Transport
 
 if TYPE_CHECKING:
@@ -32,6 +35,23 @@ def wants_signature(request: Request) -> bool:
     """Return whether something has to be signed or fetched before the request is sent."""
     unsigned = request.assertion is not None or request.proof is not None
     return unsigned or bool(request.fetched)
+
+
+def without_echo(request: Request, ready: Request, reply: Reply) -> Reply:
+    """Return a reply without the values that were fetched for its request.
+
+    Whoever reads it knows the request without them, and could not mask what a server repeats. An
+    answer with a token is left as it is: the token may be the very one that was sent.
+    """
+    if not request.fetched or not isinstance(reply, Response) or b"access_token" in reply.body:
+        return reply
+    names = {name for name, _ in request.fetched}
+    text, headers = reply.body.decode("utf-8", "surrogateescape"), dict(reply.headers)
+    for name, value in ready.form:
+        if name in names and isinstance(value, Secret):
+            text = value.redact(text)
+            headers = {each: value.redact(said) for each, said in headers.items()}
+    return evolve(reply, headers=headers, body=text.encode("utf-8", "surrogateescape"))
 
 
 def raised(error: Exception) -> Fault:
@@ -61,7 +81,7 @@ class _Signed:
         if isinstance(ready, Fault):
             return ready
         try:
-            return self._transport(ready)
+            return without_echo(request, ready, self._transport(ready))
         except Exception as error:  # noqa: BLE001 - or what a lost reply means were never decided
             return raised(error)
 
