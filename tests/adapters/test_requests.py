@@ -176,6 +176,31 @@ def test_no_token_at_all_is_an_error(
     assert stage.seen == []
 
 
+def test_an_exception_while_a_token_is_renewed_closes_the_answer(
+    stage: Stage, session: requests.Session
+) -> None:
+    """What a caller's own provider raises reaches the caller, and leaves no open connection."""
+    answers: list[requests.Response] = []
+
+    class Kept(HTTPAdapter):
+        def build_response(self, req: requests.PreparedRequest, resp: object) -> requests.Response:
+            answers.append(super().build_response(req, resp))  # type: ignore[arg-type]
+            return answers[-1]
+
+    class Broken:
+        def token(self) -> Token:
+            return stage.source.token()
+
+        def renew(self, rejected: Token, /) -> Token:
+            raise RuntimeError(f"cannot renew {rejected!r}")
+
+    stage.refuse()
+    session.mount("http://", Kept())
+    with pytest.raises(RuntimeError, match="cannot renew"):
+        session.get(f"{stage.api.url}/x", auth=TokenAuth(Broken()), stream=True)
+    assert [(each.status_code, each.raw.closed) for each in answers] == [(401, True)]
+
+
 def test_non_interactive_never_prompts(stage: Stage, session: requests.Session) -> None:
     prompted: list[DeviceAuthorization] = []
     store = MemoryStore()

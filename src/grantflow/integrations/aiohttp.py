@@ -85,7 +85,11 @@ class _Middleware:
         while True:
             await self._put(request, token)
             response = await handler(request)
-            found = await self._next_token(call, self._answer(request, response, call))
+            try:
+                found = await self._next_token(call, self._answer(request, response, call))
+            except BaseException:
+                response.close()  # the caller gets the exception, and nothing to close
+                raise
             if found is None:
                 return response
             token = found

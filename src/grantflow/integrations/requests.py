@@ -224,7 +224,11 @@ class _Following:
         """Return the answer, or that of the request sent again."""
         self._restore()
         while True:
-            token = self._call.obey(self._call.verdict(self._answer(response)))
+            try:
+                token = self._call.obey(self._call.verdict(self._answer(response)))
+            except BaseException:
+                response.close()  # the caller gets the exception, and nothing to close
+                raise
             if token is None or not _rewound(response.request):
                 break
             response = _again(response, self._spelling, token, settings)
