@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install, by package name, what the interop tests need and this machine lacks:
-# node's oidc-provider into the cache folder; chromium and its driver, curl and shells into the system.
+# node's oidc-provider and the MCP SDK into the cache folder; chromium and its driver, curl and shells into the system.
 # Says nothing when there is nothing to do. Exit 1 when something is still missing.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -37,6 +37,22 @@ if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
 elif ! install_oidc_provider; then
     lacking "oidc-provider could not be installed"
 fi
+
+# The MCP SDK, in a Python of its own: it wants other versions than the tests do.
+
+install_mcp() {
+    local cache home
+    cache=${GRANTFLOW_INTEROP_CACHE:-$("${PYTHON:-python3}" -c \
+        'import platformdirs; print(platformdirs.user_cache_dir("grantflow-interop"))')} || return 1
+    home=$cache/mcp
+    [ -x "$home/bin/python" ] && "$home/bin/python" -c 'import mcp.client.client, returns' 2>/dev/null && return 0
+    rm -rf "$home"
+    "${PYTHON:-python3}" -m venv "$home" \
+        && "$home/bin/python" -m pip install --quiet --disable-pip-version-check 'mcp==2.3.0' \
+            attrs requests returns platformdirs filelock
+}
+
+install_mcp || lacking "the MCP SDK could not be installed"
 
 # chromium
 
