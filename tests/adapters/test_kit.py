@@ -223,6 +223,29 @@ def test_the_first_origin_is_the_only_one_for_aiohttp(stage: Stage) -> None:
     assert stage.bore() == ["Bearer one", None, "Bearer one"]
 
 
+def test_an_exception_closes_the_answer_of_aiohttp(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a provider raises reaches the caller, who has no answer to close."""
+
+    class Broken(AsyncFake):
+        async def renew(self, rejected: Token, /) -> Token:
+            raise RuntimeError(f"cannot renew {rejected!r}")
+
+    closed: list[int] = []
+    monkeypatch.setattr(aiohttp.ClientResponse, "close", lambda self: closed.append(self.status))
+
+    async def main() -> None:
+        middlewares = [token_middleware(Broken("one"))]
+        async with aiohttp.ClientSession(middlewares=middlewares) as session:
+            with pytest.raises(RuntimeError, match="cannot renew"):
+                await session.get(f"{stage.api.url}/x")
+
+    stage.api.refused.add("Bearer one")
+    asyncio.run(main())
+    assert closed == [401]
+
+
 def test_protocols_are_met() -> None:
     assert isinstance(Fake("a"), TokenProvider)
     assert isinstance(AsyncFake("a"), AsyncTokenProvider)
