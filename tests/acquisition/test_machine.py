@@ -26,11 +26,14 @@ from grantflow import (
     Response,
     Send,
     Token,
+    TokenAcquired,
+    TokenRenewed,
 )
 from grantflow.core.acquisition.candidates import is_refused
 from grantflow.core.acquisition.machine import Acquisition
 from grantflow.core.acquisition.notes import (
     Adopted,
+    Dropped,
     Note,
     NotRenewed,
     NotSaved,
@@ -38,6 +41,7 @@ from grantflow.core.acquisition.notes import (
     StoreUnusable,
     describe,
 )
+from grantflow.core.acquisition.source_events import About, describe_event, observed
 from grantflow.core.acquisition.states import (
     Acquired,
     AcquisitionEvent,
@@ -646,3 +650,18 @@ def test_a_late_token_that_was_kept_aside_takes_the_place_of_a_dead_one() -> Non
     )
     old = DEVICE.step(state, Deleted(NOW, late=ROTATED))
     assert DEVICE.due(old) == Mark("k", evolve(ROTATED, refresh_sent=True)), "it is renewed"
+
+
+def test_what_was_dropped_of_an_answer_is_told() -> None:
+    sloppy = answer(200, access_token="new", expires_in=3600, id_token={})
+    for before, told in ((DEAD, TokenRenewed), (None, TokenAcquired)):
+        session = DEVICE if before else evolve(DEVICE, grant="client_credentials")
+        asking = play(session, Locked(before, None, NOW))
+        saving = session.step(asking, Replied(sloppy, NOW))
+        assert isinstance(saving, Saving)
+        assert saving.notes == (Dropped(("id_token",)),)
+        assert "id_token could not be used" in describe(saving.notes[0])
+        [event] = observed(asking, saving, About("k", "acme", "app", ""), NOW.wall)
+        assert isinstance(event, told)
+        assert event.dropped == ("id_token",)
+        assert describe_event(event).endswith(", without its id_token, which could not be used")

@@ -73,6 +73,17 @@ def test_the_token_is_in_one_variable(stage: Stage, became: list[Became]) -> Non
     assert {**os.environ, "ACCESS_TOKEN": "at-1"} == it.environment
 
 
+def test_the_client_s_secret_is_not_handed_on(
+    stage: Stage, became: list[Became], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRANTFLOW_CLIENT_SECRET", "hunter2secret")
+    given(stage)
+    stage.run("run", "--", "sh")
+    [it] = became
+    assert "hunter2secret" not in str(it.environment)
+    assert it.environment["ACCESS_TOKEN"] == "at-1"
+
+
 def test_variables_may_be_named(stage: Stage, became: list[Became]) -> None:
     given(stage)
     stage.run("run", "ci", "--env", "GH_TOKEN", "--env=_x1", "--", "sh")

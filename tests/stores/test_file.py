@@ -110,6 +110,50 @@ def test_a_file_that_was_opened_to_others_is_closed_again(
     assert "others could read" in caplog.text
 
 
+def test_where_modes_have_no_effect_nothing_is_said_to_be_private(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A Windows drive under WSL, or CIFS: no call fails, and no mode changes."""
+    store = FileStore(folder)
+    store.save("key", FULL)
+    (folder / "key.json").chmod(0o777)
+    monkeypatch.setattr(os, "fchmod", lambda *_: None)
+    with caplog.at_level(logging.WARNING, "grantflow"):
+        for _ in range(3):
+            assert store.read("key") == FULL
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.startswith(f"others may read {folder / 'key.json'}, and its mode cannot be changed")
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
+def test_a_file_system_without_fsync_is_used_without_it(
+    folder: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refused)
+    FileStore(folder).save("key", FULL)
+    assert FileStore(folder).read("key") == FULL
+
+
+def test_a_file_of_a_newer_version_is_told_once_and_left_alone(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FileStore(folder)
+    store.save("key", FULL)
+    newer = '{"version": 2, "access_token": {"of": "another form"}}'
+    (folder / "key.json").write_text(newer)
+    with caplog.at_level(logging.WARNING, "grantflow"):
+        assert store.read("key") is None
+        assert store.read("key") is None
+    assert [r.getMessage().count("a newer version") for r in caplog.records] == [1]
+    with pytest.raises(StoreError, match="upgrade grantflow"), store.claim("key"):
+        pass
+    assert (folder / "key.json").read_text() == newer
+    assert sorted(each.name for each in folder.iterdir()) == ["key.json", "key.json.lock"]
+
+
 def test_a_folder_in_which_everybody_writes_is_told_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
