@@ -237,9 +237,13 @@ LINES = {
     ("run", "--env", "1A", "--", "make"): (
         "--env: the name of a variable is needed, not '1A'; see grantflow run --help"
     ),
-    ("completion",): "SHELL is missing; it is one of bash, zsh, tcsh",
+    ("completion",): "SHELL is missing; it is one of bash, zsh, tcsh, fish, powershell",
+    ("completion", "nosuch"): (
+        "SHELL: unknown value 'nosuch'; it is one of bash, zsh, tcsh, fish, powershell; "
+        "see grantflow completion --help"
+    ),
     ("completion", "fosh"): (
-        "SHELL: unknown value 'fosh'; it is one of bash, zsh, tcsh; see grantflow completion --help"
+        "SHELL: unknown value 'fosh'; did you mean 'fish'?; see grantflow completion --help"
     ),
     ("login",): (
         "no provider is given; name a PROVIDER (grantflow providers lists them), or give "
