@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Literal, final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
 import pytest
 import requests
@@ -309,6 +309,31 @@ def msal() -> Iterable[Case]:
     yield case("device flow is not cached", "poll", pending, pending, good, there="token 3")
 
 
+def hermes() -> Iterable[Case]:
+    """NousResearch/hermes-agent, its test_mcp_oauth_device, at 7f3856b."""
+
+    def case(test: str, asks: Asks, *got: Response, there: str) -> Case:
+        return Case("hermes-agent", test, asks, got, there)
+
+    least = {name: CODE[name] for name in ("device_code", "user_code", "verification_uri")}
+    yield case("full response", "start", reply(200, CODE | {"expires_in": 900}), there="code 1")
+    yield case("no interval, no expiry", "start", reply(200, least), there="code 1")
+    got = reply(200, {"error": "unauthorized_client", "error_description": "not registered"})
+    yield case("refusal", "start", got, there="refused unauthorized_client 1")
+    got = reply(200, without(dict(least), "device_code"))
+    yield case("missing fields", "start", got, there="invalid 1")
+    pending = reply(200, {"error": "authorization_pending"})
+    good = reply(200, {"access_token": "at", "refresh_token": "rt", "expires_in": 899})
+    yield case("immediate success", "poll", reply(200, TOKEN), there="token 1")
+    yield case("pending", "poll", pending, pending, good, there="token 3")
+    slow = reply(200, {"error": "slow_down"})
+    yield case("slow_down", "poll", slow, good, there="token 2, 10 s")
+    denied = reply(200, {"error": "access_denied", "error_description": "user refused"})
+    yield case("denial", "poll", denied, there="denied 1")
+    broke = reply(200, {"error": "server_broke"})
+    yield case("unknown error", "poll", broke, there="refused server_broke 1")
+
+
 CASES: Final = [
     *oauth4webapi(),
     *golang(),
@@ -316,6 +341,7 @@ CASES: Final = [
     *requests_oauth2client(),
     *huggingface_hub(),
     *msal(),
+    *hermes(),
 ]
 
 
@@ -488,6 +514,15 @@ def test_requests_oauth2client_unknown_token_type(kind: str) -> None:
         header(PEER)
     assert header(PEER, scheme="MAC") == "MAC foo"
     assert header(named) == "Token foo"
+
+
+def test_hermes_resource_in_both_requests() -> None:
+    """``test_resource_sent_when_provided`` and ``test_resource_omitted_when_absent`` (RFC 8707)."""
+    for resource in (("https://mcp.example/mcp",), ()):
+        sent = Played(VirtualClock(), (reply(200, CODE), reply(200, TOKEN)))
+        run(DeviceFlow(evolve(PEER, resource=resource)), sent, sent.clock)
+        forms = [parse_qs((each.body() or b"").decode()) for each in sent.asked]
+        assert [tuple(form.get("resource", ())) for form in forms] == [resource, resource]
 
 
 def test_oauthlib_extra_parameters() -> None:
