@@ -9,7 +9,8 @@ library that it needs on first use (PEP 562): ``import grantflow`` alone loads n
 _HOMES = {
     "core.acquisition.freshness": "Skew Window",
     "core.acquisition.source_events": (
-        "PromptShown RenewalFailed SignedOut SignInFailed SourceEvent StoreFailed "
+        "PromptShown RenewalFailed SignedOut SignInFailed SourceEvent SourceStatus "
+        "StoreFailed "
         "TokenAcquired TokenAdopted TokenRenewed TokenStored WaitingForOther"
     ),
     "core.acquisition.resource": "ProtectedResource StepUp step_up",
@@ -52,7 +53,7 @@ _HOMES = {
     "shell.discovery": "discover discover_resource",
     "shell.profiles.errors": "ProfileError",
     "shell.ports": "Clock Prompt Store StoreError Transport",
-    "shell.sources.base": "SourceStatus settled",
+    "shell.sources.base": "settled",
     "shell.sources.blocking": "GrantError TokenSource",
     "shell.sources.registration": "Registration",
     "shell.stores": "FileStore KeyringStore MemoryStore RedisStore",

@@ -13,6 +13,7 @@ from grantflow.core.acquisition.source_events import RenewalFailed as RenewalFai
 from grantflow.core.acquisition.source_events import SignedOut as SignedOut
 from grantflow.core.acquisition.source_events import SignInFailed as SignInFailed
 from grantflow.core.acquisition.source_events import SourceEvent as SourceEvent
+from grantflow.core.acquisition.source_events import SourceStatus as SourceStatus
 from grantflow.core.acquisition.source_events import StoreFailed as StoreFailed
 from grantflow.core.acquisition.source_events import TokenAcquired as TokenAcquired
 from grantflow.core.acquisition.source_events import TokenAdopted as TokenAdopted
@@ -92,7 +93,6 @@ from grantflow.shell.ports import Store as Store
 from grantflow.shell.ports import StoreError as StoreError
 from grantflow.shell.ports import Transport as Transport
 from grantflow.shell.profiles.errors import ProfileError as ProfileError
-from grantflow.shell.sources.base import SourceStatus as SourceStatus
 from grantflow.shell.sources.base import settled as settled
 from grantflow.shell.sources.blocking import GrantError as GrantError
 from grantflow.shell.sources.blocking import TokenSource as TokenSource

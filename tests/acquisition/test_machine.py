@@ -306,8 +306,8 @@ def marks(session: Acquisition, node: Node, event: AcquisitionEvent, after: Node
         found_marked = before.old is not None and before.old.refresh_sent
         if unreached and isinstance(state, Locking) and not found_marked:
             broken.append("the mark goes where the server did not act")
-    failed = isinstance(before, Marking) and isinstance(event, StoreFailed)
-    if failed and isinstance(before.then, Requesting) and refreshes:
+    then = before.then if isinstance(before, Marking) else None
+    if isinstance(then, Requesting) and isinstance(event, StoreFailed) and refreshes:
         broken.append("what cannot be marked is not sent")
     return broken
 

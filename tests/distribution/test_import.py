@@ -6,9 +6,11 @@ import ast
 import importlib
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
+import requests
 
 import grantflow
 
@@ -31,6 +33,33 @@ def test_the_core_s_names_load_nothing_heavy() -> None:
     names = "Client, DeviceFlow, Provider, RefreshFlow, Secret, Token, begin, outcome, run"
     code = f"from grantflow import {names}"
     assert not loaded_after(code) & set(HEAVY)
+
+
+def test_a_warm_token_loads_nothing_that_gets_another_one(tmp_path: Path) -> None:
+    provider = 'Provider(name="acme", token_endpoint=url, device_authorization_endpoint=url)'
+    begin = f"""
+from grantflow import Client, FileStore, Provider, Token, TokenSource
+url = "https://acme.example/oauth"
+client = Client(provider={provider}, client_id="app")
+source = TokenSource(client, store=FileStore({str(tmp_path)!r}))
+"""
+    adopt = 'source.adopt(Token(access_token="at-1", refresh_token="r"))'
+    subprocess.run([sys.executable, "-c", begin + adopt], check=True)
+    loaded = loaded_after(begin + 'assert source.token().access_token.reveal() == "at-1"')
+    assert not loaded & {*HEAVY, "returns.io", "logging", "filelock"}
+    ours = {name for name in loaded if name.startswith("grantflow.")}
+    assert not any(
+        name.startswith(("grantflow.core.flows", "grantflow.shell.http", "grantflow.shell.signing"))
+        for name in ours
+    )
+    assert not ours & {"grantflow.core.acquisition.machine", "grantflow.core.messages"}
+
+
+def test_the_types_of_public_classes_resolve() -> None:
+    for name in grantflow.__all__:
+        kind = getattr(grantflow, name)
+        if isinstance(kind, type) and not issubclass(kind, requests.Session):  # not ours
+            assert isinstance(typing.get_type_hints(kind), dict), name
 
 
 def test_a_script_against_the_scripted_server_loads_no_http() -> None:

@@ -58,8 +58,10 @@ from grantflow import (
     Pending,
     PrivateKeyJwt,
     Problem,
+    ProfileError,
     Prompt,
     PromptShown,
+    ProtectedResource,
     Provider,
     Public,
     RedisStore,
@@ -84,6 +86,7 @@ from grantflow import (
     SourceEvent,
     SourceStatus,
     Started,
+    StepUp,
     StillPending,
     Store,
     StoreError,
@@ -107,12 +110,15 @@ from grantflow import (
     Window,
     begin,
     discover,
+    discover_resource,
     outcome,
     providers,
     resume,
     run,
     settled,
+    step_up,
 )
+from grantflow.core.acquisition.challenge import Challenge
 from grantflow.core.flows.effects import Due
 from grantflow.core.flows.events import Received
 from grantflow.core.flows.states import Final
@@ -806,3 +812,22 @@ def grants(client: Client, provider: TokenProvider, error: ArgumentError) -> Non
     print(a, b, c)
     assert_type(provider.token(), Token)
     assert_type(error.argument, str)
+
+
+def resources(transport: Transport, client: Client, challenge: Challenge) -> None:
+    match discover_resource("https://api.example", transport, grant="device"):
+        case ProtectedResource(resource=resource) as found:
+            assert_type(resource, str)
+            assert_type(found.client("app"), Client)
+        case problem:
+            print(problem)
+    missing = step_up(challenge)
+    assert_type(missing, StepUp | None)
+    if missing is not None:
+        assert_type(missing.over(client), Client)
+    try:
+        assert_type(TokenSource.from_profile("work"), TokenSource)
+        assert_type(TokenSource.for_url("https://api.example"), TokenSource)
+        assert_type(aio.AsyncTokenSource.from_profile(), aio.AsyncTokenSource)
+    except ProfileError as error:
+        assert_type((error.problem, error.advice, error.kind), tuple[str, str, str])

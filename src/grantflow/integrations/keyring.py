@@ -31,7 +31,7 @@ USER: Final = "__token__"
 class GrantflowKeyring(KeyringBackend):
     """Gives the tokens of profiles; it stores nothing, and never prompts."""
 
-    priority = 1
+    priority = 1  # pyright: ignore[reportAssignmentType] - keyring's own way to say it
 
     def get_password(self, service: str, username: str) -> str | None:  # noqa: ARG002
         """Return the token for the index at a URL, or at a host; ``None`` if there is none."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal, TypeAlias, final
+from typing import Literal, TypeAlias, assert_never, final
 
 from attrs import frozen
 
@@ -36,6 +36,7 @@ from grantflow.core.acquisition.states import (
     Saving,
     Tried,
 )
+from grantflow.core.acquisition.unauthorized import TokenOrigin
 from grantflow.core.flows.states import (
     AnyState,
     Authorized,
@@ -56,6 +57,23 @@ class About:
     provider: str
     client_id: str
     profile: str
+
+
+@final
+@frozen
+class SourceStatus:
+    """How a source is: times are aware wall times, and nothing in it is a secret.
+
+    ``renews_at`` is when the token is looked at again, ``obtained_from`` where it came from; both
+    are ``None`` while there is none in memory.
+    """
+
+    about: About
+    expires_at: datetime | None
+    renews_at: datetime | None
+    last_problem: Problem | str | None
+    last_problem_at: datetime | None
+    obtained_from: TokenOrigin | None = None
 
 
 @frozen
@@ -253,6 +271,8 @@ def _of_note(note: Note, about: About, at: datetime) -> Iterator[SourceEvent]:
             yield StoreFailed(at, about, describe(note))
         case NotRevoked() | Dropped():
             pass  # a logout tells it, and so does the event of the new token
+        case _:
+            assert_never(note)
 
 
 def describe_event(event: SourceEvent) -> str:
@@ -286,6 +306,8 @@ def describe_event(event: SourceEvent) -> str:
             return "waiting for another process that is getting this token"
         case SignedOut(revoked=revoked):
             return "signed out" if revoked else "signed out; the server was not told"
+        case _:
+            assert_never(event)
 
 
 def _without(dropped: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from attrs import define, field
 from returns.io import IOResult
 from returns.result import Failure, Result, Success
 
+from grantflow.core.acquisition.cached_token import CachedToken, Demand
 from grantflow.core.acquisition.introspection import introspected
 from grantflow.core.acquisition.revocation import revocations
 from grantflow.core.acquisition.states import Acquired, NotAcquired
@@ -45,7 +46,6 @@ from grantflow.shell.sources.base import (
     raised,
     unusable,
 )
-from grantflow.shell.sources.memory_cache import CachedToken, Demand
 
 T = TypeVar("T")
 
@@ -68,10 +68,10 @@ class AsyncTokenSource(BaseTokenSource[AsyncTransport, AsyncClock]):
         return AsyncSystemClock()
 
     def _ready(self) -> None:
-        self._flights: SingleFlight[Acquired | NotAcquired] = SingleFlight()
+        self._flights: SingleFlight[Acquired | NotAcquired | CachedToken] = SingleFlight()
         self._own: _Own | None = None
         blocking = getattr(self._store, "blocking", True)
-        self._in_store: InStore = run_in_store_thread if blocking else run_here
+        self._in_thread: InStore = run_in_store_thread if blocking else run_here
 
     async def __aenter__(self) -> Self:
         """Send over one transport of its own until the block ends, which closes it."""
@@ -167,8 +167,12 @@ class AsyncTokenSource(BaseTokenSource[AsyncTransport, AsyncClock]):
                 return found
 
     async def _flown(
-        self, flight: InFlight[Acquired | NotAcquired], wish: Demand
-    ) -> Acquired | NotAcquired:
+        self, flight: InFlight[Acquired | NotAcquired | CachedToken], wish: Demand
+    ) -> Acquired | NotAcquired | CachedToken:
+        if self._looks_first(wish):
+            found = await self._in_thread(self._in_store)
+            if found is not None:
+                return found
         session = await flight.patiently(lambda: self._fetched(lambda: self._session(wish)))
         if isinstance(session, NotAcquired):
             return self._landed(session)
@@ -178,10 +182,10 @@ class AsyncTokenSource(BaseTokenSource[AsyncTransport, AsyncClock]):
                 session,
                 AsyncPorts(
                     entry,
-                    self._in_store,
+                    self._in_thread,
                     self._sender(stack),
                     self._clock,
-                    self._shown(),
+                    self._tells().show(),
                     flight.patiently,
                     self._waits,
                 ),
@@ -197,16 +201,16 @@ class AsyncTokenSource(BaseTokenSource[AsyncTransport, AsyncClock]):
             entry.close()
             raise
         except BaseException:
-            await self._in_store(entry.close)
+            await self._in_thread(entry.close)
             raise
-        await self._in_store(entry.close)
+        await self._in_thread(entry.close)
 
     async def _forgotten(
         self, flight: InFlight[Result[None, Problem]], *, revoke: bool
     ) -> Result[None, Problem]:
         try:
             async with AsyncExitStack() as stack, self._entry(self.key) as entry:
-                claim = await claimed(entry, self._in_store, flight.patiently)
+                claim = await claimed(entry, self._in_thread, flight.patiently)
                 live = self._live(claim.token) if revoke else None
                 revoked = False
                 if live is not None:
@@ -214,11 +218,11 @@ class AsyncTokenSource(BaseTokenSource[AsyncTransport, AsyncClock]):
                     if isinstance(told, Failed):
                         return Failure(told)
                     revoked = told
-                await self._in_store(claim.forget)
-                if await self._in_store(lambda: self._store.read(self.app_key)) is not None:
+                await self._in_thread(claim.forget)
+                if await self._in_thread(lambda: self._store.read(self.app_key)) is not None:
                     async with self._entry(self.app_key) as app:
-                        kept = await claimed(app, self._in_store, flight.patiently)
-                        await self._in_store(kept.forget)
+                        kept = await claimed(app, self._in_thread, flight.patiently)
+                        await self._in_thread(kept.forget)
         except StoreError as error:
             return Failure(unusable(error))
         self._signed_out(revoked=revoked)
@@ -249,8 +253,8 @@ class AsyncTokenSource(BaseTokenSource[AsyncTransport, AsyncClock]):
     ) -> Result[Token, Problem]:
         try:
             async with self._entry(self._place_of(token)) as entry:
-                claim = await claimed(entry, self._in_store, flight.patiently)
-                await self._in_store(lambda: claim.save(token))
+                claim = await claimed(entry, self._in_thread, flight.patiently)
+                await self._in_thread(lambda: claim.save(token))
         except StoreError as error:
             return Failure(unusable(error))
         self._adopted_token()

@@ -3,113 +3,64 @@
 Rules:
 
 1. A fresh token in memory costs no lock and no I/O.
-2. A person is prompted once for a code, however often its state comes by.
+2. What gets another token is loaded when the one that is there will not do.
 3. All that happens is an event for ``on_event`` and a record of the logger ``grantflow``: INFO, or
    WARNING for trouble. ``notes`` has what there is to know of the last acquisition.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar, final
 
-from attrs import evolve, frozen
-from returns.io import IOResult
+from attrs import evolve
 from returns.result import Failure, Result, Success
-from returns.unsafe import unsafe_perform_io
 
-from grantflow.core.acquisition.candidates import is_refused
+from grantflow.core.acquisition.cached_token import (
+    CachedToken,
+    Demand,
+    demanded,
+    held,
+    serving,
+    while_renewed,
+)
 from grantflow.core.acquisition.freshness import SKEW, Skew
-from grantflow.core.acquisition.introspection import introspection
-from grantflow.core.acquisition.machine import Acquisition
-from grantflow.core.acquisition.notes import Notes, NotRevoked, describe
-from grantflow.core.acquisition.revocation import revoked
-from grantflow.core.acquisition.source_events import (
-    About,
-    PromptShown,
-    RenewalFailed,
-    SignedOut,
-    SignInFailed,
-    SourceEvent,
-    StoreFailed,
-    TokenAdopted,
-    WaitingForOther,
-    describe_event,
-    observed,
-    phase_of,
-)
-from grantflow.core.acquisition.states import (
-    Acquired,
-    AcquisitionState,
-    NotAcquired,
-    ReadingCache,
-)
-from grantflow.core.acquisition.unauthorized import TokenOrigin
 from grantflow.core.client.client import Client
 from grantflow.core.client.dpop import DPoP
 from grantflow.core.client.identity import Grant, key_of
-from grantflow.core.flows.flow import Flow
-from grantflow.core.flows.flow_for import FlowFactory, flow_for
-from grantflow.core.flows.grant import identity_of
-from grantflow.core.flows.pacing import Backoff
-from grantflow.core.flows.states import (
-    AnyState,
-    DeviceState,
-    Expired,
-    Failed,
-    GrantState,
-    Pending,
-    Problem,
-    SlowDown,
-)
-from grantflow.core.messages import sentence
-from grantflow.core.values.errors import InteractionRequired, InvalidResponse
-from grantflow.core.values.request import Request
-from grantflow.core.values.response import Reply
-from grantflow.core.values.result import either
 from grantflow.core.values.secret import Secret
-from grantflow.core.values.time import Moment
-from grantflow.core.values.token import DeviceAuthorization, Token
+from grantflow.core.values.token import Token
 from grantflow.shell import clock as clocks
 from grantflow.shell.ports import Prompt, Readable, Store, StoreError
-from grantflow.shell.profiles.errors import ProfileError
-from grantflow.shell.sources.memory_cache import MEANWHILE, CachedToken, Demand, ages, taken
-from grantflow.shell.stores import FileStore, MemoryStore
-from grantflow.shell.terminal import plain_prompt
 
 if TYPE_CHECKING:
+    from returns.io import IOResult
+
+    from grantflow.core.acquisition.candidates import Origin
+    from grantflow.core.acquisition.machine import Acquisition
+    from grantflow.core.acquisition.notes import Notes
+    from grantflow.core.acquisition.source_events import SourceEvent, SourceStatus
+    from grantflow.core.acquisition.states import Acquired, NotAcquired
+    from grantflow.core.acquisition.unauthorized import TokenOrigin
+    from grantflow.core.flows.flow import Flow
+    from grantflow.core.flows.flow_for import FlowFactory
+    from grantflow.core.flows.states import AnyState, DeviceState, Failed, GrantState, Problem
+    from grantflow.core.values.request import Request
+    from grantflow.core.values.response import Reply
+    from grantflow.core.values.time import Moment
     from grantflow.shell.profiles.profile import Profile
+    from grantflow.shell.sources.observer import Observer
 
 T = TypeVar("T")
 E = TypeVar("E")
 TransportT = TypeVar("TransportT")
 ClockT = TypeVar("ClockT", bound=Readable)
 
-_log: Final = logging.getLogger("grantflow")
-
 Given: TypeAlias = Token | Secret | str
 """A token of the caller's own."""
-
-
-@final
-@frozen
-class SourceStatus:
-    """How a source is: times are aware wall times, and nothing in it is a secret.
-
-    ``renews_at`` is when the token is looked at again, ``obtained_from`` where it came from; both
-    are ``None`` while there is none in memory.
-    """
-
-    about: About
-    expires_at: datetime | None = None
-    renews_at: datetime | None = None
-    last_problem: Problem | str | None = None
-    last_problem_at: datetime | None = None
-    obtained_from: TokenOrigin | None = None
 
 
 @final
@@ -117,6 +68,8 @@ class GrantError(Exception):
     """No token; ``problem`` holds the value that says why."""
 
     def __init__(self, problem: Problem) -> None:
+        from grantflow.core.messages import sentence
+
         super().__init__(sentence(problem))
         self.problem = problem
 
@@ -170,16 +123,16 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
         self.origins: frozenset[str] | None = None  # a profile may say where its tokens may go
         self._profile = profile
         lasting = self._placed(made)
-        if grant == "device" and interactive and token is None:
+        plain = made.provider.flow == "device" and made.provider.device_authorization_endpoint
+        if grant == "device" and interactive and token is None and (not plain or made.uses_pkce):
+            from grantflow.core.flows.flow_for import flow_for
+
             flow_for(made, entropy=_entropy())  # what a provider lacks is told now
-        if not lasting:
-            self._store: Store = MemoryStore()
-        else:
-            self._store = FileStore() if store is None else store
+        self._store: Store = _store(store, lasting=lasting)
         self._clock = self._usual_clock() if clock is None else clock
         self._transport = transport
         self._seconds = clocks.seconds if clock is None else lambda: clock.now().wall.timestamp()
-        self._prompt = prompt or plain_prompt
+        self._prompt = prompt
         self._watch = watch
         self._on_event = on_event
         self._given = Secret(token) if isinstance(token, str) else token
@@ -188,7 +141,7 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
         self._skew = evolve(skew, needed=max(skew.needed, min_ttl))
         self._held: CachedToken | None = None
         self._notes: Notes = ()
-        self._trouble: tuple[Problem | str, datetime] | None = None
+        self._observer: Observer | None = None
         self._ready()
 
     @classmethod
@@ -282,27 +235,34 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
         asked = self.grant if isinstance(self.grant, str) else self._asked(self.grant(client))
         self.key: str = key_of(client, asked or "unnamed", self._profile)
         self.app_key: str = key_of(client, "app_token", self._profile)
-        self._about = About(self.key, client.provider.name, client.client_id, self._profile)
+        self._named = (client.provider.name, client.client_id)
         return asked is not None
 
     def _asked(self, flow: Flow[DeviceState] | Flow[GrantState]) -> str | None:
         """Return what tells the tokens of this flow from others; ``None`` where nothing does."""
+        from grantflow.core.flows.grant import identity_of
+
         return identity_of(flow) if self._identity is None else f"flow {self._identity}"
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Return what there is to know about the last acquisition or logout, as sentences."""
+        from grantflow.core.acquisition.notes import describe
+
         return tuple(describe(each) for each in self._notes)
 
     @property
     def status(self) -> SourceStatus:
         """Return what a health page shows: no lock, no I/O, and never a secret."""
-        held, trouble = self._held, self._trouble
-        problem, at = (None, None) if trouble is None else trouble
-        if held is None:
-            return SourceStatus(self._about, last_problem=problem, last_problem_at=at)
-        renews_at = datetime.fromtimestamp(held.until, UTC) if isfinite(held.until) else None
-        return SourceStatus(self._about, held.token.expires_at, renews_at, problem, at, self.origin)
+        from grantflow.core.acquisition.source_events import SourceStatus
+
+        now, observer = self._held, self._tells()
+        if now is None:
+            return SourceStatus(observer.about, None, None, *observer.trouble)
+        renews_at = datetime.fromtimestamp(now.until, UTC) if isfinite(now.until) else None
+        return SourceStatus(
+            observer.about, now.token.expires_at, renews_at, *observer.trouble, self.origin
+        )
 
     @property
     def current(self) -> Token | None:
@@ -319,34 +279,49 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
     @property
     def origin(self) -> TokenOrigin:
         """Return where the token in memory came from; ``fetched`` by a function can be again."""
-        origin = "stored" if self._held is None else self._held.origin
+        origin: Origin = "stored" if self._held is None else self._held.origin
         return "fetched" if origin == "given" and callable(self._given) else origin
 
     def _wished(self, refused: Token | None = None) -> CachedToken | Demand:
-        """Return what is there for a caller, or what it wants a session for."""
-        held, now = self._held, self._seconds()
-        if held is None or is_refused(held.token, refused):
-            return Demand(refused)
-        if now < held.until:
-            return held
-        if not ages(held, now, self._skew):
-            return Demand()
-        # The others go on at once: the time to think again is set before the thinking.
-        self._held = evolve(held, until=now + MEANWHILE)
-        return Demand(meanwhile=held)
+        """Return what is there for a caller, or what it wants an acquisition for."""
+        now = self._seconds()
+        wish = demanded(self._held, now, self._skew, refused)
+        if isinstance(wish, Demand) and wish.meanwhile is not None:
+            # The others go on at once: the time to think again is set before the thinking.
+            self._held = while_renewed(wish.meanwhile, now)
+        return wish
+
+    def _looks_first(self, wish: Demand) -> bool:
+        """Tell whether all that is wanted may be in the store, under the key as it is."""
+        given = self._given is not None or self._token_in_environment() is not None
+        return self._held is None and wish.refused is None and not given and not self._fetches
+
+    def _in_store(self) -> CachedToken | None:
+        """Return what is stored where it will do, and keep it in memory; without a lock."""
+        try:
+            stored, app = self._store.read(self.key), self._store.read(self.app_key)
+        except StoreError:
+            return None  # it is told by the acquisition, which tries again
+        found = serving(stored, app, self._clock.now(), self._skew)
+        if found is not None:
+            self._notes, self._held = (), found
+        return found
 
     def _session(self, wish: Demand) -> Acquisition | NotAcquired:
         """Return the session for a wish; this calls the caller's own functions."""
+        from grantflow.core.acquisition.states import NotAcquired
+
         try:
             return self._begun(wish)
         except GrantError as error:
             return NotAcquired(error.problem)
         except OSError as error:  # a secret, a command or a store that cannot be reached
-            return NotAcquired(
-                Failed(InvalidResponse(f"there is no client or token to begin with: {error}"))
-            )
+            return NotAcquired(_failed(f"there is no client or token to begin with: {error}"))
 
     def _begun(self, wish: Demand) -> Acquisition:
+        from grantflow.core.acquisition.machine import Acquisition
+        from grantflow.core.flows.pacing import Backoff
+
         early = wish.meanwhile is not None
         client = self._client()
         self._placed(client)
@@ -367,76 +342,43 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
 
     def _landed(self, end: Acquired | NotAcquired) -> Acquired | NotAcquired:
         """Keep in memory what a session brought."""
+        from grantflow.core.acquisition.states import Acquired
+
         self._notes = end.notes
         if isinstance(end, Acquired):
-            self._held = taken(end, self._clock.now(), self._skew)
+            self._held = held(end.token, end.origin, self._clock.now(), self._skew, end.pause)
         return end
 
-    def _shown(self) -> Callable[[AcquisitionState], None]:
-        """Return what sees the states of one session: it prompts, and tells those who watch."""
-        before: AcquisitionState = ReadingCache()
-        phase: AnyState | None = None
-        codes: list[DeviceAuthorization] = []
+    def _tells(self) -> Observer:
+        """Return what tells those who look on, about the token of now."""
+        from grantflow.core.acquisition.source_events import About
+        from grantflow.shell.sources.observer import Observer
 
-        def show(state: AcquisitionState) -> None:
-            nonlocal before, phase
-            now = phase_of(before, state)
-            if now is not None and now != phase:
-                phase = now
-                if self._watch is not None:
-                    self._watch(now)
-                if isinstance(now, (Pending, SlowDown)) and now.authorization is not None:
-                    self._prompted(now.authorization, codes)
-            for event in observed(before, state, self._about, self._clock.now().wall):
-                self._tell(event)
-            before = state
-
-        return show
-
-    def _prompted(self, code: DeviceAuthorization, codes: list[DeviceAuthorization]) -> None:
-        if code in codes:
-            return
-        codes.append(code)
-        self._prompt(code)
-        self._tell(PromptShown(self._clock.now().wall, self._about, code))
-
-    def _tell(self, event: SourceEvent) -> None:
-        """Log an event, remember trouble, and hand it to the observer."""
-        if isinstance(event, (RenewalFailed, SignInFailed)):
-            self._trouble = (event.problem, event.at)
-        elif isinstance(event, StoreFailed):
-            self._trouble = (event.reason, event.at)
-        trouble = isinstance(event, (RenewalFailed, SignInFailed, StoreFailed))
-        if _log.isEnabledFor(logging.WARNING if trouble else logging.INFO):
-            told = {
-                "event": type(event).__name__,
-                "key": event.key,
-                "provider": event.provider,
-                "client_id": event.client_id,
-                "profile": event.profile,
-                # The caller gets it as an error as well, and may tell it there.
-                "raised": isinstance(event, SignInFailed)
-                or (isinstance(event, RenewalFailed) and event.then == "error"),
-            }
-            level = logging.WARNING if trouble else logging.INFO
-            _log.log(level, "%s", describe_event(event), extra=told)
-        if self._on_event is not None:
-            try:
-                self._on_event(event)
-            except Exception as error:  # noqa: BLE001 - who looks on breaks nothing
-                _log.warning("on_event raised %s", type(error).__name__)
+        about = About(self.key, *self._named, self._profile)
+        if self._observer is None:
+            self._observer = Observer(about, self._clock, self._prompt, self._watch, self._on_event)
+        self._observer.about = about
+        return self._observer
 
     def _waits(self) -> None:
-        self._tell(WaitingForOther(self._clock.now().wall, self._about))
+        from grantflow.core.acquisition.source_events import WaitingForOther
+
+        told = self._tells()
+        told.tell(WaitingForOther(self._clock.now().wall, told.about))
 
     def _adopted_token(self) -> None:
-        self._held = None
-        self._tell(TokenAdopted(self._clock.now().wall, self._about))
+        from grantflow.core.acquisition.source_events import TokenAdopted
+
+        self._held, told = None, self._tells()
+        told.tell(TokenAdopted(self._clock.now().wall, told.about))
 
     def _signed_out(self, *, revoked: bool) -> None:
-        self._held = None
+        from grantflow.core.acquisition.notes import NotRevoked
+        from grantflow.core.acquisition.source_events import SignedOut
+
+        self._held, told = None, self._tells()
         self._notes = () if revoked else (NotRevoked(),)
-        self._tell(SignedOut(self._clock.now().wall, self._about, revoked))
+        told.tell(SignedOut(self._clock.now().wall, told.about, revoked))
 
     def _live(self, stored: Token | None) -> Token | None:
         """Return the token that a server is told to forget."""
@@ -462,14 +404,25 @@ def _guarded(make: Callable[[], T]) -> Callable[[], T]:
     """Return a function of a profile's whose trouble is that of the source."""
 
     def call() -> T:
+        from grantflow.core.values.errors import InteractionRequired
+        from grantflow.shell.profiles.errors import ProfileError
+
         try:
             return make()
         except ProfileError as error:
             if error.kind in ("login_required", "client_expired"):
                 raise GrantError(InteractionRequired(str(error))) from None
-            raise GrantError(Failed(InvalidResponse(str(error)))) from None
+            raise GrantError(_failed(str(error))) from None
 
     return call
+
+
+def _store(given: Store | None, *, lasting: bool) -> Store:
+    if lasting and given is not None:
+        return given
+    from grantflow.shell.stores import FileStore, MemoryStore
+
+    return FileStore() if lasting else MemoryStore()
 
 
 def _entropy() -> Secret:
@@ -478,21 +431,34 @@ def _entropy() -> Secret:
 
 def not_revoked(request: Request, client: Client, reply: Reply, now: Moment) -> Failed | None:
     """Return why a server could not be told to forget a token."""
+    from grantflow.core.acquisition.revocation import revoked
+    from grantflow.core.flows.states import Failed
+    from grantflow.core.values.result import either
+
     told = either(revoked(request, client.provider, reply, now))
     return told if isinstance(told, Failed) else None
 
 
 def question(client: Client, token: Token) -> Result[Request, Problem]:
     """Return the question whether a token is active, or why it cannot be asked."""
+    from grantflow.core.acquisition.introspection import introspection
+
     request = introspection(client, token)
     if request is None:
-        return Failure(Failed(InvalidResponse("the provider has no introspection endpoint")))
+        return Failure(_failed("the provider has no introspection endpoint"))
     return Success(request)
 
 
 def unusable(error: StoreError) -> Problem:
     """Return the problem of a store that cannot be used."""
-    return Failed(InvalidResponse(f"the store cannot be used: {error}"))
+    return _failed(f"the store cannot be used: {error}")
+
+
+def _failed(why: str) -> Failed:
+    from grantflow.core.flows.states import Failed
+    from grantflow.core.values.errors import InvalidResponse
+
+    return Failed(InvalidResponse(why))
 
 
 def as_token(given: Given) -> Token:
@@ -502,10 +468,12 @@ def as_token(given: Given) -> Token:
 
 def raised(result: Result[T, Problem]) -> T:
     """Return the value; raises ``GrantError``."""
-    found = either(result)
-    if isinstance(found, (Expired, Failed, InteractionRequired)):
-        raise GrantError(found)
-    return found
+    match result:
+        case Success(value):
+            found: T = value
+            return found
+        case _:
+            raise GrantError(result.failure())
 
 
 def settled(result: IOResult[T, E]) -> T | E:
@@ -515,6 +483,8 @@ def settled(result: IOResult[T, E]) -> T | E:
     >>> settled(IOSuccess(1))
     1
     """
+    from returns.unsafe import unsafe_perform_io
+
     value = unsafe_perform_io(result.value_or(_NOTHING))
     return unsafe_perform_io(result.failure()) if isinstance(value, _Nothing) else value
 

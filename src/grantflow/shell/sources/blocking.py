@@ -5,25 +5,15 @@ Callers that arrive while a session is under way share its end, the failure too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, Self, TypeVar, final
 
-from returns.io import IOResult
 from returns.result import Failure, Result, Success
 
-from grantflow.core.acquisition.introspection import introspected
-from grantflow.core.acquisition.revocation import revocations
-from grantflow.core.acquisition.states import Acquired, NotAcquired
-from grantflow.core.flows.states import Problem
-from grantflow.core.values.json import Members
-from grantflow.core.values.request import Request
-from grantflow.core.values.response import Reply
+from grantflow.core.acquisition.cached_token import CachedToken, Demand
 from grantflow.core.values.token import Token
-from grantflow.shell.blocking import default_transport
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Claim, Clock, StoreError, Transport
-from grantflow.shell.signing.signed import signed
 from grantflow.shell.single_flight import SingleFlight
-from grantflow.shell.sources.acquire import Ports, acquire
 from grantflow.shell.sources.base import (
     BaseTokenSource,
     Given,
@@ -34,10 +24,19 @@ from grantflow.shell.sources.base import (
     raised,
     unusable,
 )
-from grantflow.shell.sources.memory_cache import CachedToken, Demand
 
 if TYPE_CHECKING:
+    from returns.io import IOResult
+
+    from grantflow.core.acquisition.states import Acquired, NotAcquired
+    from grantflow.core.flows.states import Problem
+    from grantflow.core.values.json import Members
+    from grantflow.core.values.request import Request
+    from grantflow.core.values.response import Reply
     from grantflow.shell.http.requests import RequestsTransport
+    from grantflow.shell.sources.acquire import Ports
+
+T = TypeVar("T")
 
 __all__ = ["Given", "GrantError", "TokenSource"]
 
@@ -57,8 +56,8 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
         return SystemClock()
 
     def _ready(self) -> None:
-        self._signed = None if self._transport is None else signed(self._transport, self._clock)
-        self._flights: SingleFlight[Acquired | NotAcquired] = SingleFlight()
+        self._signed: Transport | None = None
+        self._flights: SingleFlight[Acquired | NotAcquired | CachedToken] = SingleFlight()
         self._own: RequestsTransport | None = None
 
     def __enter__(self) -> Self:
@@ -66,8 +65,7 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
         if self._transport is None:
             from grantflow.shell.http.requests import RequestsTransport
 
-            self._own = RequestsTransport()
-            self._signed = signed(self._own, self._clock)
+            self._own, self._signed = RequestsTransport(), None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -80,8 +78,8 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
         """Return a token that may be used now, or the problem."""
         held = self._held
         if held is not None and self._seconds() < held.until:
-            return IOResult.from_result(held.found)
-        return IOResult.from_result(self._slowly())
+            return _io(held.found)
+        return _io(self._slowly())
 
     def token(self) -> Token:
         """Return a token that may be used now; raises ``GrantError``."""
@@ -96,7 +94,7 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
 
     def try_renew(self, rejected: Token) -> IOResult[Token, Problem]:
         """Return another token than the one that a server just refused, or the problem."""
-        return IOResult.from_result(self._slowly(rejected))
+        return _io(self._slowly(rejected))
 
     def logout(self, revoke: bool = True) -> None:
         """Remove the token here and in the store, after revoking it (RFC 7009).
@@ -108,7 +106,7 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
 
     def try_logout(self, revoke: bool = True) -> IOResult[None, Problem]:
         """Do the same as ``logout``, and return the problem where there is one."""
-        return IOResult.from_result(self._forgotten(revoke=revoke))
+        return _io(self._forgotten(revoke=revoke))
 
     def introspect(self) -> Members:
         """Ask the server about the current token (RFC 7662): ``active`` and what it tells.
@@ -119,7 +117,7 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
 
     def try_introspect(self) -> IOResult[Members, Problem]:
         """Do the same as ``introspect``, and return the problem where there is one."""
-        return IOResult.from_result(self._slowly().bind(self._introspected))
+        return _io(self._slowly().bind(self._introspected))
 
     def adopt(self, token: Given) -> Token:
         """Store a token that was made elsewhere, and return it; raises ``GrantError``.
@@ -131,7 +129,7 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
 
     def try_adopt(self, token: Given) -> IOResult[Token, Problem]:
         """Do the same as ``adopt``, and return the problem where there is one."""
-        return IOResult.from_result(self._adopted(as_token(token)))
+        return _io(self._adopted(as_token(token)))
 
     def _slowly(self, refused: Token | None = None) -> Result[Token, Problem]:
         wish = self._wished(refused)
@@ -143,7 +141,13 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
             if found is not None:
                 return found
 
-    def _flown(self, wish: Demand) -> Acquired | NotAcquired:
+    def _flown(self, wish: Demand) -> Acquired | NotAcquired | CachedToken:
+        found = self._in_store() if self._looks_first(wish) else None
+        if found is not None:
+            return found
+        from grantflow.core.acquisition.states import NotAcquired
+        from grantflow.shell.sources.acquire import acquire
+
         session = self._session(wish)
         if isinstance(session, NotAcquired):
             return self._landed(session)
@@ -175,6 +179,8 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
         self._signed_out(revoked=revoked)
 
     def _revoked(self, live: Token) -> Result[bool, Problem]:
+        from grantflow.core.acquisition.revocation import revocations
+
         client = self._client()
         requests = revocations(client, live)
         for request in requests:
@@ -185,6 +191,8 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
         return Success(bool(requests))
 
     def _introspected(self, token: Token) -> Result[Members, Problem]:
+        from grantflow.core.acquisition.introspection import introspected
+
         client = self._client()
 
         def asked(request: Request) -> Result[Members, Problem]:
@@ -195,12 +203,25 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
 
     def _sender(self) -> Transport:
         if self._signed is None:
-            self._signed = signed(default_transport(), self._clock)
+            from grantflow.shell.blocking import default_transport
+            from grantflow.shell.signing.signed import signed
+
+            send = self._own or self._transport or default_transport()
+            self._signed = signed(send, self._clock)
         return self._signed
 
     def _ports(self) -> Ports:
+        from grantflow.shell.sources.acquire import Ports
+
         # No transport is made before something is sent.
-        return Ports(self._store, self.app_key, self._send, self._clock, self._shown(), self._waits)
+        show = self._tells().show()
+        return Ports(self._store, self.app_key, self._send, self._clock, show, self._waits)
 
     def _send(self, request: Request) -> Reply:
         return self._sender()(request)
+
+
+def _io(result: Result[T, Problem]) -> IOResult[T, Problem]:
+    from returns.io import IOResult  # who wants plain values does not load it
+
+    return IOResult.from_result(result)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import stat
 import time
@@ -52,7 +51,6 @@ _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
 # matter.
 _NO_FSYNC: Final = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EROFS)
 
-_log: Final = logging.getLogger("grantflow")
 _warned: Final[set[str]] = set()
 
 
@@ -166,7 +164,7 @@ class PrivateFile:
         with explained(f"cannot move the damaged {self.path} aside"):
             self.path.rename(aside)
         if problem is not None:
-            _log.warning("%s: %s; kept as %s", self.path.name, problem, aside.name)
+            _warn("%s: %s; kept as %s", self.path.name, problem, aside.name)
         return aside
 
 
@@ -196,7 +194,7 @@ def warn_once(text: str) -> None:
     """Log a warning, once in the life of this process."""
     if text not in _warned:
         _warned.add(text)
-        _log.warning("%s", text)
+        _warn("%s", text)
 
 
 def _write(path: Path, data: bytes | Secret) -> None:
@@ -285,3 +283,9 @@ def _sync_directory(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _warn(message: str, *values: object) -> None:
+    import logging  # where nothing is wrong, nothing is loaded for it
+
+    logging.getLogger("grantflow").warning(message, *values)
