@@ -47,6 +47,14 @@ def test_an_invalid_token_is_gone_as_well(status: int) -> None:
     assert revoked(REQUEST, PROVIDER, answer, NOW).unwrap() is None
 
 
+def test_an_access_token_that_a_server_cannot_revoke_holds_up_no_logout() -> None:
+    """RFC 7009 section 2.2.1: it ends by itself, but a refresh token does not."""
+    refresh, access = revocations(KNOWING, TOKEN)
+    answer = reply(400, {"error": "unsupported_token_type"})
+    assert revoked(access, PROVIDER, answer, NOW).unwrap() is None
+    assert isinstance(revoked(refresh, PROVIDER, answer, NOW).failure(), Failed)
+
+
 def test_who_may_not_revoke_is_refused_with_200_too() -> None:
     answer = reply(200, {"error": "unauthorized_client"})
     assert revoked(REQUEST, PROVIDER, answer, NOW).failure() == Failed(
