@@ -84,7 +84,8 @@ def test_a_second_ctrl_c_leaves_at_once(kind: str, shell: Shell) -> None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.2)
         assert not server.held.is_set(), "it did not wait for the answer"
-        assert process.returncode == 130
+        # One more may find the interpreter at its end; a shell says 130 for that as well.
+        assert process.returncode in (130, -signal.SIGINT)
         process.communicate(timeout=60)
 
 

@@ -158,8 +158,8 @@ class Client:
                 return ClientSecretBasic(password)
             case "body", ClientSecretBasic(password):
                 return ClientSecretPost(password)
-            case _, usual:
-                return usual
+            case _:
+                return self.authentication
 
     def _audience(self, url: str, asking: RequestFormat) -> str:
         """Return whom an assertion is for (RFC 7523 section 3): the issuer, else the endpoint."""
