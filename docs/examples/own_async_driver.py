@@ -31,7 +31,7 @@ from grantflow import (
 from grantflow.testing import Script, serve
 
 if TYPE_CHECKING:
-    from grantflow.shell.aio import AsyncClock, AsyncTransport
+    from grantflow.aio import AsyncClock, AsyncTransport
 
 S = TypeVar("S")
 

@@ -53,7 +53,7 @@ from grantflow import (
     Token,
     Transport,
 )
-from grantflow.shell.timer import TimerDriver
+from grantflow.timer import TimerDriver
 
 WIDTH = 460
 

@@ -7,6 +7,7 @@ from grantflow.shell.aio import (
     discover,
     discover_resource,
     in_thread,
+    resume,
     run,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "discover",
     "discover_resource",
     "in_thread",
+    "resume",
     "run",
 ]

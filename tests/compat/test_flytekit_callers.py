@@ -38,11 +38,11 @@ from grantflow import (
 )
 from grantflow.compat.flytekit import AuthenticationError, get_device_code
 from grantflow.flows import LinkFlow
+from grantflow.secrets import SecretError, from_command
 from grantflow.shell.discovery import discover
 from grantflow.shell.http.requests import RequestsTransport
 from grantflow.shell.ports import StoreError
 from grantflow.shell.provider_file import with_own_file
-from grantflow.shell.secret_sources import SecretError, from_command
 from grantflow.shell.stores import KeyringStore, MemoryStore
 from grantflow.testing import Loopback, Outage, Script, VirtualClock, serve
 from tests.support.keyring_fake import DictKeyring

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+import anyio
 import pytest
 
 from grantflow import (
@@ -21,11 +22,22 @@ from grantflow import (
     Request,
     Started,
     Unreachable,
+    aio,
+    begin,
     run,
 )
-from grantflow.core.flows.states import DeviceState
+from grantflow.codec import one_step
+from grantflow.core.flows.states import DeviceState, Final
 from grantflow.shell.clock import SystemClock
-from grantflow.testing import Script, Server, ServerTransport, VirtualClock, decided
+from grantflow.testing import (
+    AsyncVirtualClock,
+    Script,
+    Server,
+    ServerTransport,
+    VirtualClock,
+    decided,
+)
+from tests.support.blocking_async import at_once
 from tests.support.samples import CLIENT, instant, seconds
 
 
@@ -119,3 +131,32 @@ def test_a_virtual_clock_never_goes_back() -> None:
     clock.sleep_until(instant(5))
     clock.sleep_until(instant(3))
     assert (clock.now().mono, clock.now().roll, clock.slept) == (instant(5), 0.5, [seconds(5)])
+
+
+def test_one_step_goes_as_far_as_it_can_without_waiting() -> None:
+    clock = VirtualClock()
+    transport = ServerTransport(Server(Script(approve_after=seconds(3))), clock)
+    client = Client(provider=transport.server.provider, client_id="app")
+    begun = begin(DeviceFlow(client), clock.now())
+    coded = one_step(begun, transport, clock)
+    assert isinstance(coded.state, Pending)
+    assert one_step(coded, transport, clock) is coded, "the first poll is not due yet"
+    assert clock.slept == []
+    clock.advance(seconds(5))
+    ended = one_step(coded, transport, clock)
+    assert isinstance(ended.due, Authorized)
+    assert one_step(ended, transport, clock) is ended
+    assert transport.server.counts == {"device": 1, "poll": 1}
+
+
+def test_a_kept_run_is_resumed_by_awaiting() -> None:
+    clock = VirtualClock()
+    transport = ServerTransport(Server(Script(approve_after=seconds(3))), clock)
+    client = Client(provider=transport.server.provider, client_id="app")
+    coded = one_step(begin(DeviceFlow(client), clock.now()), transport, clock)
+
+    async def main() -> Final:
+        return await aio.resume(coded, at_once(transport), AsyncVirtualClock(clock))
+
+    assert isinstance(anyio.run(main), Authorized)
+    assert transport.server.counts == {"device": 1, "poll": 1}

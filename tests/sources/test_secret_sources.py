@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from grantflow import Client, ClientSecretBasic, MemoryStore, TokenSource
-from grantflow.shell.secret_sources import SecretError, from_command, from_file
+from grantflow.secrets import SecretError, from_command, from_file
 from grantflow.testing import Script, Server, ServerTransport, VirtualClock
 
 
@@ -46,7 +46,7 @@ def test_words_are_not_read_by_a_shell() -> None:
 
 def test_the_command_does_not_read_what_is_ours() -> None:
     code = (
-        "from grantflow.shell.secret_sources import from_command\n"
+        "from grantflow.secrets import from_command\n"
         "import sys\n"
         "command = [sys.executable, '-c', 'import sys; print(repr(sys.stdin.read()))']\n"
         "print(from_command(command)().reveal(), sys.stdin.read())\n"
@@ -167,7 +167,7 @@ def test_as_a_client_secret_that_rotates(tmp_path: Path) -> None:
 def test_standard_error_is_for_whoever_watches() -> None:
     """A command's own complaint is seen as it is, and is no part of the error."""
     code = (
-        "from grantflow.shell.secret_sources import from_command\n"
+        "from grantflow.secrets import from_command\n"
         "import sys\n"
         "try:\n"
         "    command = [sys.executable, '-c', 'import sys; sys.exit(\"permission denied\")']\n"

@@ -54,8 +54,8 @@ from grantflow.core.client.authentication import (
 )
 from grantflow.core.values.request import Assertion
 from grantflow.core.values.response import Reply
+from grantflow.secrets import from_file
 from grantflow.shell.ports import Transport
-from grantflow.shell.secret_sources import from_file
 from grantflow.shell.signing.signer import ASSERTION_TYPE, check
 from grantflow.signing import Signer, signed
 from grantflow.testing import VirtualClock

@@ -45,11 +45,6 @@ DRAWN = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def registered() -> None:
-    strategies.register()
-
-
 @pytest.mark.parametrize("kind", DRAWN, ids=str)
 def test_every_type_can_be_drawn(kind: type[object]) -> None:
     drawn: list[object] = []
@@ -106,15 +101,19 @@ def test_hypothesis_is_told_by_an_entry_point() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     (target,) = project["project"]["entry-points"]["hypothesis"].values()
     module, name = target.split(":")
-    assert getattr(import_module(module), name) is strategies.register
+    getattr(import_module(module), name)()
     # In the order in which hypothesis does it: before anything else of this library is imported.
     code = (
         "from hypothesis import strategies as st;"
         f"from {module} import {name}; {name}();"
         "from grantflow import Token; print(st.from_type(Token))"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip()
+    first = "from grantflow.testing import strategies; print(strategies.tokens())"
+    for program in (code, first):
+        ran = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        assert ran.stdout.strip()
 
 
 def test_the_kinds_of_events_are_those_of_the_library() -> None:

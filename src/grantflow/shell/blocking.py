@@ -56,6 +56,22 @@ def resume(
                 assert_never(other)
 
 
+def one_step(
+    going: Run[S], transport: Transport | None = None, clock: Clock | None = None
+) -> Run[S]:
+    """Perform what a run has due, once, if it is due now; return the run as it is then.
+
+    It never waits, so a worker that finds many kept runs can go through them: a run that has ended,
+    or whose next request is not due before ``run.due.not_before``, is returned as it is.
+    """
+    time = clock or SystemClock()
+    due = going.due
+    if not isinstance(due, Send) or time.now().mono < due.not_before:
+        return going
+    reply = signed(transport or default_transport(), time)(due.request)
+    return going.receive(due, reply, time.now())
+
+
 def default_transport() -> Transport:
     """Return the transport of this process over ``requests``, loaded when something is sent.
 

@@ -1,6 +1,6 @@
 """Strategies of hypothesis for this library's values; they need the ``hypothesis`` package.
 
-Hypothesis finds ``register`` by its entry point, so ``st.from_type(Token)``, ``DeviceState`` and
+Hypothesis loads this module by an entry point, so ``st.from_type(Token)``, ``DeviceState`` and
 the like work wherever grantflow is installed. Values are plausible: times have a zone, URLs are
 https, tokens fit into a header.
 
@@ -290,8 +290,8 @@ def _as_written(thing: type[object]) -> SearchStrategy[object]:
     return _waiting_as(kind, st.none() if nobody else device_authorizations())
 
 
-def register() -> None:
-    """Let ``st.from_type`` know the values of this library; hypothesis calls it."""
+def _register() -> None:
+    """Let ``st.from_type`` know the values of this library."""
 
     def use(kind: type[T], strategy: Callable[[], SearchStrategy[T]]) -> None:
         st.register_type_strategy(kind, strategy())
@@ -313,3 +313,6 @@ def register() -> None:
     st.register_type_strategy(SlowDown, _as_written)
     # A NewType is a function, and may be registered all the same.
     st.register_type_strategy(Instant, instants())  # pyright: ignore[reportArgumentType]
+
+
+_register()

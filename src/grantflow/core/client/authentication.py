@@ -150,7 +150,7 @@ def _a_function(_: object, __: object, value: Callable[[], Secret | str]) -> Non
     if not callable(value):
         raise TypeError(
             "source: a function that returns the assertion is needed, for example "
-            "grantflow.shell.secret_sources.from_file(path)"
+            "grantflow.secrets.from_file(path)"
         )
 
 

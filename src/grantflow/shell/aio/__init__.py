@@ -17,6 +17,7 @@ from grantflow.shell.aio.driver import (
     discover,
     discover_resource,
     in_thread,
+    resume,
     run,
 )
 from grantflow.shell.aio.source import AsyncTokenSource
@@ -30,5 +31,6 @@ __all__ = [
     "discover",
     "discover_resource",
     "in_thread",
+    "resume",
     "run",
 ]

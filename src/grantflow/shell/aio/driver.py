@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, assert_never, fi
 import anyio
 
 from grantflow.core.flows.effects import Send
-from grantflow.core.flows.flow import Flow, begin
+from grantflow.core.flows.flow import Flow, Run, begin
 from grantflow.core.flows.states import Authorized, Expired, Failed
 from grantflow.core.flows.states import Final as Ending
 from grantflow.core.values.request import Request
@@ -79,12 +79,22 @@ async def run(
 
     ``transport`` is ``httpx2`` by default, else ``httpx``, else ``requests`` in a thread.
     """
+    time = clock or AsyncSystemClock()
+    return await resume(begin(flow, time.now()), transport, time, watch)
+
+
+async def resume(
+    going: Run[S],
+    transport: AsyncTransport | None = None,
+    clock: AsyncClock | None = None,
+    watch: Callable[[S], None] | None = None,
+) -> Ending:
+    """Go on with a run, such as one that ``load_run`` read, to its end; arguments as of ``run``."""
     if transport is None:
         async with default_transport() as own:
-            return await run(flow, own, clock, watch)
+            return await resume(going, own, clock, watch)
     time = clock or AsyncSystemClock()
     send = signed(transport, time)
-    going = begin(flow, time.now())
     while True:
         if watch is not None:
             watch(going.phase)
