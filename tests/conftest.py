@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,11 @@ settings.load_profile("grantflow")
 # What a developer keeps there concerns no test.
 os.environ["NETRC"] = os.devnull
 
-# A shell that starts the suite in the background has it ignore SIGINT, and so would its children.
+# A shell in the background ignores SIGINT, and nohup SIGHUP; so would the processes of the tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)

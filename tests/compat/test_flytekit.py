@@ -10,7 +10,6 @@ import base64
 import dataclasses
 import pickle
 import ssl
-import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -51,6 +50,7 @@ from grantflow.compat.flytekit import (
 )
 from grantflow.shell.http.requests import RequestsTransport
 from grantflow.testing import Script, VirtualClock, serve
+from tests.interop.pki import issue
 from tests.support.error_reports import reported
 from tests.support.samples import seconds
 from tests.support.wire_stage import HANGS_UP, PENDING, SILENT, TOKEN, Said, wired
@@ -565,35 +565,30 @@ def test_the_proxy_is_asked(with_session: bool, clock: VirtualClock) -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tls")
-    request = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
-        " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem"
-    )
-    subprocess.run(request.split(), cwd=folder, check=True, capture_output=True)
-    return folder / "cert.pem"
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of a company's own authority, beside that of a server."""
+    return issue(tmp_path_factory.mktemp("tls")).authority
 
 
-def test_f20_whose_certificates_are_believed(certificate: Path) -> None:
+def test_f20_whose_certificates_are_believed(authority: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    context.load_cert_chain(authority.with_name("server.pem"), authority.with_name("server.key"))
     with wired(TOKEN, context=context) as wire:
         for verify in (None, True):
             with pytest.raises(requests.exceptions.SSLError, match="certificate"):
                 get_token(wire.url, client_id="app", verify=verify)
         assert wire.asked == []
-        assert get_token(wire.url, client_id="app", verify=str(certificate))[0] == "at-1"
+        assert get_token(wire.url, client_id="app", verify=str(authority))[0] == "at-1"
         with pytest.warns(Warning, match="Unverified HTTPS"):
             assert get_token(wire.url, client_id="app", verify=False)[0] == "at-1"
 
 
 @pytest.mark.parametrize("grant", ["device", "client_credentials"])
 def test_f20_a_source_believes_whom_its_session_does(
-    grant: Literal["device", "client_credentials"], certificate: Path, clock: VirtualClock
+    grant: Literal["device", "client_credentials"], authority: Path, clock: VirtualClock
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    context.load_cert_chain(authority.with_name("server.pem"), authority.with_name("server.key"))
 
     def token(url: str, verify: bool | str) -> str:
         provider = Provider(name="f", token_endpoint=url, device_authorization_endpoint=url)
@@ -615,7 +610,7 @@ def test_f20_a_source_believes_whom_its_session_does(
         with pytest.raises(GrantError, match="certificate was not accepted"):
             token(wire.url, verify=True)
         assert wire.asked == []
-        assert token(wire.url, verify=str(certificate)) == "at-1"
+        assert token(wire.url, verify=str(authority)) == "at-1"
         assert len(wire.asked) == len(answers)
     with wired(*answers, context=context) as wire, pytest.warns(Warning, match="Unverified HTTPS"):
         assert token(wire.url, verify=False) == "at-1"
