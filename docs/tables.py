@@ -127,6 +127,7 @@ ALIASES: Final = {
     "grantflow.core.flows.events.TokenReply": "What the token endpoint may have said.",
     "grantflow.core.flows.events.Received": "What a ``Send`` may read from a reply.",
     "grantflow.Event": "Everything that may happen to a flow.",
+    "grantflow.SourceEvent": "Everything that a token source tells its observer.",
     "grantflow.core.flows.flow_for.SignInFlow": "The flows that a person takes part in.",
     "grantflow.core.flows.effects.Due": "What a driver does next.",
     "grantflow.core.values.errors.Error": "Why a sign-in failed.",

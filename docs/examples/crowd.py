@@ -199,13 +199,13 @@ class Played:
                 reply = SLOW_DOWN
             case "authorization_pending" | "token":
                 if said == "token":
-                    code = _waiting(waiting.state).authorization
+                    code = _waiting(waiting.phase).authorization
                     self._server = decided(self._server, code.user_code, "approved")
                 self._server, reply = answer(self._server, send.request, send.not_before)
             case _:
                 assert_never(said)
         after = waiting.receive(send, reply, moment(heard, roll))
-        state = _on(after.state)
+        state = _on(after.phase)
         return after if isinstance(state, (Pending, SlowDown)) else state
 
 

@@ -41,12 +41,12 @@ async def drive(
 ) -> Authorized | Expired | Failed:
     """Run a flow to its end; to give up, cancel the task."""
     run = begin(flow, clock.now())
-    watch(run.state)
+    watch(run.phase)
     while isinstance(due := run.due, Send):
         await clock.sleep_until(due.not_before)
         reply = await transport(due.request)
         run = run.receive(due, reply, clock.now())
-        watch(run.state)
+        watch(run.phase)
     return due
 
 

@@ -44,12 +44,12 @@ def drive(
 ) -> Authorized | Expired | Failed:
     """Run a flow to its end; ``watch`` sees every state."""
     run = begin(flow, clock.now())
-    watch(run.state)
+    watch(run.phase)
     while isinstance(due := run.due, Send):
         clock.sleep_until(due.not_before)
         reply = transport(due.request)
         run = run.receive(due, reply, clock.now())
-        watch(run.state)
+        watch(run.phase)
     return due
 
 
