@@ -15,9 +15,9 @@ from grantflow.core.acquisition.cached_token import (
     Demand,
     demanded,
     held,
-    serving,
     while_renewed,
 )
+from grantflow.core.acquisition.serving import Use, serving
 from grantflow.core.acquisition.states import Acquired, NotAcquired
 from tests.support.samples import WALL, moment, seconds
 
@@ -86,10 +86,16 @@ def test_who_has_one_that_serves_keeps_it(end: NotAcquired | None) -> None:
 
 
 def test_what_is_stored_serves_until_it_is_about_to_end() -> None:
-    assert serving(TOKEN, None, NOW, SKEW) == cached()
-    assert serving(None, OTHER, NOW, SKEW) == held(OTHER, "app", NOW, SKEW)
-    assert serving(None, None, NOW, SKEW) is None
-    aging, stale = (evolve(TOKEN, expires_at=WALL + seconds(left)) for left in (200, 20))
-    found = serving(evolve(aging, issued_at=WALL - HOUR), None, NOW, SKEW)
-    assert found is not None
-    assert serving(evolve(stale, issued_at=WALL - HOUR), None, NOW, SKEW) is None
+    old = WALL - HOUR
+    aging, stale = (
+        evolve(TOKEN, issued_at=old, expires_at=WALL + seconds(left)) for left in (200, 20)
+    )
+    assert serving(TOKEN, None, WALL) == Use(TOKEN, "stored")
+    assert serving(TOKEN, OTHER, WALL) == Use(OTHER, "app")
+    assert serving(None, None, WALL) is None
+    assert serving(aging, None, WALL) == Use(aging, "stored")
+    assert serving(aging, None, WALL, early=True) is None
+    assert serving(stale, None, WALL) is None
+    assert serving(TOKEN, OTHER, WALL, refused=OTHER) == Use(TOKEN, "stored")
+    assert serving(TOKEN, None, WALL, refused=TOKEN) is None
+    assert serving(TOKEN, OTHER, WALL + 2 * HOUR) is None

@@ -16,10 +16,10 @@ from grantflow.core.acquisition.candidates import (
     Plan,
     Renew,
     Stop,
-    Use,
     UseSecret,
     choose,
 )
+from grantflow.core.acquisition.serving import Use
 from tests.support.samples import WALL, seconds
 
 LIFE = timedelta(hours=1)

@@ -29,7 +29,6 @@ from grantflow import (
     TokenAcquired,
     TokenRenewed,
 )
-from grantflow.core.acquisition.candidates import is_refused
 from grantflow.core.acquisition.machine import Acquisition
 from grantflow.core.acquisition.notes import (
     Adopted,
@@ -41,6 +40,7 @@ from grantflow.core.acquisition.notes import (
     StoreUnusable,
     describe,
 )
+from grantflow.core.acquisition.serving import is_refused
 from grantflow.core.acquisition.source_events import About, describe_event, observed
 from grantflow.core.acquisition.states import (
     Acquired,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grantflow import Token
-from grantflow.core.acquisition.candidates import Origin
 from grantflow.core.acquisition.challenge import challenge_for, challenges
+from grantflow.core.acquisition.serving import Origin
 from grantflow.core.acquisition.unauthorized import (
     ProveAndReplay,
     Rejection,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from returns.result import Failure, Result, Success
 
-from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.json import Json, Members, plain
 from grantflow.core.values.parsing import maybe_sendable, moment_of, sendable, text_of, words
 from grantflow.core.values.token import Token
+
+if TYPE_CHECKING:
+    from grantflow.core.values.errors import InvalidResponse
 
 __all__ = ["MEMBERS", "VERSION", "dump_token", "load_token"]
 
@@ -63,12 +65,13 @@ def load_token(document: Mapping[str, object]) -> Result[Token, InvalidResponse]
     >>> load_token({"version": 1}).failure()
     InvalidResponse(problem='stored token: access_token is missing', status=None)
     """
-    return (
-        _members(document)
-        .bind(_version)
-        .bind(_read)
-        .alt(lambda problem: InvalidResponse(f"stored token: {problem}"))
-    )
+    return _members(document).bind(_version).bind(_read).alt(_unreadable)
+
+
+def _unreadable(problem: str) -> InvalidResponse:
+    from grantflow.core.values.errors import InvalidResponse
+
+    return InvalidResponse(f"stored token: {problem}")
 
 
 def _members(document: Mapping[str, object]) -> Result[Members, str]:

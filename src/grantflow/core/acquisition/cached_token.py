@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final, final
 from attrs import evolve, frozen
 from returns.result import Failure, Result, Success
 
-from grantflow.core.acquisition.candidates import Candidates, Origin, Use, choose, is_refused
 from grantflow.core.acquisition.freshness import Skew, fresh_until, look_again
+from grantflow.core.acquisition.serving import Origin, is_refused
 from grantflow.core.values.time import Moment
 from grantflow.core.values.token import Token
 
@@ -102,13 +102,6 @@ def held(
     again = look_again(token, now, skew, pause)
     until = math.inf if again is None else again.timestamp()
     return CachedToken(token, origin, until, Success(token))
-
-
-def serving(stored: Token | None, app: Token | None, now: Moment, skew: Skew) -> CachedToken | None:
-    """Return what the store holds where it will do as it is; ``None``: more has to be done."""
-    # With a secret to use: else a token that is about to end would do.
-    plan = choose(Candidates(stored=stored, app=app, can_use_secret=True), now.wall, skew)
-    return held(plan.token, plan.origin, now, skew) if isinstance(plan, Use) else None
 
 
 def _ages(held: CachedToken, now: float, skew: Skew) -> bool:

@@ -4,7 +4,7 @@ Rules, the first that applies:
 
 1. What the caller gave, then what the environment holds, is used as it is. Once it was refused,
    nothing replaces it: it is not ours to replace.
-2. A stored app token (long-lived, made by a person) outranks what sign-ins left behind.
+2. A stored app token that has not ended is used (``serving``).
 3. A stored token is used while it is fresh; while it ages, too, unless this caller renews early.
 4. A refresh token renews. Else the client's own secret gets a new token. Else, a token that has
    not ended yet is better than asking a person.
@@ -17,15 +17,14 @@ Rules, the first that applies:
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, TypeAlias, final
+from typing import TypeAlias, final
 
 from attrs import frozen
 
-from grantflow.core.acquisition.freshness import SKEW, Freshness, Skew, alive, freshness
+from grantflow.core.acquisition.freshness import SKEW, Skew, alive
+from grantflow.core.acquisition.serving import Origin, Use, is_refused, serving
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
-
-Origin: TypeAlias = Literal["given", "environment", "app", "stored"]
 
 
 @final
@@ -45,15 +44,6 @@ class Candidates:
     can_use_secret: bool = False
     may_ask: bool = False
     early: bool = False
-
-
-@final
-@frozen
-class Use:
-    """Use this token."""
-
-    token: Token
-    origin: Origin
 
 
 @final
@@ -101,26 +91,12 @@ def choose(found: Candidates, now: datetime, skew: Skew = SKEW) -> Plan:
         return _as_it_is(found.given, "given", found)
     if found.environment is not None:
         return _as_it_is(found.environment, "environment", found)
-    if found.app is not None and not is_refused(found.app, found.refused) and alive(found.app, now):
-        return Use(found.app, "app")
-    if found.stored is not None and not is_refused(found.stored, found.refused):
-        match freshness(found.stored, now, skew):
-            case Freshness.FRESH | Freshness.UNKNOWN:
-                return Use(found.stored, "stored")
-            case Freshness.AGING if not found.early:
-                return Use(found.stored, "stored")
-            case _:
-                pass
-    return _renewal(found, found.stored, now)
+    use = serving(found.stored, found.app, now, skew, refused=found.refused, early=found.early)
+    return use or _renewal(found, found.stored, now)
 
 
 def _as_it_is(token: Token, origin: Origin, found: Candidates) -> Use | Stop:
     return Stop() if is_refused(token, found.refused) else Use(token, origin)
-
-
-def is_refused(token: Token, refused: Token | None) -> bool:
-    """Tell whether ``token`` is the one that somebody did not take."""
-    return refused is not None and token.access_token == refused.access_token
 
 
 def _renewal(found: Candidates, stored: Token | None, now: datetime) -> Plan:

@@ -34,10 +34,8 @@ from grantflow.core.acquisition.candidates import (
     Plan,
     Renew,
     Stop,
-    Use,
     UseSecret,
     choose,
-    is_refused,
     without_refresh,
 )
 from grantflow.core.acquisition.freshness import SKEW, Skew, alive, renewed
@@ -52,6 +50,7 @@ from grantflow.core.acquisition.notes import (
     StoreUnusable,
     describe,
 )
+from grantflow.core.acquisition.serving import Use, is_refused
 from grantflow.core.acquisition.states import (
     Acquired,
     AcquisitionDue,

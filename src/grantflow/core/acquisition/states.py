@@ -7,8 +7,9 @@ from typing import TypeAlias, final
 
 from attrs import frozen
 
-from grantflow.core.acquisition.candidates import Candidates, Origin, Use
+from grantflow.core.acquisition.candidates import Candidates
 from grantflow.core.acquisition.notes import Notes
+from grantflow.core.acquisition.serving import Origin, Use
 from grantflow.core.flows.effects import Send
 from grantflow.core.flows.events import GaveUp
 from grantflow.core.flows.flow import Run

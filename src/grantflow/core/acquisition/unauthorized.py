@@ -22,8 +22,8 @@ from typing import Final, Literal, TypeAlias, final
 
 from attrs import frozen
 
-from grantflow.core.acquisition.candidates import Origin
 from grantflow.core.acquisition.challenge import Challenge, challenge_for
+from grantflow.core.acquisition.serving import Origin
 from grantflow.core.client.provider import endpoint_problem, is_plain_authority, origin_of
 from grantflow.core.values.token import Token
 

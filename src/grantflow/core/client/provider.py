@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Final, Literal, TypeAlias, final, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final, get_args
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
@@ -22,7 +22,6 @@ from grantflow.core.client.dialect import (
     names,
     says_when,
 )
-from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.pairs import Pairs, as_pairs
 from grantflow.core.values.validators import (
     ArgumentError,
@@ -33,6 +32,9 @@ from grantflow.core.values.validators import (
     listed,
     one_of,
 )
+
+if TYPE_CHECKING:
+    from grantflow.core.values.errors import InvalidResponse
 
 _AUTHORITY: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w{}][\w.{}-]*)(?::[0-9]{0,5})?")
 """A host and a port that every parser of URLs reads alike; braces are a template's."""
@@ -261,6 +263,8 @@ class Provider:
         >>> Provider.from_metadata({"issuer": "https://as.example"}).failure().problem
         'metadata: token_endpoint is missing'
         """
+        from grantflow.core.values.errors import InvalidResponse  # who discovers nothing has none
+
         return _issuer(mapping).bind(lambda issuer: _provider(mapping, issuer)).alt(InvalidResponse)
 
 

@@ -24,10 +24,10 @@ from grantflow.core.acquisition.cached_token import (
     Demand,
     demanded,
     held,
-    serving,
     while_renewed,
 )
 from grantflow.core.acquisition.freshness import SKEW, Skew
+from grantflow.core.acquisition.serving import serving
 from grantflow.core.client.client import Client
 from grantflow.core.client.dpop import DPoP
 from grantflow.core.client.identity import Grant, key_of
@@ -39,9 +39,9 @@ from grantflow.shell.ports import Prompt, Readable, Store, StoreError
 if TYPE_CHECKING:
     from returns.io import IOResult
 
-    from grantflow.core.acquisition.candidates import Origin
     from grantflow.core.acquisition.machine import Acquisition
     from grantflow.core.acquisition.notes import Notes
+    from grantflow.core.acquisition.serving import Origin
     from grantflow.core.acquisition.source_events import SourceEvent, SourceStatus
     from grantflow.core.acquisition.states import Acquired, NotAcquired
     from grantflow.core.acquisition.unauthorized import TokenOrigin
@@ -302,10 +302,12 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
             stored, app = self._store.read(self.key), self._store.read(self.app_key)
         except StoreError:
             return None  # it is told by the acquisition, which tries again
-        found = serving(stored, app, self._clock.now(), self._skew)
-        if found is not None:
-            self._notes, self._held = (), found
-        return found
+        now = self._clock.now()
+        use = serving(stored, app, now.wall, self._skew)
+        if use is None:
+            return None
+        self._notes, self._held = (), held(use.token, use.origin, now, self._skew)
+        return self._held
 
     def _session(self, wish: Demand) -> Acquisition | NotAcquired:
         """Return the session for a wish; this calls the caller's own functions."""

@@ -18,7 +18,6 @@ from urllib.parse import quote, unquote
 from attrs import field, frozen
 
 from grantflow.core.codec import MEMBERS, VERSION, dump_token, load_token
-from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.result import either
 from grantflow.core.values.token import Token
 from grantflow.shell import checksum
@@ -68,8 +67,8 @@ def read_document(data: bytes | str) -> TokenDocument | NewerDocument:
         case Token() as token:
             rest = {name: found[name] for name in found if name not in MEMBERS}
             return TokenDocument(token, rest)
-        case InvalidResponse(problem):
-            raise ValueError(problem)
+        case unreadable:
+            raise ValueError(unreadable.problem)
 
 
 def write_document(document: TokenDocument, *, indent: int | None = None) -> str:
