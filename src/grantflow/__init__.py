@@ -5,6 +5,8 @@ Every public name is here or in one of the doors beside it (``aio``, ``timer``, 
 library that it needs on first use (PEP 562): ``import grantflow`` alone loads nothing.
 """
 
+__version__ = "0.1.0"
+
 # Type checkers read __init__.pyi; a test holds the two equal.
 _HOMES = {
     "core.acquisition.freshness": "Skew Window",

@@ -2,6 +2,8 @@
 
 __all__: list[str]  # noqa: PYI035 - the names below; a test holds them equal
 
+__version__: str
+
 from grantflow import providers as providers
 from grantflow.core.acquisition.freshness import Skew as Skew
 from grantflow.core.acquisition.freshness import Window as Window

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from grantflow import __version__
 from grantflow.cli.errors import nearest, quoted, usage
 from grantflow.cli.output import answer
 
@@ -106,9 +107,7 @@ def _print(lines: tuple[str, ...]) -> int:
 
 def version() -> tuple[str, ...]:
     """Return what ``--version`` prints."""
-    from importlib.metadata import version
-
-    return (f"grantflow {version('grantflow')}",)
+    return (f"grantflow {__version__}",)
 
 
 def short() -> tuple[str, ...]:
