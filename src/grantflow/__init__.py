@@ -55,8 +55,8 @@ _HOMES = {
     "shell.discovery": "discover discover_resource",
     "shell.profiles.errors": "ProfileError",
     "shell.ports": "Clock Prompt Store StoreError Transport",
-    "shell.sources.base": "settled",
-    "shell.sources.blocking": "GrantError TokenSource",
+    "shell.sources.blocking": "TokenSource",
+    "shell.sources.results": "GrantError settled",
     "shell.sources.registration": "Registration",
     "shell.stores": "FileStore KeyringStore MemoryStore RedisStore",
 }

@@ -95,10 +95,10 @@ from grantflow.shell.ports import Store as Store
 from grantflow.shell.ports import StoreError as StoreError
 from grantflow.shell.ports import Transport as Transport
 from grantflow.shell.profiles.errors import ProfileError as ProfileError
-from grantflow.shell.sources.base import settled as settled
-from grantflow.shell.sources.blocking import GrantError as GrantError
 from grantflow.shell.sources.blocking import TokenSource as TokenSource
 from grantflow.shell.sources.registration import Registration as Registration
+from grantflow.shell.sources.results import GrantError as GrantError
+from grantflow.shell.sources.results import settled as settled
 from grantflow.shell.stores import FileStore as FileStore
 from grantflow.shell.stores import KeyringStore as KeyringStore
 from grantflow.shell.stores import MemoryStore as MemoryStore

@@ -13,7 +13,7 @@ from grantflow import Problem, Request, Token
 from grantflow.core.values.json import Members
 from grantflow.core.values.response import Reply
 from grantflow.shell.aio import AsyncTokenSource, AsyncTransport
-from grantflow.shell.sources.base import Given
+from grantflow.shell.sources.results import Given
 
 T = TypeVar("T")
 Kind = Literal["blocking", "asyncio", "trio"]

@@ -28,7 +28,7 @@ from grantflow.shell.auth.dpop_header import HEADER, NONCE, Proofs
 from grantflow.shell.auth.header import Origins, Spelling
 from grantflow.shell.auth.provider import AsyncTokenProvider, Known, TokenProvider
 from grantflow.shell.http.aiohttp import AiohttpTransport
-from grantflow.shell.sources.base import GrantError
+from grantflow.shell.sources.results import GrantError
 
 __all__ = ["AiohttpTransport", "token_middleware"]
 

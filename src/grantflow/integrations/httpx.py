@@ -39,7 +39,7 @@ from grantflow.shell.auth.dpop_header import HEADER, NONCE, Proofs
 from grantflow.shell.auth.header import Origins, Spelling
 from grantflow.shell.auth.provider import AsyncTokenProvider, Known, TokenProvider
 from grantflow.shell.http.httpx import AsyncHttpxTransport, HttpxTransport
-from grantflow.shell.sources.base import GrantError
+from grantflow.shell.sources.results import GrantError
 
 if TYPE_CHECKING:
     import httpx

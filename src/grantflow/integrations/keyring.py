@@ -18,8 +18,8 @@ from keyring.errors import PasswordSetError
 
 from grantflow.shell.auth.header import Spelling
 from grantflow.shell.profiles.errors import ProfileError
-from grantflow.shell.sources.base import GrantError
 from grantflow.shell.sources.blocking import TokenSource
+from grantflow.shell.sources.results import GrantError
 
 _BARE: Final = Spelling("Authorization", "")
 

@@ -205,8 +205,8 @@ def _registered(
     The registration is in the store beside the tokens (RFC 7591), and is used until it expires by
     every sign-in at the same provider.
     """
-    from grantflow.shell.sources.blocking import GrantError
     from grantflow.shell.sources.registration import Registration
+    from grantflow.shell.sources.results import GrantError
 
     flow = RegistrationFlow(
         provider=provider,

@@ -33,7 +33,7 @@ from grantflow.shell.profiles.errors import ProfileError
 from grantflow.shell.profiles.profile import Profile
 
 if TYPE_CHECKING:
-    from grantflow.shell.sources.blocking import GrantError
+    from grantflow.shell.sources.results import GrantError
 
 _SIGN_IN: Final = "a person has to sign in"
 
@@ -210,7 +210,8 @@ def _acquired(
     refused: Token | None,
 ) -> Token:
     from grantflow.cli.progress.prompt import best_screen
-    from grantflow.shell.sources.blocking import GrantError, TokenSource
+    from grantflow.shell.sources.blocking import TokenSource
+    from grantflow.shell.sources.results import GrantError
 
     send = context.transport()
     try:

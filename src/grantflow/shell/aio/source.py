@@ -37,15 +37,8 @@ from grantflow.shell.aio.single_flight import InFlight, SingleFlight
 from grantflow.shell.aio.threads import run_here, run_in_store_thread, run_in_thread
 from grantflow.shell.ports import StoreError
 from grantflow.shell.sources.acquire import StoredEntry
-from grantflow.shell.sources.base import (
-    BaseTokenSource,
-    Given,
-    as_token,
-    not_revoked,
-    question,
-    raised,
-    unusable,
-)
+from grantflow.shell.sources.base import BaseTokenSource
+from grantflow.shell.sources.results import Given, as_token, not_revoked, question, raised, unusable
 
 T = TypeVar("T")
 

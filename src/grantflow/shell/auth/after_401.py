@@ -29,7 +29,7 @@ from grantflow.core.acquisition.unauthorized import (
 )
 from grantflow.core.values.token import Token
 from grantflow.shell.auth.provider import Known, TokenProvider
-from grantflow.shell.sources.base import GrantError
+from grantflow.shell.sources.results import GrantError
 
 _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))  # RFC 9110 section 9.2.1
 

@@ -19,7 +19,7 @@ from grantflow.core.values.request import Proof
 from grantflow.core.values.response import Fault
 from grantflow.core.values.token import Token
 from grantflow.shell.auth.provider import Known
-from grantflow.shell.sources.base import GrantError
+from grantflow.shell.sources.results import GrantError
 
 if TYPE_CHECKING:
     from grantflow.shell.signing.signer import Signer

@@ -14,7 +14,7 @@ from grantflow.core.values.errors import InvalidResponse
 from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import SCHEMES, Token
 from grantflow.core.values.validators import is_http_token
-from grantflow.shell.sources.base import GrantError
+from grantflow.shell.sources.results import GrantError
 
 _SENDABLE: Final = re.compile(r"[\x20-\x7e]+")
 

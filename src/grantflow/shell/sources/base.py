@@ -14,10 +14,9 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import isfinite
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from attrs import evolve
-from returns.result import Failure, Result, Success
 
 from grantflow.core.acquisition.cached_token import (
     CachedToken,
@@ -35,10 +34,9 @@ from grantflow.core.values.secret import Secret
 from grantflow.core.values.token import Token
 from grantflow.shell import clock as clocks
 from grantflow.shell.ports import Prompt, Readable, Store, StoreError
+from grantflow.shell.sources.results import Given, GrantError, as_token, failed
 
 if TYPE_CHECKING:
-    from returns.io import IOResult
-
     from grantflow.core.acquisition.machine import Acquisition
     from grantflow.core.acquisition.notes import Notes
     from grantflow.core.acquisition.serving import Origin
@@ -47,10 +45,7 @@ if TYPE_CHECKING:
     from grantflow.core.acquisition.unauthorized import TokenOrigin
     from grantflow.core.flows.flow import Flow
     from grantflow.core.flows.flow_for import FlowFactory
-    from grantflow.core.flows.states import AnyState, DeviceState, Failed, GrantState, Problem
-    from grantflow.core.values.request import Request
-    from grantflow.core.values.response import Reply
-    from grantflow.core.values.time import Moment
+    from grantflow.core.flows.states import AnyState, DeviceState, GrantState
     from grantflow.shell.profiles.profile import Profile
     from grantflow.shell.sources.observer import Observer
 
@@ -58,24 +53,6 @@ T = TypeVar("T")
 E = TypeVar("E")
 TransportT = TypeVar("TransportT")
 ClockT = TypeVar("ClockT", bound=Readable)
-
-Given: TypeAlias = Token | Secret | str
-"""A token of the caller's own."""
-
-
-@final
-class GrantError(Exception):
-    """No token; ``problem`` holds the value that says why."""
-
-    def __init__(self, problem: Problem) -> None:
-        from grantflow.core.messages import sentence
-
-        super().__init__(sentence(problem))
-        self.problem = problem
-
-    def __reduce__(self) -> tuple[type[GrantError], tuple[Problem]]:
-        # Made again from what it was made of: its ``args`` hold the sentence alone.
-        return GrantError, (self.problem,)
 
 
 class BaseTokenSource(Generic[TransportT, ClockT]):
@@ -318,7 +295,7 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
         except GrantError as error:
             return NotAcquired(error.problem)
         except OSError as error:  # a secret, a command or a store that cannot be reached
-            return NotAcquired(_failed(f"there is no client or token to begin with: {error}"))
+            return NotAcquired(failed(f"there is no client or token to begin with: {error}"))
 
     def _begun(self, wish: Demand) -> Acquisition:
         from grantflow.core.acquisition.machine import Acquisition
@@ -414,7 +391,7 @@ def _guarded(make: Callable[[], T]) -> Callable[[], T]:
         except ProfileError as error:
             if error.kind in ("login_required", "client_expired"):
                 raise GrantError(InteractionRequired(str(error))) from None
-            raise GrantError(_failed(str(error))) from None
+            raise GrantError(failed(str(error))) from None
 
     return call
 
@@ -429,70 +406,3 @@ def _store(given: Store | None, *, lasting: bool) -> Store:
 
 def _entropy() -> Secret:
     return Secret(os.urandom(32).hex())
-
-
-def not_revoked(request: Request, client: Client, reply: Reply, now: Moment) -> Failed | None:
-    """Return why a server could not be told to forget a token."""
-    from grantflow.core.acquisition.revocation import revoked
-    from grantflow.core.flows.states import Failed
-    from grantflow.core.values.result import either
-
-    told = either(revoked(request, client.provider, reply, now))
-    return told if isinstance(told, Failed) else None
-
-
-def question(client: Client, token: Token) -> Result[Request, Problem]:
-    """Return the question whether a token is active, or why it cannot be asked."""
-    from grantflow.core.acquisition.introspection import introspection
-
-    request = introspection(client, token)
-    if request is None:
-        return Failure(_failed("the provider has no introspection endpoint"))
-    return Success(request)
-
-
-def unusable(error: StoreError) -> Problem:
-    """Return the problem of a store that cannot be used."""
-    return _failed(f"the store cannot be used: {error}")
-
-
-def _failed(why: str) -> Failed:
-    from grantflow.core.flows.states import Failed
-    from grantflow.core.values.errors import InvalidResponse
-
-    return Failed(InvalidResponse(why))
-
-
-def as_token(given: Given) -> Token:
-    """Return a caller's own token as one."""
-    return given if isinstance(given, Token) else Token(access_token=given)
-
-
-def raised(result: Result[T, Problem]) -> T:
-    """Return the value; raises ``GrantError``."""
-    match result:
-        case Success(value):
-            found: T = value
-            return found
-        case _:
-            raise GrantError(result.failure())
-
-
-def settled(result: IOResult[T, E]) -> T | E:
-    """Leave an ``IOResult`` with its types: what a ``try_`` method returned, or the problem.
-
-    >>> from returns.io import IOSuccess
-    >>> settled(IOSuccess(1))
-    1
-    """
-    from returns.unsafe import unsafe_perform_io
-
-    value = unsafe_perform_io(result.value_or(_NOTHING))
-    return unsafe_perform_io(result.failure()) if isinstance(value, _Nothing) else value
-
-
-@final
-class _Nothing: ...
-
-
-_NOTHING: Final = _Nothing()

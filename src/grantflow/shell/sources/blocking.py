@@ -14,16 +14,8 @@ from grantflow.core.values.token import Token
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Claim, Clock, StoreError, Transport
 from grantflow.shell.single_flight import SingleFlight
-from grantflow.shell.sources.base import (
-    BaseTokenSource,
-    Given,
-    GrantError,
-    as_token,
-    not_revoked,
-    question,
-    raised,
-    unusable,
-)
+from grantflow.shell.sources.base import BaseTokenSource
+from grantflow.shell.sources.results import Given, as_token, not_revoked, question, raised, unusable
 
 if TYPE_CHECKING:
     from returns.io import IOResult
@@ -37,8 +29,6 @@ if TYPE_CHECKING:
     from grantflow.shell.sources.acquire import Ports
 
 T = TypeVar("T")
-
-__all__ = ["Given", "GrantError", "TokenSource"]
 
 
 @final

@@ -21,7 +21,7 @@ from grantflow.core.values.token import Token
 from grantflow.shell.blocking import run
 from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Clock, Store, StoreError, Transport
-from grantflow.shell.sources.blocking import GrantError
+from grantflow.shell.sources.results import GrantError
 from grantflow.shell.stores import FileStore
 
 _log: Final = logging.getLogger("grantflow")
