@@ -17,7 +17,6 @@ from grantflow.cli.profiles.secrets import external_token
 from grantflow.cli.token.claims import instant
 from grantflow.cli.token.formats import scheme_in
 from grantflow.core.acquisition.freshness import SKEW, Freshness, Skew, freshness
-from grantflow.core.acquisition.source_events import SourceEvent, WaitingForOther
 from grantflow.core.acquisition.unauthorized import token_origin
 from grantflow.core.client.identity import Grant
 from grantflow.core.codec import dump_token
@@ -33,6 +32,7 @@ from grantflow.shell.profiles.errors import ProfileError
 from grantflow.shell.profiles.profile import Profile
 
 if TYPE_CHECKING:
+    from grantflow.core.acquisition.source_events import SourceEvent
     from grantflow.shell.sources.results import GrantError
 
 _SIGN_IN: Final = "a person has to sign in"
@@ -244,6 +244,8 @@ def _shown_by_the_screen(_: DeviceAuthorization) -> None:
 
 
 def _tell_of_waiting(event: SourceEvent) -> None:
+    from grantflow.core.acquisition.source_events import WaitingForOther  # where a source runs
+
     if isinstance(event, WaitingForOther):
         tell(f"Waiting for another process that gets the token of {event.profile} ...")
 
