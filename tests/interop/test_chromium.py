@@ -52,6 +52,10 @@ class Person:
 
     def open(self, url: str) -> None:
         self.driver.get(url)
+        # A page is loaded a moment before its field has the focus, and keys would be lost.
+        focused = "document.activeElement === document.querySelector('[autofocus]')"
+        ready = f"!document.querySelector('[autofocus]') || {focused}"
+        WebDriverWait(self.driver, SOON, 0.05).until(lambda _: self.measured(ready))
 
     @property
     def heading(self) -> str:
