@@ -234,7 +234,7 @@ def test_s4_trouble_that_passes(
 ) -> None:
     backoff = Fixed(3, 7, 9, 11)
     with wired(BUSY, SILENT, HOUR) as wire:
-        endpoint = make(wire.url, backoff=backoff, timeout=0.05, verbose=True)
+        endpoint = make(wire.url, backoff=backoff, timeout=3, verbose=True)
         assert endpoint.get_token().token == "at-1"
     assert "did not answer in time: no answer in time (attempt 2)" in capsys.readouterr().out
     assert len(wire.asked) == 3
