@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from returns.result import Failure, Result, Success
@@ -40,6 +40,8 @@ from grantflow.shell.clock import SystemClock
 from grantflow.shell.ports import Transport
 from grantflow.shell.signing.signed import signed
 
+T = TypeVar("T")
+
 Discovered: TypeAlias = Provider | InvalidResponse | Unreachable
 DiscoveredResource: TypeAlias = ProtectedResource | InvalidResponse | Unreachable
 
@@ -49,15 +51,7 @@ def discover(issuer: str, transport: Transport | None = None) -> Discovered:
 
     ``transport`` is ``requests`` by default. ``ValueError`` for an issuer that is not https.
     """
-    going = requests(issuer)
-    send = signed(transport or default_transport())
-    try:
-        request = next(going)
-        while True:
-            request = going.send(send(request))
-    except StopIteration as end:
-        found: Discovered = end.value
-        return found
+    return _asked(requests(issuer), transport)
 
 
 def discover_resource(
@@ -68,14 +62,17 @@ def discover_resource(
     Of several servers the first that has the ``grant`` is taken. ``transport`` is ``requests`` by
     default. ``ValueError`` for a URL that is not https.
     """
-    going = resource_requests(url, grant)
+    return _asked(resource_requests(url, grant), transport)
+
+
+def _asked(going: Generator[Request, Reply, T], transport: Transport | None) -> T:
     send = signed(transport or default_transport())
     try:
         request = next(going)
         while True:
             request = going.send(send(request))
     except StopIteration as end:
-        found: DiscoveredResource = end.value
+        found: T = end.value
         return found
 
 
