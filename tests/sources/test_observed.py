@@ -88,6 +88,7 @@ def test_a_life_is_told_event_by_event() -> None:
     source.logout(revoke=False)
     [out] = told.events
     assert out == SignedOut(out.at, out.about, revoked=False)
+    assert source.notes == (), "it was not to be revoked, so nothing is missing"
 
 
 def test_a_logout_tells_whether_the_server_knows() -> None:

@@ -218,7 +218,7 @@ class AsyncTokenSource(BaseTokenSource[AsyncTransport, AsyncClock]):
                         await self._in_thread(kept.forget)
         except StoreError as error:
             return Failure(unusable(error))
-        self._signed_out(revoked=revoked)
+        self._signed_out(revoked=revoked, asked=live is not None)
         return Success(None)
 
     async def _revoked(self, live: Token, transport: AsyncTransport) -> bool | Failed:

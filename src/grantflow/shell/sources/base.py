@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from grantflow.shell.sources.observer import Observer
 
 T = TypeVar("T")
-E = TypeVar("E")
 TransportT = TypeVar("TransportT")
 ClockT = TypeVar("ClockT", bound=Readable)
 
@@ -351,12 +350,12 @@ class BaseTokenSource(Generic[TransportT, ClockT]):
         self._held, told = None, self._tells()
         told.tell(TokenAdopted(self._clock.now().wall, told.about))
 
-    def _signed_out(self, *, revoked: bool) -> None:
+    def _signed_out(self, *, revoked: bool, asked: bool) -> None:
         from grantflow.core.acquisition.notes import NotRevoked
         from grantflow.core.acquisition.source_events import SignedOut
 
         self._held, told = None, self._tells()
-        self._notes = () if revoked else (NotRevoked(),)
+        self._notes = (NotRevoked(),) if asked and not revoked else ()
         told.tell(SignedOut(self._clock.now().wall, told.about, revoked))
 
     def _live(self, stored: Token | None) -> Token | None:

@@ -148,7 +148,9 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
             with self._store.claim(self.key) as entry:
                 live = self._live(entry.token) if revoke else None
                 told = Success(False) if live is None else self._revoked(live)
-                return told.map(lambda revoked: self._drop(entry, revoked=revoked))
+                return told.map(
+                    lambda revoked: self._drop(entry, revoked=revoked, asked=live is not None)
+                )
         except StoreError as error:
             return Failure(unusable(error))
 
@@ -161,12 +163,12 @@ class TokenSource(BaseTokenSource[Transport, Clock]):
         self._adopted_token()
         return Success(token)
 
-    def _drop(self, entry: Claim, *, revoked: bool) -> None:
+    def _drop(self, entry: Claim, *, revoked: bool, asked: bool) -> None:
         entry.forget()
         if self._store.read(self.app_key) is not None:
             with self._store.claim(self.app_key) as app:
                 app.forget()
-        self._signed_out(revoked=revoked)
+        self._signed_out(revoked=revoked, asked=asked)
 
     def _revoked(self, live: Token) -> Result[bool, Problem]:
         from grantflow.core.acquisition.revocation import revocations
